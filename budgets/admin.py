@@ -1,4 +1,4 @@
-"""The back office of limits and budgets, on pages of their own and on those of tenants and keys."""
+"""Admin pages of limits and budgets, and their parts on the pages of tenants and keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
-from budgets.back_office import window_admin  # noqa: F401 - it registers its page
+from budgets.back_office import window_admin  # noqa: F401 - the import registers its page
 from budgets.back_office.money_text import amount, details, line, resets
 from budgets.back_office.owner_links import link
 from budgets.back_office.spending import Spending, default_budget, spending_of
@@ -49,7 +49,7 @@ class RateLimitInline(TabularInline):
 
 
 class ShowsMoney:
-    """A page of one budget, or several, with where each stands."""
+    """A page of one or more budgets with the status of each."""
 
     @admin.display(description="now")
     def money_now(self, row: Budget) -> SafeString | str:
@@ -70,7 +70,7 @@ class BudgetInline(ShowsMoney, StackedInline):
 
 
 class WithMoney(AuditedModelAdmin):
-    """A list of owners with where their budgets stand: two queries and one look at the counters for a page."""
+    """A list of owners with the status of their budgets: two queries and one read of the counters a page."""
 
     @override
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -142,7 +142,7 @@ class RateLimitAdmin(AuditedModelAdmin):
 
 
 class OfSchedule(admin.SimpleListFilter):
-    """By schedule, each as it is called: "Monthly budget"."""
+    """Filters by schedule, each shown by its name: "Monthly budget"."""
 
     title, parameter_name = "schedule", "schedule"
 
@@ -200,13 +200,13 @@ class BudgetAdmin(ShowsMoney, AuditedModelAdmin):
 
 
 def _ask_for(budgets: Sequence[Any]) -> None:
-    """Note at each budget how it stands: all are asked for together."""
+    """Attach its spending to each budget; all are read together."""
     for budget, spending in zip(budgets, spending_of(budgets), strict=True):
         budget.spending = spending
 
 
 def _spending(budget: Any) -> Spending:
-    """Return what was asked for together with others, or ask for this one."""
+    """Return the spending that was read together with others, or read this one."""
     if not hasattr(budget, "spending"):
         _ask_for([budget])
     found: Spending = budget.spending

@@ -1,4 +1,4 @@
-"""HOW MUCH: limits, budgets and money held in reserve."""
+"""The app of limits, budgets and holds."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ class BudgetsConfig(AppConfig):
     def ready(self) -> None:
         from tenants.config_version import announce_changes  # noqa: PLC0415 - models exist by now
 
-        announce_changes(self, "RateLimit", "Budget")  # kept in memory
+        announce_changes(self, "RateLimit", "Budget")  # workers keep these in memory

@@ -19,7 +19,7 @@ Wanted = dict[str, dict[str, Any]]  # columns of a budget by its schedule
 
 
 def bootstrap_money(config: Config, ledger: BootstrapState) -> None:
-    """Apply tenant_limits, tenant_budgets and what keys say of both. In the caller's transaction."""
+    """Apply tenant_limits, tenant_budgets, and both of keys. In the caller's transaction."""
     section = config.bootstrap
     limits = {row.tenant: row.limits for row in section.tenant_limits}
     budgets: dict[str, Wanted] = {}
@@ -63,7 +63,7 @@ def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: BootstrapSta
 def _follow(
     row: RateLimit | Budget, resource: str, name: str, columns: dict[str, Any] | None, ledger: BootstrapState
 ) -> None:
-    """Bring a row in line with the file if it still belongs to it; one that left the file goes with it."""
+    """Update a row from the file if it still belongs to it; delete one that the file no longer has."""
     is_the_files = row.origin == ManagedBy.FILE and not row.edited
     if columns is not None:
         ledger.remember(resource, name)
@@ -81,7 +81,7 @@ def _follow(
 
 
 def _words(resource: str, name: str) -> str:
-    """Return what a remembered name says: `tenant:acme` and `key:app`, of a budget with its schedule behind it."""
+    """Return a recorded name in words: `tenant:acme` and `key:app`, for a budget followed by its schedule."""
     kind, _, rest = name.partition(":")
     who, _, schedule = rest.rpartition(":") if resource == "budget" else (rest, "", "")
     return f"the {named(schedule)} of the {kind} {who}" if schedule else f"the limits of the {kind} {rest}"

@@ -1,4 +1,4 @@
-"""Forms of limits and budgets: numbers, nothing or the word `unlimited`; money in USD; a schedule of two parts."""
+"""Forms of limits and budgets: a number, empty or `unlimited`; money in USD; a schedule of two parts."""
 
 from __future__ import annotations
 

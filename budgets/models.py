@@ -1,4 +1,4 @@
-"""HOW MUCH: rate limits and budgets of tenants and keys, and the money spent in each window.
+"""Rate limits and budgets of tenants and keys, and the money spent in each window.
 
 Money is integer nano-USD. A rate of null inherits, -1 is unlimited.
 """
@@ -50,7 +50,7 @@ class Scoped(models.Model):
 
     @property
     def owner(self) -> Tenant | ApiKey | None:
-        """Whose rule it is. One query, if its list did not select it along."""
+        """The tenant or key of the rule. One query, unless its list selected it too."""
         return self.tenant if self.tenant_id is not None else self.key
 
 
@@ -63,7 +63,7 @@ def _rate(field: str) -> models.CheckConstraint:
 
 
 class RateLimit(Scoped):
-    """What a tenant or a key sets itself in place of the default limits."""
+    """Limits of a tenant or a key, in place of the default limits."""
 
     requests_per_minute = models.BigIntegerField(null=True, blank=True)
     tokens_per_minute = models.BigIntegerField(null=True, blank=True)
@@ -104,7 +104,7 @@ class OnInsufficient(models.TextChoices):
 
 
 class Budget(Scoped):
-    """So much money in each window of `schedule` (budgets/admission/budget_windows.py)."""
+    """A limit of money in each window of `schedule` (budgets/admission/budget_windows.py)."""
 
     limit_nanousd = models.BigIntegerField("limit in USD")
     schedule = models.CharField(max_length=32, default="calendar_month")
@@ -168,7 +168,7 @@ class Budget(Scoped):
 
 
 class SpendWindow(models.Model):
-    """What the ledger counts in one window of one scope. Written by metering only.
+    """The ledger's total of one window of one scope. Written by metering only.
 
     `spent_nanousd` counts what calls cost and what is unsettled of them (docs/decisions/0014).
     """
@@ -195,5 +195,5 @@ class SpendWindow(models.Model):
 
     @override
     def __str__(self) -> str:
-        owner = getattr(self, "owner", None) or self.scope  # its pages look up who that is
+        owner = getattr(self, "owner", None) or self.scope  # its admin pages set `owner`
         return f"{period_of(self.schedule)} of {owner} from {self.start:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""Every limit and budget in force, as one immutable value, swapped when it changes; and whose rules bind a caller.
+"""Every limit and budget in force, as one immutable value, replaced on a change; and which rules bind a caller.
 
 Defaults -> the scope's own override, field by field; the two scopes are then checked independently by admission.
 """
@@ -13,7 +13,7 @@ from tenants.caller import Caller
 
 
 class LimitOverride(msgspec.Struct, frozen=True):
-    """What a scope sets itself: None inherits, UNLIMITED lifts the limit."""
+    """Limits that a scope sets itself: None inherits, UNLIMITED removes the limit."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -30,11 +30,11 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     reporting_timezone: str = "UTC"
     limits: dict[str, LimitOverride] = {}
     budgets: dict[str, tuple[BudgetRule, ...]] = {}
-    memo: dict[tuple[int, int, str], tuple[ScopeRules, ...]] = {}  # of this very value; filled by rules_for
+    memo: dict[tuple[int, int, str], tuple[ScopeRules, ...]] = {}  # cache of this value; filled by rules_for
 
 
 def rules_for(book: Rulebook, caller: Caller) -> tuple[ScopeRules, ...]:
-    """Return the key's and the tenant's rules. A dictionary lookup when asked before."""
+    """Return the key's and the tenant's rules. A dictionary lookup after the first time."""
     memo_key = (caller.tenant_id, caller.key_id, caller.timezone)
     rules = book.memo.get(memo_key)
     if rules is None:

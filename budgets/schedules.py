@@ -1,6 +1,4 @@
-"""Schedules in plain words, and the two parts that a form has of them: what repeats, and for some every how many days.
-Pure.
-"""
+"""Schedules in plain words, and their two form fields: the period, and for some periods a number of days. Pure."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ def schedule_of(period: str, days: int | None) -> str:
 
 
 def period_of(schedule: str) -> str:
-    """Return what a budget of the schedule is called: "Monthly budget", "Budget of the last 30 days"."""
+    """Return the name of a budget with this schedule: "Monthly budget", "Budget of the last 30 days"."""
     period, days = parts_of(schedule)
     if period == EVERY:
         return "Daily budget" if days == 1 else f"Budget of every {days} days"
@@ -55,7 +53,7 @@ def period_of(schedule: str) -> str:
 
 
 def current(schedule: str) -> str:
-    """Return what a caller calls it while it lasts: "this month's budget", "the budget of the last 30 days"."""
+    """Return its name for a caller during the window: "this month's budget", "the budget of the last 30 days"."""
     period, days = parts_of(schedule)
     if days == 1:
         return _CURRENT["daily"]
@@ -67,7 +65,7 @@ def current(schedule: str) -> str:
 
 
 def named(schedule: str) -> str:
-    """Return the same as period_of, in the middle of a sentence: "monthly budget", "budget of the last 30 days"."""
+    """Return period_of for the middle of a sentence: "monthly budget", "budget of the last 30 days"."""
     words = period_of(schedule)
     return f"{words[:1].lower()}{words[1:]}"
 

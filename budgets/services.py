@@ -1,4 +1,4 @@
-"""Writes to limits and budgets: one verb, one transaction, one audit row. Blocking."""
+"""Writes to limits and budgets: one function, one transaction, one audit row. Blocking."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Owner = Tenant | ApiKey
 
 
 def owner_columns(owner: Owner) -> dict[str, Owner]:
-    """Return the column that names whose rule it is."""
+    """Return the column that names the owner of a rule."""
     return {"tenant" if isinstance(owner, Tenant) else "key": owner}
 
 
@@ -20,7 +20,7 @@ def owner_columns(owner: Owner) -> dict[str, Owner]:
 def set_budget(
     owner: Owner, limit_nanousd: int, schedule: str, *, actor: Actor, warning_ratio: float | None = None
 ) -> Budget:
-    """Give a tenant or a key so much money in each window of a schedule, in place of what it had."""
+    """Set the limit of a tenant or a key in each window of a schedule, in place of the previous one."""
     row = Budget.objects.filter(**owner_columns(owner), schedule=schedule).first()
     before = facts_of(row) if row is not None else None
     row = row or Budget(**owner_columns(owner), schedule=schedule)

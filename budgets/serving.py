@@ -1,4 +1,4 @@
-"""The admission of this process, for pages. It is told where to look (gateway/apps.py); a shell has none."""
+"""The admission of this process, for pages. gateway/apps.py installs the lookup; a shell has none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class _Installed:
 
 
 def install(read: Read) -> None:
-    """Tell where to look. Called once, when Django is ready."""
+    """Set the lookup. Called once, when Django is ready."""
     _Installed.read = staticmethod(read)
 
 

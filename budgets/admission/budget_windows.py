@@ -31,9 +31,9 @@ _MONTHS = {"calendar_month": 1, "calendar_quarter": 3, "calendar_year": 12}
 
 
 class Window(msgspec.Struct, frozen=True):
-    """The instants from `start` until before `end`, which are added up; it is the one that counts from `since` on.
+    """Adds up the instants in [`start`, `end`); it is the window that counts from `since` on.
 
-    What is spent in it from `since` on comes back at `returns`: for fixed periods that is the end. Of a rolling window
+    What is spent in it from `since` on comes back at `returns`: for fixed periods that is the end. In a rolling window
     what was spent before `since` comes back sooner.
     """
 
@@ -44,7 +44,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class UnknownSchedule(ValueError):
-    """None of SCHEDULES."""
+    """Not one of SCHEDULES."""
 
     def __init__(self, schedule: str) -> None:
         self.schedule = schedule
@@ -86,9 +86,9 @@ def validate_schedule(text: str) -> str:
 
 
 class _Calendar:
-    """The windows of one schedule of fixed periods in one zone; remembers the one that was asked for last.
+    """The windows of one schedule of fixed periods in one zone; caches the one that was used last.
 
-    Safe between threads: `current` is one reference to a frozen value, and every thread checks what it got.
+    Thread-safe: `current` is one reference to a frozen value, and every thread checks what it got.
     """
 
     __slots__ = ("_first_day", "_next_day", "_zone", "current")
@@ -99,7 +99,7 @@ class _Calendar:
         self.current = Window(0.0, 0.0, 0.0, 0.0)
 
     def turn_to(self, instant: float) -> Window:
-        """Find the window that counts now, and remember it."""
+        """Find the window that counts now, and cache it."""
         self.current = found = self.find(instant)
         return found
 
@@ -123,7 +123,7 @@ class _Calendar:
 
 
 class _Rolling(_Calendar):
-    """The windows of n days that end with each day; a day that a zone left out is none. 4 us a day, once a day."""
+    """The windows of n days that end with each day; a day that a zone skipped is not one. 4 us a day, once a day."""
 
     __slots__ = ("_days",)
 

@@ -17,31 +17,29 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: str = "chat"
     body_bytes: int = 0  # UTF-8 bytes of the prompt's JSON, without the media that were measured
-    growth: int = 0  # tokens by which tools and the like may become more than their bytes, once printed
+    growth: int = 0  # tokens by which tools and the like may exceed their bytes, once a template prints them
     counted: Bound | None = (
         None  # of a real count of the prompt's text, media aside; set by worst_case.counted
     )
     output_cap: int | None = None  # what the client stated, per choice; 0 bounds nothing
     n: int = 1  # choices
     messages: int = 1
-    tools: bool = False  # functions are offered: providers put text of their own around them
+    tools: bool = False  # functions are offered: providers add text around them
     pictures: tuple[Picture, ...] = ()  # in the prompt
-    documents: tuple[str, ...] = ()  # PDFs, by name: as references, until they are measured
-    document_bytes: int = 0  # of `body_bytes`: their base64
-    measured: tuple[Document, ...] | None = None  # what they are; set by budgets/admission/reserve.py
-    references: tuple[str, ...] = ()  # what only the context window bounds, by name
-    unknown: tuple[
-        str, ...
-    ] = ()  # members that nobody knows: as references, and a deployment may refuse them
+    documents: tuple[str, ...] = ()  # PDFs, by name: treated as references until they are measured
+    document_bytes: int = 0  # part of `body_bytes`: their base64
+    measured: tuple[Document, ...] | None = None  # the measured PDFs; set by budgets/admission/reserve.py
+    references: tuple[str, ...] = ()  # parts that only the context window bounds, by name
+    unknown: tuple[str, ...] = ()  # unknown members: treated as references, and a deployment may refuse them
     features: tuple[str, ...] = ()  # need a price of their own
-    tier: str = ""  # asked for, where it is not the usual one
+    tier: str = ""  # the requested service tier, if it is not the default
     against_cap: tuple[str, ...] = ()  # members that could make a provider exceed the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
-    speaks: bool = False  # the answer may be sound
+    speaks: bool = False  # the answer may be audio
     inputs: int = 1  # prompts in one request
     modalities: tuple[str, ...] = ()  # image | audio: in the prompt
-    json_schema: bool = False  # the answer is to keep to a schema
-    keeps: str = ""  # the member that asks the provider to keep something of the call
+    json_schema: bool = False  # the answer must follow a schema
+    keeps: str = ""  # the member that asks the provider to store something of the call
     image_quantity: int = 0  # images to produce
     image_size: str = ""
     image_quality: str = ""
@@ -57,5 +55,5 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def can_be_measured(self) -> bool:
-        """Whether the window bounds it for nothing else than its PDFs."""
+        """Whether PDFs are the only reason why the context window bounds it."""
         return bool(self.documents) and not (self.references or self.unknown or self.features)

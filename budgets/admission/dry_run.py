@@ -1,6 +1,6 @@
-"""What admission would say, without asking it for anything: the same checks on a snapshot of where the scopes stand.
+"""What admission would decide, without admitting: the same checks on a snapshot of the limit status of the scopes.
 
-Reads every scope and every budget on its own, so it costs as many steps as there are rules; for simulations only.
+Reads every scope and every budget separately, so it costs as many steps as there are rules; for simulations only.
 The numbers of parallel calls are those of this process.
 """
 
@@ -26,13 +26,13 @@ from budgets.admission.interface import (
 
 
 class StatusReader(Protocol):
-    """Admission, as far as it only reads."""
+    """The read-only part of admission."""
 
     async def status(self, scopes: list[ScopeRules]) -> LimitStatus: ...
 
 
 class RatePreview(msgspec.Struct, frozen=True):
-    """A limit and what is left of it. `resets_in_ms` is when all of it is free again: the longest wait."""
+    """A limit and what is left of it. `resets_in_ms`: the time until all of it is free, the longest wait."""
 
     scope: str
     rule: str  # parallel | requests | tokens
@@ -64,9 +64,9 @@ class BudgetPreview(msgspec.Struct, frozen=True):
 
 
 class DryRunAdmission:
-    """A gate for budgets/admission/reserve.py that grants and refuses like admission, and remembers nothing.
+    """Grants and refuses like admission, for budgets/admission/reserve.py, and stores nothing.
 
-    One look is taken, at the first question; a second question with another hold is judged by the same look.
+    The status is read once, at the first request; a second request with another hold uses the same status.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class DryRunAdmission:
         self._whole: LimitStatus | None = None
 
     async def admit(self, ask: AdmissionRequest) -> Grant:
-        """Return a grant that grants nothing. Raises RateRefused, BudgetRefused, AdmissionUnavailable."""
+        """Return a grant without effect. Raises RateRefused, BudgetRefused, AdmissionUnavailable."""
         self.asked = ask
         if self._whole is None:
             self._whole = await self._look(ask)
@@ -125,7 +125,7 @@ class DryRunAdmission:
 
     async def _look(self, ask: AdmissionRequest) -> LimitStatus:
         for place, rules in enumerate(ask.scopes):
-            # The others are asked about too, without rules: a shared store finds all of a tenant in one place.
+            # The other scopes are passed too, without rules: the tenant's scope gives the hash tag in Redis.
             others = [ScopeRules(each.scope) for each in ask.scopes[:place] + ask.scopes[place + 1 :]]
             rates = await self._admission.status([ScopeRules(rules.scope, rules.limits), *others])
             self._rates.append((rules, rates.rate or RateLimitStatus()))

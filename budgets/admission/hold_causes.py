@@ -1,7 +1,7 @@
-"""What makes the worst case of a call large: said to whoever asks why money refused it. Pure.
+"""What makes the worst case of a call large, to explain why a budget refused it. Pure.
 
 A hold is made of bounds (budgets/admission/worst_case.py): what a request leaves open, or only refers to, is bounded
-by the most that it could be.
+by its maximum.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ MOST_NAMES = 8
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of them. `what`: no_output_cap | choices | picture | reference | document | unknown_member | feature |
-    service_tier | prediction | prompt_bytes. `names` are members of the request; `tokens` is what was reckoned for it,
-    if known; of choices and pictures it is how many.
+    """One cause. `what`: no_output_cap | choices | picture | reference | document | unknown_member | feature |
+    service_tier | prediction | prompt_bytes. `names` are members of the request; `tokens` is the bound that was used,
+    if known; for choices and pictures it is their number.
     """
 
     what: str
@@ -30,7 +30,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
 def causes(
     demand: Demand, output_cap: int, context_window: int | None, *, is_measured: bool
 ) -> tuple[Cause, ...]:
-    """Return them, those that weigh most first. `is_measured`: the prompt was counted, or its PDFs were measured."""
+    """Return the causes, the largest first. `is_measured`: the prompt was counted, or its PDFs were measured."""
     window = context_window
     found = [
         Cause("reference", window, demand.references[:MOST_NAMES]) if demand.references else None,

@@ -1,8 +1,8 @@
-"""The seam of admission: one atomic step decides rate, parallel and money for all scopes of a call.
+"""The interface of admission: one atomic step decides rates, parallel calls and money for all scopes of a call.
 
-Implementations: budgets/local (in this process); budgets/redis (shared by all workers). Both
-obey this page: all checks first, then all writes; a refusal changes nothing; everything is idempotent by
-request id. Money is integer nano-USD; instants are epoch seconds of the store's clock.
+Implementations: budgets/local (in this process); budgets/redis (shared by all workers). Both follow the rules of this
+file: all checks first, then all writes; a refusal changes nothing; everything is idempotent by request id. Money is
+integer nano-USD; instants are epoch seconds of the store's clock.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ScopeRules(msgspec.Struct, frozen=True):
 
 
 class AdmissionRequest(msgspec.Struct, frozen=True):
-    """What a call wants: one request, `tokens` of every TPM, `hold_nanousd` of every budget."""
+    """What a call asks for: one request, `tokens` of every TPM, `hold_nanousd` of every budget."""
 
     request_id: str
     scopes: tuple[ScopeRules, ...]
@@ -59,7 +59,7 @@ class AdmissionRequest(msgspec.Struct, frozen=True):
 class RateLimitStatus(msgspec.Struct, frozen=True):
     """The scope with the least left, for the x-ratelimit-* headers. A limit of None is unlimited.
 
-    Resets are the time until all of the limit is free again if nothing else is asked.
+    Resets are the time until all of the limit is free again if no other call is made.
     """
 
     limit_requests: int | None = None
@@ -74,9 +74,9 @@ class BudgetStatus(msgspec.Struct, frozen=True):
     """The budget with the least money left among those that bind a call.
 
     `spent` includes settled amounts that are not yet posted; `held` is what running calls have reserved; `unsettled` is
-    what ended calls may have used beyond what is counted as spent, because nobody said what they used.
-    `resets_nanousd` is what comes back at `resets_at`: all that is spent or unsettled, of fixed periods; of a rolling
-    budget what the oldest day with money came to.
+    what ended calls may have used beyond what is counted as spent, because their usage was not reported.
+    `resets_nanousd` is what comes back at `resets_at`: for fixed periods all that is spent or unsettled; for a rolling
+    budget the amount of its oldest day with money.
     """
 
     scope: str
@@ -100,7 +100,7 @@ class BudgetStatus(msgspec.Struct, frozen=True):
 
 
 class LimitStatus(msgspec.Struct, frozen=True):
-    """Where the caller stands after a step; either part is None when nothing of that kind binds."""
+    """A caller's rates and budget after a step; either part is None when no rule of that kind binds."""
 
     rate: RateLimitStatus | None = None
     budget: BudgetStatus | None = None
@@ -117,7 +117,7 @@ class Grant(msgspec.Struct, frozen=True):
 class WindowKey(msgspec.Struct, frozen=True):
     """One window of money of one scope; budgets with the same scope, schedule and zone share it.
 
-    Of a rolling schedule there is one a day, which begins n - 1 days before: a call is counted in n of them.
+    A rolling schedule has one window a day, which begins n - 1 days before it: a call is counted in n of them.
     """
 
     scope: str
@@ -127,9 +127,9 @@ class WindowKey(msgspec.Struct, frozen=True):
 
 
 class Return(msgspec.Struct, frozen=True):
-    """Money that comes back to a rolling budget first: of the oldest day with any, before the window's last.
+    """The money that comes back to a rolling budget first: of the oldest day with any, before the window's last.
 
-    0: there is no such day. `version` is the window's, of when it was read.
+    0: there is no such day. `version` is that of the window when it was read.
     """
 
     at: float
@@ -138,17 +138,17 @@ class Return(msgspec.Struct, frozen=True):
 
     @classmethod
     def newer(cls, one: Return | None, other: Return | None) -> Return | None:
-        """Return the newest one, in whatever order they came: a day gets more by calls, and less by settling."""
+        """Return the newest by version, not by arrival or amount: a day grows by calls and shrinks by settling."""
         if one is None or other is None:
             return one or other
         return max(other, one, key=lambda each: each.version)
 
 
 class WindowTotal(msgspec.Struct, frozen=True):
-    """What the ledger says of a window: absolute and versioned, so twice or out of order is harmless.
+    """The ledger's total of a window: absolute and versioned, so a repeated or reordered one is harmless.
 
     `added_nanousd` is how much of it came with the calls that are posted together with this, as `version`; None when
-    nobody can tell (some of them were in the ledger before). `unsettled_nanousd` is the part of the total that is not
+    that is unknown (some of them were in the ledger before). `unsettled_nanousd` is the part of the total that is not
     known to be spent (docs/decisions/0014); for display, budgets count the total. `returns`: of a rolling window, when
     something of it was loaded, or came late for a day before its last.
     """
@@ -169,7 +169,7 @@ class RateRefused(Exception):
     ) -> None:
         self.scope, self.rule, self.limit = scope, rule, limit
         self.remaining, self.resets_in_ms, self.possible = remaining, resets_in_ms, possible
-        self.is_counted = False  # as below
+        self.is_counted = False  # as in BudgetRefused
         self.standing = LimitStatus()
         super().__init__(f"{scope} has used its {limit} {rule}")
 
@@ -181,22 +181,22 @@ class BudgetRefused(Exception):
         self, standing: BudgetStatus, needed_nanousd: int, rates: RateLimitStatus | None = None
     ) -> None:
         self.budget, self.needed_nanousd = standing, needed_nanousd
-        self.is_counted = False  # its prompt was counted in vain, which is work
-        self.enlarged_by: tuple[Cause, ...] = ()  # what made it so dear (budgets/admission/reserve.py)
+        self.is_counted = False  # its prompt was counted without success, which costs work
+        self.enlarged_by: tuple[Cause, ...] = ()  # what made the hold so large (budgets/admission/reserve.py)
         self.standing = LimitStatus(rate=rates, budget=standing)
         super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
 
 
 class AdmissionUnavailable(Exception):
-    """Nobody can tell now what was spent, so nothing was decided and nothing changed. Worth a retry."""
+    """What was spent is unknown at present, so nothing was decided and nothing changed. Worth a retry."""
 
 
 class Admission(Protocol):
-    """Decides, remembers what was granted, and forgets it exactly once."""
+    """Decides, keeps what was granted, and drops it exactly once."""
 
     def fitness(self) -> tuple[str, bool]:
         """Return why the store behind it cannot decide at present ("" when it can), and whether there is money that may
-        be granted without it. Asks nobody.
+        be granted without it. Sends no command.
         """
         return "", True
 
@@ -210,17 +210,17 @@ class Admission(Protocol):
     async def raise_hold(self, request_id: str, hold_nanousd: int) -> bool:
         """Raise a running call's hold to this amount if it fits; False if it does not (nothing changes).
 
-        It does not once a rolling budget has turned to another day: there it was not asked.
+        It does not fit once a rolling budget has moved to another day: the call was not admitted in that window.
         """
         ...
 
     async def settle(
         self, request_id: str, tokens: int, cost_nanousd: int, unsettled_nanousd: int = 0
     ) -> LimitStatus:
-        """End a call: free its slot, true up its tokens, turn its hold into its cost until that is posted.
+        """End a call: free its slot, correct its tokens, replace its hold by its cost until that is posted.
 
-        What is unsettled counts beside the cost, as if it were spent. If both are 0 the hold is free at once. Unknown
-        or settled ids change nothing.
+        What is unsettled counts beside the cost, as if it were spent. If both are 0 the hold is released at once.
+        Unknown or settled ids change nothing.
         """
         ...
 
@@ -231,28 +231,28 @@ class Admission(Protocol):
     async def publish_totals(
         self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool = False
     ) -> bool:
-        """Take over the ledger's totals and drop the holds of the calls that are now in them.
+        """Apply the ledger's totals and drop the holds of the calls that are now in them.
 
-        `is_adopted`: they are those of a process that has died. The answer False: it is only remembered, and told
-        later; if this process ends before that, somebody must post it again.
+        `is_adopted`: they are those of a process that has ended. Return False if they are only queued, and sent
+        later; if this process ends before that, they must be posted again.
         """
         ...
 
     async def status(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
-        """Where a caller stands, without asking for anything (for answers that are not calls)."""
+        """Return the limit status of a caller, without admitting anything (for answers that are not calls)."""
         ...
 
     async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStatus]:
-        """Where every budget of these scopes of one tenant stands, in their order, asked for once (for pages).
+        """Return the status of every budget of these scopes of one tenant, in their order, in one step (for pages).
 
         Raises AdmissionUnavailable.
         """
         ...
 
     async def invalidate(self) -> None:
-        """Drop every total learnt from the ledger, so that the next step loads it again (rebuild)."""
+        """Drop every total loaded from the ledger, so that the next step loads it again (rebuild)."""
         ...
 
     async def release_worker(self, worker: str) -> bool:
-        """Learn that this process is surely dead: nothing waits for it any longer. False: say it again later."""
+        """Release a process that has certainly ended: nothing waits for it any longer. False: call it again later."""
         ...

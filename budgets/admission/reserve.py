@@ -1,8 +1,8 @@
-"""Stopped for lack of money: reserves the worst case of a call before anything is sent, in one atomic admission.
+"""Reserves the worst case of a call in one atomic admission before anything is sent, or refuses it for lack of money.
 
 First the cheap bound (bytes), which costs nothing; only when that does not fit are the tokens counted, exactly or not
 at all; only when that does not fit either is the call refused, or its output clamped to what the money buys. A hold is
-made of bounds only; estimates go to rates and to people.
+made of bounds only; estimates are used for rates and for display.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from providers.media.pdf.measure import Document
 from providers.tokens.amounts import Bound, Estimate
 from providers.tokens.prompt import BYTES_PER_TOKEN
 
-PAGE_TOKENS = 1_500  # of a page's picture, as an estimate
+PAGE_TOKENS = 1_500  # an estimate for the picture of a page
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """A granted call: what is held for it, what its prompt is believed to be, and the cap that must be sent."""
+    """A granted call: its hold, the estimate of its prompt, and the cap that must be sent."""
 
     grant: Grant
     hold_nanousd: int
     prompt: Estimate
-    sent_cap: int | None = None  # per choice: goes upstream as the only one; None: nothing needs it
-    most_output: int | None = None  # tokens of all choices that may be charged; None: nobody limits them
-    most_nanousd: int | None = None  # that may be charged; None: no budget binds
+    sent_cap: int | None = None  # per choice: the only cap sent upstream; None: none is needed
+    most_output: int | None = None  # tokens of all choices that may be charged; None: no limit
+    most_nanousd: int | None = None  # nano-USD that may be charged; None: no budget binds
     is_cap_ours: bool = False  # the client did not state it, or stated more
     is_clamped: bool = False
     is_lowered: bool = False  # the client stated more than the cap that is sent
@@ -56,25 +56,25 @@ class Reservation(msgspec.Struct, frozen=True):
 
 
 class Admits(Protocol):
-    """Who grants: admission, or a rehearsal of it (budgets/admission/dry_run.py)."""
+    """Grants calls: admission, or a dry run of it (budgets/admission/dry_run.py)."""
 
     async def admit(self, ask: AdmissionRequest) -> Grant: ...
 
 
 class Counter(Protocol):
-    """Who counts a prompt exactly (gateway/inference/token_counter.py)."""
+    """Counts a prompt exactly (gateway/inference/token_counter.py)."""
 
     async def count(self, tenant_id: int, raw: bytes, models: tuple[str, ...]) -> Bound | None:
-        """Return the tokens of all text that becomes prompt; None: nobody can say, so the cheap bound stands."""
+        """Return the tokens of all text that becomes prompt; None: unknown, so the cheap bound stands."""
         ...
 
     async def documents(self, tenant_id: int, raw: bytes) -> tuple[Document, ...] | None:
-        """Return how large the PDFs in a body are at most; None: nobody can say, so the window bounds them."""
+        """Return the maximal size of the PDFs in a body; None: unknown, so the context window bounds them."""
         ...
 
 
 class ReservationRequest(msgspec.Struct, frozen=True):
-    """One call that asks for its grant."""
+    """One call that requests a grant."""
 
     request_id: str
     rules: tuple[ScopeRules, ...]
@@ -86,7 +86,7 @@ class ReservationRequest(msgspec.Struct, frozen=True):
 
 
 class _Terms(msgspec.Struct, frozen=True):
-    """What binds a call, and where it may go, read once."""
+    """The limits of a call and its possible deployments, read once."""
 
     sheets: tuple[PriceSheet, ...]
     models: tuple[Sight, ...]
@@ -101,7 +101,7 @@ class _Terms(msgspec.Struct, frozen=True):
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether it matters how many they are: some models cost nothing, or only by the request."""
+        """Whether the number of tokens matters: some models cost nothing, or only by the request."""
         return self.tokens_per_minute is not None or any(map(costs_tokens, self.sheets))
 
     def bound(self, demand: Demand, prompt: Bound | None = None) -> WorstCase:
@@ -164,8 +164,8 @@ async def reserve(admission: Admits, wish: ReservationRequest) -> Reservation:
 
 
 async def _recounted(wish: ReservationRequest, prompt: Estimate) -> Estimate | None:
-    """Count the text of a prompt whose estimate is more than its limit of a minute: code and schemas are mostly white
-    space, and an estimate alone must not make a call impossible for ever. None: nobody can say.
+    """Count the text of a prompt whose estimate exceeds its limit of a minute: code and schemas are mostly white space,
+    and an estimate alone must not make a call impossible for ever. None: unknown.
     """
     if wish.counter is None or wish.demand.needs_window:
         return None
@@ -222,7 +222,7 @@ async def _with_capped_output(
     prompt: Bound | None,
     refusal: BudgetRefused,
 ) -> Reservation:
-    """Ask for as much output as the money that is free can buy, where every budget of the scope allows that."""
+    """Admit with as much output as the free money can buy, where every budget of the scope allows clamping."""
     demand, budget = wish.demand, refusal.budget
     if demand.kind != "chat" or not _may_cap_output(wish.rules, refusal):
         raise refusal
@@ -273,10 +273,10 @@ def prompt_estimate(demand: Demand) -> Estimate:
 
 
 def _rate_tokens(demand: Demand, terms: _Terms, prompt: Estimate, bound: WorstCase) -> int:
-    """What TPM reserves: the prompt, and the most that the call may write. The true number is charged at its end.
+    """Return the tokens that TPM reserves: the prompt and the maximal output. The used number is charged at the end.
 
     Only the prompt may make a call impossible, counted where it can be. A call that alone could use up the limit
-    takes half of it, so that it is granted beside others.
+    reserves half of it, so that it is granted beside others.
     """
     if demand.kind != "chat":
         return prompt.tokens

@@ -1,4 +1,4 @@
-"""What a call must not ask for where a budget has to be kept, because nobody could say what it costs at most."""
+"""What a call must not request where a budget binds it, because its cost has no known upper bound."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FeatureUnpriced(Exception):
-    """It has a price of its own, which nobody wrote into the catalog."""
+    """A feature has a price of its own, which the catalog does not have."""
 
     def __init__(self, param: str, feature: str) -> None:
         self.param = param
@@ -37,7 +37,7 @@ class Unbounded(Unacceptable):
 
 
 class AgainstCap(Unacceptable):
-    """A member that could make a provider write more than the one cap that the gateway sends."""
+    """A member that could make a provider exceed the one cap that the gateway sends."""
 
     def __init__(self, param: str) -> None:
         super().__init__(

@@ -1,8 +1,8 @@
-"""The most a call can cost: what a budget must be able to pay before the call is made. Pure, integers only.
+"""The worst-case cost of a call, which a budget must be able to pay before the call is made. Pure, integers only.
 
-The first bound takes each UTF-8 byte of the prompt's text for a token, which no byte-level tokenizer can exceed; when
-that does not fit the budget, `counted` gives a tighter one. Media are bounded by their size, what is only referred to
-by the context window. Output is bounded by a cap that must reach the upstream.
+The first bound counts each UTF-8 byte of the prompt's text as a token, which no byte-level tokenizer can exceed; when
+that does not fit the budget, `counted` gives a tighter one. Media are bounded by their size, references by the context
+window. Output is bounded by a cap that must reach the upstream.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PRODUCED_PICTURE_TOKENS: Final = 8_000
 # Speech: twenty tokens a second, slowed down four times, at twelve characters a second, rounded up.
 SPOKEN_CHARACTER_TOKENS: Final = 8
 HEARD_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
-# Of a sound that is short: Voxtral hears spans of 30 s, and Gemma 3n each sound as one of that length.
+# For short sounds: Voxtral processes spans of 30 s, and Gemma 3n treats each sound as one of that length.
 SOUND_TOKENS: Final = 400
 # Calls of a tool that a provider may make within one call.
 MOST_TOOL_CALLS: Final = 10
-# Where neither the client nor the catalog nor the price map knows a limit, this cap is sent upstream.
+# Where neither the client nor the catalog nor the price map has a limit, this cap is sent upstream.
 UNKNOWN_OUTPUT_TOKENS: Final = 4_096
 # What a provider's template may add to an exact count.
 COUNT_MARGIN_PERCENT: Final = 10
@@ -48,7 +48,7 @@ _NAMELESS: Final = ("", "auto")
 
 
 class WorstCase(msgspec.Struct, frozen=True):
-    """`output_cap` is per choice and must reach the upstream, or the rest does not hold."""
+    """`output_cap` is per choice and must reach the upstream, or the bound is void."""
 
     input: Bound
     output: Bound
@@ -57,7 +57,7 @@ class WorstCase(msgspec.Struct, frozen=True):
 
 
 class _Input(msgspec.Struct, frozen=True):
-    """Tokens by what they may be billed as: `any` is text, picture or sound, whatever is dearest."""
+    """Tokens by what they may be billed as: `any` is text, picture or sound, whichever costs most."""
 
     text: int = 0
     audio: int = 0
@@ -76,9 +76,9 @@ def worst_case(
     context_window: int | None = None,
     models: Sequence[Sight] = (),
 ) -> WorstCase:
-    """Return the bound of a call at the dearest of its deployments; `models` are what each of them sees.
+    """Return the bound of a call at the most expensive of its deployments; `models` gives the Sight of each.
 
-    What only a window bounds is bounded by its bytes where no window is known: whoever keeps a budget refuses it then.
+    What only a window bounds is bounded by its bytes where no window is known: under a budget it is refused then.
     """
     cap = output_cap(demand, max_output_tokens, context_window)
     reads = _input_tokens(demand, context_window, models)
@@ -129,8 +129,8 @@ def affordable_output(
 
 
 def output_cap(demand: Demand, max_output_tokens: int | None, context_window: int | None) -> int:
-    """Return the smallest limit that anybody set. A cap of 0 goes upstream as it is, and servers that read it as none
-    write until the window is full.
+    """Return the smallest limit of client and catalog. A cap of 0 goes upstream as it is, and servers that read it as
+    no cap write until the window is full.
     """
     if demand.output_cap == 0 and context_window is not None:
         return context_window
@@ -184,7 +184,7 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[S
 
 
 def _highest_input_rate(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
-    """Return the rates that the call can have at most."""
+    """Return the highest rates that the call can reach."""
     return sheet if sheet.terms is NO_TERMS else dearest(sheet, reads.total, demand.tier)
 
 
@@ -212,7 +212,7 @@ def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:
 
 
 def _per_output(demand: Demand, sheet: PriceSheet) -> int:
-    """Return the dearest output rate, in thousandths."""
+    """Return the highest output rate, in thousandths."""
     if sheet.free:
         return 0
     spoken = sheet.audio_output if demand.speaks or demand.needs_window or demand.kind == "speech" else None
@@ -228,7 +228,7 @@ def _highest_rate(*rates: int | None) -> int:
 
 
 def _highest_image_rate(demand: Demand, sheet: PriceSheet) -> int:
-    """Return the rate of the picture asked for; where the provider may choose, the dearest on the sheet."""
+    """Return the rate of the requested picture; where the provider may choose, the highest on the sheet."""
     if demand.image_size in _NAMELESS or demand.image_quality in _NAMELESS:
         return _highest_rate(sheet.image, *(listed.rate for listed in sheet.images))
     return image_rate(sheet, demand.image_size, demand.image_quality)

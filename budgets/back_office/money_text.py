@@ -21,7 +21,7 @@ UNKNOWN = "not known yet"
 
 
 def amount(nanousd: int | None) -> str:
-    """Return "1,234.5" USD, at least to the cent; None is not known."""
+    """Return "1,234.5" USD, at least to the cent; None is unknown."""
     if nanousd is None:
         return UNKNOWN
     value = usd(nanousd)
@@ -29,7 +29,7 @@ def amount(nanousd: int | None) -> str:
 
 
 def resets(spending: Spending, schedule: str) -> str:
-    """Say when money comes back."""
+    """Return in words when money comes back."""
     if spending.resets_at is None:
         return UNKNOWN
     at = instant(spending.resets_at)

@@ -1,4 +1,4 @@
-"""Whose rule or money something is, by name and with a link. Blocking where it says so."""
+"""The owner of a rule or of money, by name and with a link. Blocking where queries are stated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Owner = Tenant | ApiKey
 
 
 def link(owner: Owner | None, scope: str = "") -> SafeString | str:
-    """Return the owner's name with a link to its page; of one that was deleted what is left of it."""
+    """Return the owner's name with a link to its page; for a deleted one its kind and number."""
     if owner is None:
         kind, _, number = scope.partition(":")
         return f"deleted {'API key' if kind == 'key' else kind} {number}".strip()

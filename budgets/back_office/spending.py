@@ -1,7 +1,7 @@
-"""What of each budget is spent, held and left now, for pages: one look at admission for each tenant on the page.
+"""What of each budget is spent, held and left now, for pages: one read of admission for each tenant on the page.
 
-Admission itself is asked, so that a page says what the next call would be told. Where no calls are served (a shell, a
-test), or the counters cannot be read, it is what the ledger says, in one query; what calls hold is then not known.
+The numbers are those of admission, so that a page shows what the next call would get. Where no calls are served (a
+shell, a test), or the counters cannot be read, they are those of the ledger, in one query; `held` is then unknown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATIENCE_S = 1.0
 
 
 class Spending(msgspec.Struct, frozen=True, kw_only=True):
-    """Nano-USD. None: not known, because nobody has counted this window yet or the counters cannot be read."""
+    """Nano-USD. None: unknown, because this window was not counted yet or the counters cannot be read."""
 
     limit: int
     spent: int | None = None
@@ -49,12 +49,12 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def share(self) -> float | None:
-        """How much of the limit counts as used, from 0 up."""
+        """The used share of the limit, from 0 up."""
         return None if self.spent is None else (self.spent + self.unsettled) / self.limit
 
 
 def spending_of(budgets: Sequence[Budget], now: float | None = None) -> list[Spending]:
-    """Return how each budget stands, in order. Their tenants and keys should have been selected along."""
+    """Return the spending of each budget, in order. Their tenants and keys should be selected with them."""
     if budgets and (deciding := admission()) is not None:
         try:
             return async_to_sync(_asked)(budgets, deciding)
@@ -64,7 +64,7 @@ def spending_of(budgets: Sequence[Budget], now: float | None = None) -> list[Spe
 
 
 def default_budget(tenant: Tenant) -> Budget | None:
-    """Return what the configuration gives a tenant that has no budget of its own; it is in no table."""
+    """Return the configured budget of a tenant that has none of its own; it is in no table."""
     config = settings.GATEWAY.budgets
     if config.default_nanousd is None:
         return None
@@ -77,15 +77,15 @@ def default_budget(tenant: Tenant) -> Budget | None:
 
 
 def tenant_id_of(budget: Budget) -> int:
-    """Return who pays in the end."""
+    """Return the tenant that pays."""
     if budget.tenant_id is not None:
         return budget.tenant_id
-    assert budget.key is not None  # noqa: S101 - the database has one of both
+    assert budget.key is not None  # noqa: S101 - a constraint ensures one of both
     return budget.key.tenant_id
 
 
 def timezone_of(budget: Budget) -> str:
-    """Return the zone of its days: the tenant's, or that of the reports."""
+    """Return the time zone of its days: the tenant's, or that of the reports."""
     tenant = budget.tenant if budget.key is None else budget.key.tenant
     return (tenant.timezone if tenant is not None else "") or settings.GATEWAY.reporting.timezone
 
@@ -95,7 +95,7 @@ def _rule(budget: Budget) -> BudgetRule:
 
 
 async def _asked(budgets: Sequence[Budget], deciding: Admission) -> list[Spending]:
-    """Ask admission once; a shared store once for each tenant, because it has all of a tenant in one place."""
+    """Ask admission once; with Redis once for each tenant, because it has all of a tenant in one hash slot."""
     groups: dict[int, list[int]] = defaultdict(list)
     for place, budget in enumerate(budgets):
         groups[0 if settings.GATEWAY.embedded else tenant_id_of(budget)].append(place)
@@ -110,7 +110,7 @@ async def _asked(budgets: Sequence[Budget], deciding: Admission) -> list[Spendin
 
 async def _asked_for(rows: Sequence[Budget], admission: Admission) -> list[Spending]:
     scopes = [ScopeRules(row.scope, Limits(), (_rule(row),)) for row in rows]
-    # A tenant comes along, first and without rules: it says where its keys are counted.
+    # The tenant comes first, without rules: it names the hash slot in which its keys are counted.
     standings = await admission.budgets([ScopeRules(f"tenant:{tenant_id_of(rows[0])}"), *scopes])
     return [
         Spending(

@@ -1,4 +1,4 @@
-"""The back office of what was spent in each window of money: by its owner's name, in USD. To look at only."""
+"""Admin page of what was spent in each window: by its owner's name, in USD. Read-only."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Admission in the memory of one process, for embedded mode: one atomic step decides rates, parallel calls and money.
 
 Every decision is synchronous, without an await between check and write, so it is atomic in the event loop; all
-methods must be called from that loop's thread. About 20 us a call; the ledger is asked only for a window that is
-not known yet. Two clocks: `clock` (epoch seconds) says which budget window a call belongs to, `steady` (never goes
-back) drives rates and leases, so that a step of the wall clock neither freezes a limit nor doubles it.
+methods must be called from that loop's thread. About 20 us a call; the ledger is read only for a window that is not
+known yet. Two clocks: `clock` (epoch seconds) selects the budget window of a call, `steady` (monotonic) drives rates
+and leases, so that a step of the wall clock neither freezes a limit nor doubles it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from budgets.local.scope_state import ScopeState
 from budgets.local.status import of_budget, rates, room, standing, tightest
 from budgets.local.window_cache import Load, WindowCache, WindowState
 
-LOAD_ATTEMPTS = 3  # a window may end, or be forgotten, while it is being loaded
+LOAD_ATTEMPTS = 3  # a window may end, or be invalidated, while it is being loaded
 TIDY_EVERY_S = 300.0
 
 
 class LocalAdmission(Admission):
-    """Grants are kept by request id: running until settled, then settled until the ledger has posted them."""
+    """Calls are kept by request id: running until settled, then settled until the ledger has posted them."""
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class LocalAdmission(Admission):
         *,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.orphans = 0  # calls that nobody renewed or settled, dropped with their holds
+        self.orphans = 0  # calls neither renewed nor settled, dropped with their holds
         self._clock, self._steady = clock, steady
         self._lease_s, self._orphan_s = lease_s, orphan_s
         self._windows = WindowCache(load)
         self._scopes: dict[str, ScopeState] = {}
-        self._running: dict[str, AdmittedCall] = {}  # the one renewed longest ago comes first
+        self._running: dict[str, AdmittedCall] = {}  # by last renewal, the oldest first
         self._settled: dict[str, AdmittedCall] = {}
         self._look_at = self._tidy_at = 0.0
 
@@ -127,7 +127,7 @@ class LocalAdmission(Admission):
                 call.release()
                 continue
             call = self._running.get(request_id)
-            if call is not None:  # the ledger has the call before its settlement got here
+            if call is not None:  # the ledger has the call before its settlement arrived
                 call.clear()
                 call.is_posted = True
         return True
@@ -160,11 +160,11 @@ class LocalAdmission(Admission):
 
     @override
     async def release_worker(self, worker: str) -> bool:
-        """Nobody else decides here: the dead have left nothing."""
+        """No other process decides here: there is nothing to release."""
         return True
 
     def audit(self) -> list[str]:
-        """Return every purse whose running sums are not the sums of its rows. Walks everything; for checks."""
+        """Return every window whose running sums are not the sums of its calls. Reads everything; for checks."""
         wrong = []
         for purse in self._windows:
             running = [call for call in self._running.values() if purse in call.purses]
@@ -180,7 +180,7 @@ class LocalAdmission(Admission):
         return wrong
 
     def sizes(self) -> dict[str, int]:
-        """Return how much is remembered, for metrics and tests of memory."""
+        """Return the numbers of entries, for metrics and tests of memory."""
         return {
             "scopes": len(self._scopes),
             "windows": len(self._windows),
@@ -189,7 +189,7 @@ class LocalAdmission(Admission):
         }
 
     def _decide(self, ask: AdmissionRequest) -> Grant | list[WindowState]:
-        """Grant or refuse, or return the purses that must be learnt first; then nothing was changed."""
+        """Grant or refuse, or return the windows that must be loaded first; then nothing was changed."""
         now, instant = self._steady(), self._clock()
         self._drop_expired(now)
         known = self._running.get(ask.request_id) or self._settled.get(ask.request_id)
@@ -211,7 +211,7 @@ class LocalAdmission(Admission):
         return self._grant(ask, AdmittedCall(ask, counters, bounds, instant), now)
 
     def _grant(self, ask: AdmissionRequest, call: AdmittedCall, now: float) -> Grant:
-        """Write what was decided."""
+        """Record the grant."""
         counters, bounds, instant = call.counters, call.bounds, call.admitted_at
         call.seconds = [each.window.add(now, ask.tokens) for each in counters]
         call.hold(ask.hold_nanousd)
@@ -220,7 +220,7 @@ class LocalAdmission(Admission):
         return call.grant
 
     def _with_status(self, refusal: RateRefused, ask: AdmissionRequest, now: float) -> RateRefused:
-        """Tell the refused caller where it stands, as far as that is known without asking the ledger."""
+        """Add the caller's limit status to a refusal, as far as it is known without reading the ledger."""
         counters = [self._scope(rules.scope) for rules in ask.scopes]
         for each in counters:
             each.window.advance(now)
@@ -230,13 +230,13 @@ class LocalAdmission(Admission):
         return refusal
 
     def _status_of(self, call: AdmittedCall, now: float) -> LimitStatus:
-        """Where its caller stands after a call, in the windows that the call belongs to."""
+        """Return the limit status after a call, in the windows that the call belongs to."""
         for each in call.counters:
             each.window.advance(now)
         return standing(call.scopes, call.counters, call.bounds, now)
 
     def _run(self, request_id: str, call: AdmittedCall, now: float) -> None:
-        """Note a sign of life: the call holds its slots for another lease."""
+        """Renew the call: it holds its slots for another lease."""
         call.renewed_at, call.lease_ends = now, now + self._lease_s
         self._running[request_id] = call
         for counters in call.counters:
@@ -263,7 +263,7 @@ class LocalAdmission(Admission):
         return bounds
 
     def _drop_expired(self, now: float) -> None:
-        """Drop calls without a sign of life for `orphan_s`, and now and then what is idle. Mostly one comparison."""
+        """Drop calls that were not renewed for `orphan_s`, and at times what is idle. Mostly one comparison."""
         if now < self._look_at:
             return
         lost = []
@@ -283,7 +283,7 @@ class LocalAdmission(Admission):
         self._look_at = min(self._tidy_at, (now if oldest is None else oldest.renewed_at) + self._orphan_s)
 
     def _evict(self, now: float) -> None:
-        """Forget idle scopes and old windows, so that memory follows the traffic of the last minutes."""
+        """Drop idle scopes and old windows, so that memory follows the traffic of the last minutes."""
         self._tidy_at = now + TIDY_EVERY_S
         dropped = self._windows.evict(self._clock())
         for scope, counters in list(self._scopes.items()):

@@ -1,4 +1,4 @@
-"""One call from its grant until the ledger has it: the row behind a slot, a reservation of tokens and a hold."""
+"""One call from its grant until the ledger has it: the record of its slot, its reserved tokens and its hold."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from budgets.local.window_cache import WindowState
 if TYPE_CHECKING:
     from budgets.local.scope_state import ScopeState
 
-Bound = tuple[str, BudgetRule, WindowState]  # a budget that binds a call: its scope, its rule, its money
+Bound = tuple[str, BudgetRule, WindowState]  # a budget that binds a call: its scope, its rule, its window
 
 
 class AdmittedCall:
-    """`amount` is what it takes from every purse: its hold while it runs, its cost once it is settled, with what of it
-    is `unsettled`.
-    """
+    """`amount` counts in every window: its hold while it runs, then its cost including what is `unsettled`."""
 
     __slots__ = (
         "admitted_at",
@@ -49,10 +47,10 @@ class AdmittedCall:
         self.seconds: list[Bucket] = []
         self.renewed_at = self.lease_ends = 0.0
         self.is_settled = False
-        self.is_posted = False  # the ledger was quicker than the settlement: nothing is left to hold
+        self.is_posted = False  # the ledger had it before the settlement: nothing is held any more
 
     def hold(self, nanousd: int) -> None:
-        """Reserve so much in every window of its scopes; once, however many budgets look at one."""
+        """Hold this amount in every window of its scopes; once in each, however many budgets use it."""
         self.amount = nanousd
         for counters in self.counters:
             counters.calls[self.request_id] = self
@@ -60,7 +58,7 @@ class AdmittedCall:
                 self._add(purse)
 
     def is_of_another_day(self, instant: float) -> bool:
-        """Tell whether a rolling window binds it by now that it was not granted in."""
+        """Return whether a rolling window binds it by now that it was not granted in."""
         return any(purse.since > purse.start and instant >= purse.end for _, _, purse in self.bounds)
 
     def raise_hold(self, nanousd: int) -> None:
@@ -69,7 +67,7 @@ class AdmittedCall:
         self.amount = nanousd
 
     def settle(self, nanousd: int, unsettled: int = 0) -> None:
-        """Turn the hold into an amount that waits for the ledger; `unsettled` is a part of it."""
+        """Replace the hold by an amount that waits for the ledger; `unsettled` is a part of it."""
         for purse in self.purses:
             purse.held -= self.amount
             purse.settled += nanousd
@@ -77,13 +75,13 @@ class AdmittedCall:
         self.amount, self.unsettled, self.is_settled = nanousd, unsettled, True
 
     def release(self) -> None:
-        """Be forgotten."""
+        """Remove the call from its windows and scopes."""
         self.clear()
         for counters in self.counters:
             counters.calls.pop(self.request_id, None)
 
     def clear(self) -> None:
-        """Take the call's money out of every window."""
+        """Subtract the call's amount from every window."""
         for purse in self.purses:
             purse.rows -= 1
             if self.is_settled:
@@ -94,7 +92,7 @@ class AdmittedCall:
         self.purses = []
 
     def add_to(self, purse: WindowState) -> None:
-        """Enter a window of one of its scopes, if the call was granted in it and is not there yet."""
+        """Add the call to a window of one of its scopes, if it was granted in it and is not in it yet."""
         is_inside = purse.start <= self.admitted_at < purse.end
         if is_inside and not self.is_posted and purse not in self.purses:
             self._add(purse)

@@ -1,4 +1,4 @@
-"""What this process knows of one scope: the last minute, the running calls by lease, the money of its windows."""
+"""The state of one scope in this process: rates of the last minute, running calls by lease, its windows."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class ScopeState:
         self.window = SlidingWindow()
         self.running: dict[str, AdmittedCall] = {}  # the lease that ends first comes first
         self.calls: dict[str, AdmittedCall] = {}  # running, or waiting for the ledger
-        self.purses: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window asked for last
+        self.purses: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window used last
 
     @property
     def is_idle(self) -> bool:
         return not self.calls and not self.window.requests
 
     def attach(self, purse: WindowState) -> None:
-        """Make this the current window of its schedule. It also holds the money of calls granted in it before."""
+        """Make this the current window of its schedule, with the amounts of calls granted in it before."""
         self.purses[purse.key.schedule, purse.key.timezone] = purse
         for call in self.calls.values():
             call.add_to(purse)
 
     def detach(self, dropped: set[WindowKey]) -> None:
-        """Forget windows that are not kept any more."""
+        """Remove windows that are no longer kept."""
         if dropped:
             self.purses = {name: purse for name, purse in self.purses.items() if purse.key not in dropped}
 
@@ -39,7 +39,7 @@ class ScopeState:
         return [purse for purse in self.purses.values() if purse.start <= instant < purse.end]
 
     def refusal(self, rules: ScopeRules, tokens: int, now: float) -> RateRefused | None:
-        """Return why one more call does not fit: a slot first, then requests, then tokens. Slide the ring first."""
+        """Return why one more call does not fit: slots first, then requests, then tokens. Call advance() before."""
         limits, ring, scope = rules.limits, self.window, rules.scope
         limit = limits.parallel_requests
         if limit is not None and len(self.running) >= limit and self._running_at(now) >= limit:

@@ -1,7 +1,7 @@
 """Requests and tokens of one scope over the last minute: a ring of one-second buckets with running sums.
 
 A bucket counts until 61 s after its second began, so no 60 s interval ever holds more than the limit; a steady
-caller gets 60/61 = 98.3 % of it. `now` is a clock that never goes back. O(1) per call, at most 61 buckets.
+caller gets 60/61 = 98.3 % of it. `now` is a monotonic clock. O(1) per call, at most 61 buckets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SPAN_S = 61
 
 
 class Bucket:
-    """What was taken within one second. A call keeps it, to correct its tokens later."""
+    """What was counted within one second. A call keeps a reference, to correct its tokens later."""
 
     __slots__ = ("is_live", "number", "requests", "tokens")
 
@@ -24,7 +24,7 @@ class Bucket:
 
 
 class SlidingWindow:
-    """The live seconds, oldest first. Call slide() before reading the sums."""
+    """The live buckets, oldest first. Call advance() before reading the sums."""
 
     __slots__ = ("_seconds", "requests", "tokens")
 
@@ -58,17 +58,17 @@ class SlidingWindow:
         return second
 
     def adjust(self, second: Bucket, tokens: int) -> None:
-        """Add the difference between true and reserved tokens where they were taken, if that still counts."""
+        """Add the difference of used and reserved tokens to their bucket, if it still counts."""
         if second.is_live:
             second.tokens += tokens
             self.tokens += tokens
 
     def full_reset_ms(self, now: float) -> int:
-        """How long until nothing is counted any more."""
+        """Return the time until the window is empty."""
         return _until(self._seconds[-1], now) if self._seconds else 0
 
     def wait_for_requests_ms(self, excess: int, now: float) -> int:
-        """How long until this many requests have left the window."""
+        """Return the time until this many requests have left the window."""
         for second in self._seconds:
             excess -= second.requests
             if excess <= 0:
@@ -76,7 +76,7 @@ class SlidingWindow:
         return self.full_reset_ms(now)
 
     def wait_for_tokens_ms(self, excess: int, now: float) -> int:
-        """How long until this many tokens have left the window."""
+        """Return the time until this many tokens have left the window."""
         for second in self._seconds:
             excess -= second.tokens
             if excess <= 0:

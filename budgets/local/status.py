@@ -1,6 +1,6 @@
-"""Where a caller stands, read off the counters: the scope with the least rate left, the budget with the least money.
+"""Limit status from the counters: the scope with the least rate left, the budget with the least money left.
 
-Pure reading; the caller has slid the rings.
+Read-only; the caller has advanced the sliding windows.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from budgets.local.window_cache import WindowState
 def standing(
     scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], bounds: Sequence[Bound], now: float
 ) -> LimitStatus:
-    """Return both halves; `now` is the clock of the rings."""
+    """Return rates and money; `now` is the clock of the sliding windows."""
     return LimitStatus(rates(scopes, counters, now), money(bounds))
 
 
 def rates(scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], now: float) -> RateLimitStatus | None:
-    """Return the least left of requests and, on its own, of tokens; the first scope wins a tie."""
+    """Return the smallest remainder of requests and, separately, of tokens; the first scope wins a tie."""
     requests: tuple[int, int, SlidingWindow] | None = None
     tokens: tuple[int, int, SlidingWindow] | None = None
     for rules, counter in zip(scopes, counters, strict=True):
@@ -57,7 +57,7 @@ def _rendered(least: tuple[int, int, SlidingWindow] | None, now: float) -> tuple
 
 
 def money(bounds: Sequence[Bound]) -> BudgetStatus | None:
-    """Return the budget with the least left of what was not yet spent; the first one wins a tie."""
+    """Return the budget with the least unspent money; the first one wins a tie."""
     chosen: Bound | None = None
     least = 0
     for bound in bounds:
@@ -75,7 +75,7 @@ def room(bound: Bound) -> int:
 
 
 def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
-    """Return the budget with the least room if the hold does not fit into it. What costs nothing always fits."""
+    """Return the budget with the least room if the hold does not fit into it. A hold of 0 always fits."""
     if not hold_nanousd or not bounds:
         return None
     least = min(bounds, key=room)
@@ -96,9 +96,9 @@ def budget_standing(  # noqa: PLR0913 - the numbers of a budget
     returns: float,
     first: Return | None,
 ) -> BudgetStatus:
-    """Return where a budget stands. `unsettled` is a part of what is `counted`.
+    """Return the status of a budget. `unsettled` is a part of what is `counted`.
 
-    `returns`: when what is counted now comes back; `first`: what does before that.
+    `returns`: when what is counted now comes back; `first`: the part that comes back before that.
     """
     if first is not None and not first.nanousd:
         first = None

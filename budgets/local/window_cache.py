@@ -1,6 +1,6 @@
-"""The money of every window, in memory: what the ledger says was spent, and what calls have reserved on top.
+"""The money of every window, in memory: the ledger's total, and what calls have reserved on top.
 
-A purse is learnt from the ledger the first time it is needed: one load at a time for each, shared by all who wait.
+A window is loaded from the ledger the first time it is needed: one load at a time for each, shared by all waiters.
 Totals are absolute and versioned, so an older one never replaces a newer one.
 """
 
@@ -67,7 +67,7 @@ class WindowState:
 
 
 class WindowCache:
-    """All of them. Used from the event loop's thread only."""
+    """All windows. Used from the event loop's thread only."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -81,7 +81,7 @@ class WindowCache:
         return len(self._purses)
 
     def find(self, scope: str, schedule: str, timezone: str, now: float) -> WindowState:
-        """Return the purse of the window that counts now."""
+        """Return the window that counts now."""
         span = window(schedule, timezone, now)
         key = WindowKey(scope, schedule, timezone, span.start)
         purse = self._purses.get(key)
@@ -90,32 +90,32 @@ class WindowCache:
         return purse
 
     async def load(self, purses: Sequence[WindowState]) -> None:
-        """Return when all of these have been asked of the ledger. Raises AdmissionUnavailable."""
+        """Return when all of these are loaded from the ledger. Raises AdmissionUnavailable."""
         keys = [purse.key for purse in purses]
         fresh = [key for key in keys if key not in self._loading]
         if fresh:
             task = asyncio.create_task(self._load_all(fresh))
             self._loading.update(dict.fromkeys(fresh, task))
         for task in {self._loading[key] for key in keys}:
-            failure = await asyncio.shield(task)  # others wait for it too: who leaves must not cancel it
+            failure = await asyncio.shield(task)  # shared: a waiter that leaves must not cancel it
             if failure is not None:
                 raise AdmissionUnavailable from failure
 
     def post(self, posts: Iterable[WindowTotal]) -> None:
-        """Take newer totals; windows that nobody asked for here are none of our business."""
+        """Apply newer totals; windows that are not in use here are ignored."""
         for post in posts:
             purse = self._purses.get(post.window)
             if purse is not None:
                 purse.post(post)
 
     def invalidate(self) -> None:
-        """Make every total unknown, and let no load that is under way make one known again."""
+        """Make every total unknown, and discard the results of loads in progress."""
         self._loading.clear()
         for purse in self._purses.values():
             purse.is_known = False
 
     def evict(self, now: float) -> set[WindowKey]:
-        """Drop what ended a day ago and has no call left; return what was dropped."""
+        """Drop windows that ended a day ago and have no call left; return their keys."""
         old = now - KEEP_ENDED_S
         dropped = {key for key, purse in self._purses.items() if not purse.rows and purse.end < old}
         for key in dropped:
@@ -123,14 +123,14 @@ class WindowCache:
         return dropped
 
     async def _load_all(self, keys: Sequence[WindowKey]) -> Exception | None:
-        """Return instead of raise: a task whose waiters have all left must not end with an unseen exception."""
+        """Return the exception, not raise it: it would stay unretrieved in a task whose waiters have all left."""
         task = asyncio.current_task()
         try:
             posts = {post.window: post for post in await self._load(keys)}
             for key in keys:
                 if self._loading.get(key) is task:
                     self._install(key, posts[key])
-        except Exception as failure:  # noqa: BLE001 - whatever the ledger's driver raises, the answer is "unknown"
+        except Exception as failure:  # noqa: BLE001 - any error of the ledger's driver means "unknown"
             return failure
         finally:
             for key in keys:
@@ -139,7 +139,7 @@ class WindowCache:
         return None
 
     def _install(self, key: WindowKey, post: WindowTotal) -> None:
-        """A post that overtook the load is newer and stays."""
+        """Install a loaded total; a post that overtook the load is newer and stays."""
         purse = self._purses.get(key)
         if purse is None:
             return

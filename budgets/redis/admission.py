@@ -1,7 +1,7 @@
-"""Admission shared by all workers: Lua scripts, one round trip to admit, one to settle.
+"""Admission shared by all workers (docs/admission-redis.md): Lua scripts, one round trip to admit, one to settle.
 
-The same decisions as in budgets/local/admission.py, on the clock of Redis. Each worker remembers its calls: Redis is
-told them again after a loss of data (budgets/redis/recovery/recovery.py), and late after an outage.
+The same decisions as in budgets/local/admission.py, on the clock of Redis. Each worker keeps its calls in memory, and
+sends them to Redis again after a loss of data (budgets/redis/recovery/recovery.py), and late after an outage.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from budgets.redis.workers.worker_registry import Members, WorkerRegistry, no_ot
 from gateway.values.fallback_log import FALLBACKS
 from gateway.values.signed_messages import Signer
 
-Clock = Callable[[], tuple[float, float]]  # steady seconds, date
+Clock = Callable[[], tuple[float, float]]  # monotonic seconds, epoch seconds
 
 
 class RedisAdmission(Admission):
-    """One for each worker. `open` it in the event loop that uses it, `aclose` it there."""
+    """One per worker. Call `open` and `aclose` in the event loop that uses it."""
 
-    def __init__(  # noqa: PLR0913 - all but two have defaults
+    def __init__(  # noqa: PLR0913 - all but three have defaults
         self,
         url: str,
         load: Load,
@@ -68,7 +68,7 @@ class RedisAdmission(Admission):
         prefix: str = PREFIX,
         worker: str = "",
     ) -> None:
-        self.worker = worker or uuid.uuid4().hex  # no other process ever has the same
+        self.worker = worker or uuid.uuid4().hex  # no other process ever uses the same name
         self._clock, self._prefix, self._longest_s = clock, prefix, longest_s
         self._calls, self._last = dict[str, HeldCall](), StatusCache()
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s, longest_s)
@@ -88,7 +88,7 @@ class RedisAdmission(Admission):
         self._decode = msgspec.msgpack.Decoder(ScriptReply).decode
 
     async def open(self, *, tend: bool = True) -> None:
-        """Connect and begin to tend; Redis may be away. `tend` False: nothing happens but what is asked."""
+        """Connect and start maintenance; Redis may be unreachable. `tend` False: no maintenance loop."""
         is_dead = self._dead_workers.is_recorded
         self._allowances = OutageAllowances(self._run, self.workers, is_dead, self._resend_all)
         parts = (self.workers, self._outbox, self._allowances, self._report)
@@ -98,7 +98,7 @@ class RedisAdmission(Admission):
             self._maintenance.start(self._calls)
 
     async def aclose(self) -> bool:
-        """Tell what is waiting, say goodbye, disconnect. False: the ledger has not got all of its calls."""
+        """Flush the outbox, announce the end, disconnect. False: the ledger does not have all of its calls."""
         await self._prerequisites.aclose()
         is_done = await self._maintenance.aclose()
         await self._connection.aclose()
@@ -114,7 +114,7 @@ class RedisAdmission(Admission):
 
     @property
     def data_epoch(self) -> str:
-        """In which life of the data this worker connected first; "" if it never did."""
+        """The data epoch in which this worker first connected; "" if it never did."""
         return self._connection.born_in
 
     @override
@@ -123,14 +123,14 @@ class RedisAdmission(Admission):
             return await self._admit(ask)
         except asyncio.CancelledError:
             voided = self._outbox.cancel(HeldCall.of(ask, self._now()))
-            self._maintenance.spawn(voided)  # it may have been granted, and is never settled
+            self._maintenance.spawn(voided)  # Redis may have granted it, and it is never settled
             raise
         except Unreachable as away:
             return await self._admit_offline(ask, is_unknown=away.is_undone)
         except AdmissionUnavailable:
             if any(rules.budgets for rules in ask.scopes):
                 raise
-            return await self._admit_offline(ask)  # a minute's rates are forgiven sooner than money
+            return await self._admit_offline(ask)  # rates may be lost for a minute, money may not
 
     @override
     async def raise_hold(self, request_id: str, hold_nanousd: int) -> bool:
@@ -161,7 +161,7 @@ class RedisAdmission(Admission):
         call = self._calls.get(request_id)
         if call is None:
             return LimitStatus()
-        if not call.is_settled:  # remembered before it is told: what may be told again must be true
+        if not call.is_settled:  # recorded before it is sent: a resend must be correct
             call.settle(tokens, cost_nanousd, unsettled_nanousd)
             if call.is_offline:
                 await self._allowances.settle(request_id, tokens, call.amount)
@@ -191,7 +191,7 @@ class RedisAdmission(Admission):
 
     @override
     async def status(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
-        """As it was last known, when the store cannot tell; AdmissionUnavailable if it was never known."""
+        """Return the last known status if Redis cannot answer. Raises AdmissionUnavailable if there is none."""
         try:
             return self._last.record(scopes, standing_of(*await self._statuses.read(scopes)))
         except AdmissionUnavailable as away:
@@ -212,7 +212,7 @@ class RedisAdmission(Admission):
 
     @override
     async def release_worker(self, worker: str) -> bool:
-        """What it was granted and never wrote down, and what it set aside, is free again."""
+        """Drop the holds that it never journaled; its outage allowances may be reclaimed from now on."""
         self.workers.remove(worker)
         with FALLBACKS.noted("redis_bury", Unreachable):
             await self._dead_workers.release(worker)
@@ -220,7 +220,7 @@ class RedisAdmission(Admission):
         return False
 
     def _now(self) -> float:
-        """What the store's clock says, as far as is known: its answers say when that is wrong."""
+        """Return the time of Redis as far as it is known; a reply "window" corrects it."""
         return self._clock()[1] if self._clock is not None else time.time() + self._prerequisites.skew_s
 
     async def _admit(self, ask: AdmissionRequest) -> Grant:
@@ -252,10 +252,10 @@ class RedisAdmission(Admission):
         return grant
 
     async def _admit_offline(self, ask: AdmissionRequest, *, is_unknown: bool = False) -> Grant:
-        """Grant it here; `is_unknown` says that Redis has surely not heard of it."""
+        """Grant it from the outage allowance; `is_unknown`: Redis certainly did not receive it."""
         try:
             grant = await self._allowances.admit(ask)
-        except BaseException:  # canceled too: Redis may have granted it before it fell silent
+        except BaseException:  # cancellation too: Redis may have granted it before it stopped answering
             if not is_unknown:
                 self._outbox.mark_uncertain(HeldCall.of(ask, self._now()))
             raise
@@ -269,7 +269,7 @@ class RedisAdmission(Admission):
         return call.grant
 
     async def _take_back(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
-        """Ask workers for what they have set aside. Raises AdmissionUnavailable when one is silent: it may spend it."""
+        """Reclaim outage allowances. Raises AdmissionUnavailable if a worker does not answer: it may spend its own."""
         if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
         if scopes := await self._allowances.reclaim(want, reply.detail, self._now()):

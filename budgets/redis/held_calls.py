@@ -1,4 +1,4 @@
-"""What a worker remembers of its own calls: that is what Redis is told again after a loss of data. Pure."""
+"""The calls that a worker keeps in memory, to send them to Redis again after a loss of data. Pure."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ class HeldCall:
         self.tokens, self.amount = tokens, amount
         self.seconds: Sequence[int] = ()
         self.is_settled = self.is_posted = False
-        self.unsettled = 0  # of the amount, once it is settled
-        self.link = 0  # over which connection the store was told of it last
-        self.is_offline = False  # granted while the store was away, which has not been told of it yet
-        self.is_unknown = False  # and cannot know: nothing needs to be taken back there
+        self.unsettled = 0  # part of the amount, once it is settled
+        self.link = 0  # number of the connection over which Redis last received it
+        self.is_offline = False  # granted while Redis was unreachable, and not sent to it yet
+        self.is_unknown = False  # Redis cannot know it: there is nothing to release there
 
     @classmethod
     def of(cls, ask: AdmissionRequest, instant: float) -> Self:
-        """Return the call as it is remembered where Redis has not answered."""
+        """Return the call as it is kept when Redis has not answered."""
         grant = Grant(ask.request_id, instant, LimitStatus())
         return cls(ask.request_id, scope_request(ask.scopes, instant), ask.tokens, ask.hold_nanousd, grant)
 
     def settle(self, tokens: int, cost: int, unsettled: int) -> None:
-        """Turn its hold into what it counts for from now on."""
+        """Replace its hold by its cost and its unsettled amount."""
         self.tokens, self.amount, self.unsettled, self.is_settled = tokens, cost + unsettled, unsettled, True
 
     @property
     def is_worth_telling(self) -> bool:
-        """Whether the store should hold something for it: a slot, or money."""
+        """Whether Redis must keep a slot or money for it."""
         return not self.is_settled or (self.amount > 0 and not self.is_posted)
 
     def row(self, worker: str) -> list[Any]:
-        """Return it as the scripts keep it: whose it is, so that it ends with its worker."""
+        """Return it as the scripts store it, with the worker's name, so that it ends with its worker."""
         row: list[Any] = [
             0 if self.is_posted else self.amount,
             self.unsettled if self.is_settled else self.tokens,

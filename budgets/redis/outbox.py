@@ -1,6 +1,6 @@
-"""What Redis must hear of this worker's calls even when it was away: settlements, posts, and the calls themselves.
+"""What Redis must receive of this worker's calls even after an outage: settlements, posts, and the calls themselves.
 
-Everything here may be said twice. A call leaves the worker's memory once the ledger has it, so that it is never told
+Everything here may be sent twice. A call leaves the worker's memory once the ledger has it, so that it is never sent
 again; commands of one worker reach Redis in order, because they share one socket.
 """
 
@@ -25,19 +25,19 @@ from budgets.redis.scope_request import batches, packed_post
 LEASE_S, ORPHAN_S = 30.0, 150.0
 KEEP_SETTLED_S = 400 * 86400.0
 BATCH = 200
-MOST_POSTED = 1000  # more than the ledger takes at once: a total and its calls must reach Redis in one step
-MOST_APART = 600  # two minutes of them
+MOST_POSTED = 1000  # more than a batch of the ledger has: a total and its calls must reach Redis in one step
+MOST_APART = 600  # batches that are kept separate: two minutes of them
 
 
 class LedgerBatch(NamedTuple):
-    """What one batch of the ledger said, and its calls by tag; "" when this worker never saw them."""
+    """The totals of one ledger batch, and its calls by tenant tag; "" for calls that this worker never had."""
 
     posts: list[WindowTotal]
     ids: dict[str, set[str]]
 
 
 class Outbox:
-    """`calls` is the worker's memory, shared with its admission."""
+    """`calls` are the worker's calls in memory, shared with its admission."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class Outbox:
         self._run, self._connection, self._calls = run, connection, calls
         self._owners, self._worker = owners, worker
         self._unsettled: dict[str, HeldCall] = {}
-        self._is_behind = False  # calls have ended that Redis has not heard of at all
+        self._is_behind = False  # calls have ended of which Redis received nothing
         self._flushing = asyncio.Lock()
         self._told: deque[LedgerBatch] = deque()
 
     async def settle(self, call: HeldCall) -> ScriptReply:
-        """Tell the end of a call. Raises Unreachable; what Redis may know of it will then be told later."""
+        """Send the settlement of a call. Raises Unreachable; a call that Redis may know is then settled later."""
         self._unsettled[call.request_id] = call
-        if call.is_offline:  # Redis has not heard of its grant either
+        if call.is_offline:  # Redis has not received its grant either
             try:
                 await self._resend_call(call.want.tag, [call])
             except Unreachable:
@@ -75,36 +75,36 @@ class Outbox:
         ]
         reply = await self._run("settle", call.want.tag, arguments)
         is_gone = reply.status == "gone"
-        if is_gone and call.link != self._connection.opened:  # not given up: this Redis has never heard of it
+        if is_gone and call.link != self._connection.opened:  # not an orphan: sent on another connection
             await self._resend_call(call.want.tag, [call])
             is_gone = False
         self._leave(call, is_over=is_gone or call.is_posted or not call.amount)
         return reply
 
     def _leave(self, call: HeldCall, *, is_over: bool) -> None:
-        """Its end need not be told any more; nothing of it, if it is over."""
+        """Drop the pending settlement; if it `is_over`, also the call."""
         self._unsettled.pop(call.request_id, None)
         if is_over and self._calls.get(call.request_id) is call:
             del self._calls[call.request_id]
 
     def mark_uncertain(self, call: HeldCall) -> None:
-        """A grant that nobody took may have been written all the same: take it back when that is possible."""
+        """Note a grant that Redis may have written although no caller received it: release it when possible."""
         if call.request_id not in self._calls:
             call.tokens, call.amount, call.is_settled = 0, 0, True
             self._unsettled[call.request_id] = call
 
     def confirm(self, request_id: str) -> None:
-        """The same call asked again and was granted: there is nothing to take back."""
+        """The same request was granted on a retry: there is nothing to release."""
         self._unsettled.pop(request_id, None)
 
     async def cancel(self, call: HeldCall) -> None:
-        """Take it back now. Raises Unreachable; it will then be done later."""
+        """Release it now. Raises Unreachable; it is then done later."""
         self.mark_uncertain(call)
         if call.is_settled:
             await self.settle(call)
 
     async def renew(self, calls: Sequence[HeldCall]) -> None:
-        """Keep the leases; what Redis does not know any more it is told again. Raises Unreachable."""
+        """Renew the leases, and resend calls that Redis no longer knows. Raises Unreachable."""
         for tag, mine in _by_tag(calls).items():
             for some in batches(mine, BATCH):
                 ids = [call.request_id for call in some]
@@ -113,16 +113,16 @@ class Outbox:
                 await self._resend_call(tag, [call for call in some if call.request_id in missing])
 
     async def resend(self, tag: str | None) -> None:
-        """Tell all that this worker's calls hold, of one tenant or of all. Raises Unreachable."""
+        """Send all calls of this worker again, of one tenant or of all. Raises Unreachable."""
         calls = [call for call in self._calls.values() if tag is None or call.want.tag == tag]
         for each, mine in _by_tag(calls).items():
             await self._resend_call(each, mine)
 
     def add(self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool) -> None:
-        """Note what the ledger has; from now on these calls are not told again.
+        """Queue what the ledger has; from now on these calls are not sent again.
 
-        Of this worker's own calls those that cost nothing have left Redis already, and its memory. A call whose end
-        Redis has not heard yet keeps its amount: told as one that cost nothing it would be free until the post comes.
+        Of this worker's own calls those that cost nothing have already left Redis and its memory. A call whose end
+        Redis has not received keeps its amount: sent with cost 0, its money would be free until the post arrives.
         """
         told = LedgerBatch(list(posts), defaultdict(set))
         for request_id in request_ids:
@@ -143,16 +143,16 @@ class Outbox:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether nothing would be missed if this worker were never heard again."""
+        """Return whether nothing would be lost if this worker ended now."""
         return self.is_drained and not any(call.is_worth_telling for call in self._calls.values())
 
     @property
     def is_drained(self) -> bool:
-        """Tell whether Redis has heard of every post."""
+        """Return whether Redis has received every post."""
         return not self._told and not self._flushing.locked()
 
     async def flush(self) -> None:
-        """Tell what is waiting. Raises Unreachable; the rest goes on waiting."""
+        """Send what is queued. Raises Unreachable; the rest stays queued."""
         async with self._flushing:
             await self._catch_up()
             for call in list(self._unsettled.values()):
@@ -163,7 +163,7 @@ class Outbox:
                 told = self._told.popleft()
                 try:
                     await self._post(told)
-                except BaseException:  # canceled too: what was not told is told next time
+                except BaseException:  # cancellation too: an unsent batch is sent next time
                     self._told.appendleft(told)
                     raise
 
@@ -172,15 +172,15 @@ class Outbox:
             self._is_behind = False
             try:
                 await self.resend(None)
-            except BaseException:  # canceled too: it is told the next time
+            except BaseException:  # cancellation too: it is sent next time
                 self._is_behind = True
                 raise
 
     async def _post(self, told: LedgerBatch) -> None:
-        """Tell each tenant its totals together with its calls: a call that goes without its cost is spent twice.
+        """Send each tenant its totals together with its calls: money released before its cost is added is spent twice.
 
-        A total whose tenant is not known, and calls that this worker never saw, go to all of these tenants: only its
-        own takes them. There may be none of its own among them, so both are also kept.
+        A total of an unknown tenant, and calls that this worker never had, go to all tenants of the batch: only their
+        own tenant applies them. It may not be among these, so both are also kept.
         """
         owners = await self._owners.tenant_of(post.window.scope for post in told.posts)
         by_tag: dict[str, list[Any]] = defaultdict(list)
@@ -216,7 +216,7 @@ class Outbox:
                 call.is_offline, call.link = False, self._connection.opened
 
     def _drop(self, tag: str, request_ids: Sequence[str]) -> None:
-        """Let these be posted again: while they were told, which may happen twice, the ledger has got them."""
+        """Queue another post of these: the ledger got them while they were resent, which may happen twice."""
         if request_ids:
             self._told.append(LedgerBatch([], defaultdict(set, {tag: set(request_ids)})))
 
@@ -234,7 +234,7 @@ def _by_tag(calls: Sequence[HeldCall]) -> dict[str, list[HeldCall]]:
 
 
 def _together(older: LedgerBatch, newer: LedgerBatch) -> LedgerBatch:
-    """Return both as one, which no longer says what each has added."""
+    """Return both as one batch, which no longer has the amount that each added."""
     posts: dict[WindowKey, WindowTotal] = {}
     for post in (*older.posts, *newer.posts):
         known = posts.get(post.window)

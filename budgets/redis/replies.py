@@ -1,4 +1,4 @@
-"""Reads the replies of the scripts: grants, refusals, and where the scopes stand. Pure."""
+"""Decodes the replies of the scripts: grants, refusals, limit status. Pure."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _KNOWN, _MISSING = 2, 0
 
 
 class ScriptReply(msgspec.Struct, frozen=True, array_like=True):
-    """`rates`: requests, tokens, newest second a scope; `money`: spent, settled, held, how known, what is unsettled of
-    spent and settled, a bound.
+    """`rates`, per scope: requests, tokens, newest second. `money`, per budget: spent, settled, held, state (2: known,
+    1: not known, 0: no window), the unsettled part of spent and settled.
 
-    Of a rolling bound also when something comes back first, and how much, where that is of another day.
+    For a rolling budget also the instant and the amount of its first return, where that is of another day.
     """
 
     status: str
@@ -42,12 +42,12 @@ class ScriptReply(msgspec.Struct, frozen=True, array_like=True):
 
 
 def standing_of(want: ScopeRequest, reply: ScriptReply, at_least: int = _MISSING + 1) -> LimitStatus:
-    """Return both halves, by the same rules as budgets/local/status.py."""
+    """Return rates and money, by the same rules as budgets/local/status.py."""
     return LimitStatus(rates_of(want.scopes, reply), _money_of(want, reply, at_least))
 
 
 def rates_of(scopes: Sequence[ScopeRules], reply: ScriptReply) -> RateLimitStatus | None:
-    """Return the least left of requests and, on its own, of tokens; the first scope wins a tie."""
+    """Return the smallest remainder of requests and, separately, of tokens; the first scope wins a tie."""
     least: list[tuple[int | None, int | None, int]] = []
     for which in (0, 1):
         chosen: tuple[int, int, int] | None = None
@@ -81,7 +81,7 @@ def budget_of(want: ScopeRequest, reply: ScriptReply, place: int) -> BudgetStatu
 def refusal(
     want: ScopeRequest, reply: ScriptReply, ask: AdmissionRequest
 ) -> RateRefused | BudgetRefused | None:
-    """Return why it is refused, where the reply says that it is."""
+    """Return the refusal, if the reply is one."""
     if reply.status in ("parallel", "requests", "tokens"):
         return rate_refusal(want, reply, ask.tokens)
     if reply.status == "budget":
@@ -91,7 +91,7 @@ def refusal(
 
 
 def rate_refusal(want: ScopeRequest, reply: ScriptReply, tokens: int) -> RateRefused:
-    """Return why one more call does not fit: the reply's status names the rule."""
+    """Return the refusal by a rate: the reply's status names the rule."""
     which, second = reply.detail
     rules = want.scopes[which]
     limits, wait = rules.limits, _until_ms(second, reply.now)

@@ -1,4 +1,4 @@
-"""How the scopes of a call look on their way to the scripts. Pure; a few microseconds a call."""
+"""Packs the scopes of a call as arguments of the scripts. Pure; a few microseconds a call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from budgets.admission.interface import (
 
 
 class BudgetBinding(msgspec.Struct, frozen=True):
-    """A budget that binds a call, in the window that counts at its instant."""
+    """A budget that binds a call, and its window at the call's instant."""
 
     rule: BudgetRule
     key: WindowKey
@@ -33,7 +33,7 @@ def window_name(key: WindowKey) -> str:
 
 
 class ScopeRequest(msgspec.Struct, frozen=True):
-    """Scopes as the scripts take them, and the budgets in the same order as their readings come back."""
+    """Scopes as the scripts take them, and the budgets in the order in which the reply lists them."""
 
     tag: str
     scopes: tuple[ScopeRules, ...]
@@ -41,13 +41,13 @@ class ScopeRequest(msgspec.Struct, frozen=True):
     packed: list[Any]
 
     def is_of_another_day(self, instant: float) -> bool:
-        """Tell whether a rolling window binds it by now that it was not granted in."""
+        """Return whether a rolling window binds it by now that it was not granted in."""
         spans = (bound.span for bound in self.bounds)
         return any(span.since > span.start and instant >= span.end for span in spans)
 
 
 def scope_request(scopes: Sequence[ScopeRules], instant: float) -> ScopeRequest:
-    """Return what is asked of the store at this instant. Raises UnknownSchedule."""
+    """Return the request with the windows of this instant. Raises UnknownSchedule."""
     bounds, packed = [], []
     for rules in scopes:
         windows = []
@@ -66,7 +66,7 @@ def scope_request(scopes: Sequence[ScopeRules], instant: float) -> ScopeRequest:
 
 
 def tag_of(scopes: Sequence[ScopeRules]) -> str:
-    """Return the hash tag of the tenant; everything that is decided in one step lives in its slot."""
+    """Return the tenant's hash tag; all keys of one decision are in its hash slot."""
     for rules in scopes:
         if rules.kind == "tenant":
             return tenant_tag(rules.scope)

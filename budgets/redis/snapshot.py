@@ -1,4 +1,4 @@
-"""What Redis counts, read in one step a tenant, for whoever compares it with the ledger. Blocking; changes nothing."""
+"""Reads what Redis counts, in one step a tenant, to compare it with the ledger. Blocking; changes nothing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from budgets.admission.interface import WindowKey
 from budgets.redis.client.scripts import PREFIX, read_scripts
 
 TIMEOUT_S = 5.0
-MOST_CALLS = 5000  # a tenant's; reading so many takes Redis about 10 ms, in which nobody else is answered
+MOST_CALLS = 5000  # per tenant; reading so many blocks Redis for about 10 ms
 
 
 class SnapshotUnavailable(Exception):
-    """Redis did not answer, or not with what it was asked for."""
+    """Redis did not answer, or answered with an error."""
 
 
 class CountedWindow(msgspec.Struct, frozen=True, array_like=True):
-    """`is_whole`: `spent_nanousd` is the ledger's total at `version`, with nothing that came ahead of it."""
+    """`is_whole`: `spent_nanousd` is the ledger's total at `version`, without posts of later versions."""
 
     scope: str
     name: str
@@ -43,7 +43,7 @@ class CountedWindow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CountedCall(msgspec.Struct, frozen=True):
-    """Holds `amount_nanousd`, or has cost it if it is settled. Once `is_posted` it counts for nothing."""
+    """`amount_nanousd` is its hold, or its cost once it is settled. Once `is_posted` it counts as 0."""
 
     request_id: str
     amount_nanousd: int
@@ -54,7 +54,7 @@ class CountedCall(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One tenant at one moment: the known windows, the calls. `unread`: so many that they were only counted."""
+    """One tenant at one instant: known windows and calls. `unread`: the number of calls, if too many to read."""
 
     windows: tuple[CountedWindow, ...] = ()
     calls: tuple[CountedCall, ...] = ()
@@ -62,7 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class SnapshotReader:
-    """A connection to look through. Entering it, and every look, raises Unread."""
+    """A connection for reading. Entering it, and every read, raises SnapshotUnavailable."""
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
@@ -83,7 +83,7 @@ class SnapshotReader:
         self._redis.close()
 
     def tenants(self) -> dict[str, list[str]]:
-        """Return the scopes with money of each tenant's tag."""
+        """Return the scopes that have windows, by tenant tag."""
         found: dict[str, list[str]] = defaultdict(list)
         pattern = f"{self._prefix}:{{*}}:money:*"
         try:
@@ -101,14 +101,14 @@ class SnapshotReader:
         return found
 
     def _with_windows(self, keys: list[bytes]) -> list[bytes]:
-        """Leave out those with nothing but the mark that each has."""
+        """Return the keys that have more than the marker field."""
         with self._redis.pipeline(transaction=False) as asked:
             for key in keys:
                 asked.hlen(key)
             return [key for key, fields in zip(keys, asked.execute(), strict=True) if fields > 1]
 
     def picture(self, tag: str, scopes: list[str]) -> Snapshot:
-        """Return nothing of a tenant that is started over: its workers are about to tell what they hold."""
+        """Return nothing of a tenant in recovery: its workers are still sending what they hold."""
         asked = msgspec.msgpack.encode([self._life, -1, -1, MOST_CALLS, scopes])
         try:
             reply: Any = self._redis.eval(self._script, 1, f"{self._prefix}:{{{tag}}}:meta", asked)

@@ -1,6 +1,6 @@
-"""The last standing of each caller that the shared store told this worker, for answers while it cannot be asked.
+"""The last limit status of each caller that Redis sent to this worker, for answers while Redis is unreachable.
 
-A number that is a moment old serves a client better than none. Bounded; one dictionary entry a caller.
+A slightly old number is more useful to a client than none. Bounded; one dictionary entry a caller.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _Who = tuple[str, ...]
 
 
 class StatusCache:
-    """By the names of a caller's scopes."""
+    """Keyed by the names of a caller's scopes."""
 
     def __init__(self) -> None:
         self._last: dict[_Who, LimitStatus] = {}
 
     def record(self, scopes: Sequence[ScopeRules], standing: LimitStatus) -> LimitStatus:
-        """Remember it, and return it."""
+        """Store it, and return it."""
         who = _who(scopes)
         if who not in self._last and len(self._last) >= MOST:
             del self._last[next(iter(self._last))]
@@ -31,7 +31,7 @@ class StatusCache:
         return standing
 
     def get(self, scopes: Sequence[ScopeRules], instant: float) -> LimitStatus | None:
-        """Return what was true when it was last told; of a budget only while its window lasts."""
+        """Return the last recorded status; its budget only before `resets_at`."""
         last = self._last.get(_who(scopes))
         if last is None or last.budget is None or instant < last.budget.resets_at:
             return last

@@ -1,4 +1,4 @@
-"""Reads from the shared store where callers stand, and asks for nothing."""
+"""Reads the limit status of callers from Redis, without admitting anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Run = Callable[[str, str, Sequence[Any]], Awaitable[ScriptReply]]
 
 
 class StatusReader:
-    """Of one worker. `run` raises AdmissionUnavailable when the store cannot tell."""
+    """One per worker. `run` raises AdmissionUnavailable when Redis cannot answer."""
 
     def __init__(
         self, run: Run, preparation: Prerequisites, instant: Callable[[], float], longest_s: float
@@ -24,7 +24,7 @@ class StatusReader:
         self._instant, self._longest_s = instant, longest_s
 
     async def read(self, scopes: Sequence[ScopeRules]) -> tuple[ScopeRequest, ScriptReply]:
-        """Return the answer and what it answers; one round trip where all is known. Raises AdmissionUnavailable."""
+        """Return the request and its reply; one round trip where all windows are known. Raises AdmissionUnavailable."""
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = scope_request(scopes, self._instant())

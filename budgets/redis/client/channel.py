@@ -1,9 +1,8 @@
-"""What workers say to each other about limits and money: signed, so that nobody else on that Redis is believed.
+"""Messages between workers about limits and money: signed, so that those of other clients of Redis are ignored.
 
-Said again, it does no harm: "gone" is true for ever, because no process ever has the name of another
-(worker_registry.py); "told" answers one question, whose name is not used twice; "rehold" and "yield" make a worker
-say once more what it holds, or give back what it set aside; "here" lets a worker be waited for that may have died,
-until its grave is seen.
+A replay does no harm: "gone" stays true, because no process ever has the name of another (worker_registry.py); "told"
+answers one roll-call, whose token is not used twice; "rehold" and "yield" make a worker resend its calls, or give back
+its outage allowance; "here" makes others wait for a worker that may have ended, until its end is found recorded.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from gateway.values.signed_messages import Signer
 
 
 class Channel:
-    """Of one gateway: `hear` takes what its workers say, this one too."""
+    """One per gateway: `hear` receives the messages of its workers, this one included."""
 
     def __init__(self, connection: RedisConnection, signer: Signer) -> None:
         self.connection, self._signer = connection, signer
@@ -23,7 +22,7 @@ class Channel:
         connection.on_message = self._received
 
     async def publish(self, text: str) -> None:
-        """Tell all workers. Raises Unreachable."""
+        """Send to all workers. Raises Unreachable."""
         name = self.connection.channel
         await self.connection.call("PUBLISH", name, self._signer.sign(name, text.encode()))
 
@@ -34,4 +33,4 @@ class Channel:
 
 
 def _ignore(_: str) -> None:
-    """Nobody listens yet."""
+    """No receiver is set yet."""

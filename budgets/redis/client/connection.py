@@ -1,8 +1,8 @@
-"""The process's link to Redis: connects, connects again, and knows when not to wait for it.
+"""The process's connection to Redis: connect, reconnect, circuit breaker.
 
-A step waits twice at most, for as long as budgets/redis/client/protocol.py says: 30 ms where Redis is near and
-quick, a quarter of a second where it has just become slow. After five failures within a second nobody waits at all
-for a second. Reconnecting happens behind the scenes, ten times a second.
+A step waits twice at most, for as long as budgets/redis/client/protocol.py allows: 30 ms where Redis is near and
+quick, 250 ms where it has just become slow. After five failures within a second every command fails at once for a
+second. Reconnecting runs in the background, ten times a second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EVICTS = "EVICTS"
 
 
 class ReconnectBackoff:
-    """Opens after `fails` within a second, for a second; then one more failure opens it again at once."""
+    """Circuit breaker: opens after `fails` within `seconds`, for `seconds`; one failure after that reopens it."""
 
     def __init__(self, fails: int = 5, seconds: float = 1.0) -> None:
         self._fails, self._seconds = fails, seconds
@@ -58,15 +58,15 @@ class ReconnectBackoff:
 
 
 class RedisConnection:
-    """`run_id` names the life of the server behind the present connection; `opened` counts connections. `born_in` is
-    the life of the data in which this worker connected first.
+    """`run_id` is the run id of the server behind the present connection; `opened` counts connections. `born_in` is
+    the data epoch in which this worker first connected.
     """
 
     def __init__(
         self, url: str, channel: str, timeout_s: float = TIMEOUT_S, longest_s: float = LONGEST_S
     ) -> None:
         self.run_id, self.opened, self.born_in = "", 0, ""
-        self._client = 0  # as the server calls the present connection
+        self._client = 0  # the server's id of the present connection
         self.on_message: Callable[[bytes], None] = _noop
         self.on_open: Callable[[], None] = _nothing
         self._options: dict[str, Any] = dict(parse_url(url))
@@ -87,8 +87,8 @@ class RedisConnection:
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be asked at present; "" when it can. From any thread."""
-        now = time.monotonic()  # as the loop's clock
+        """Why no command can be sent at present; "" when one can. Thread-safe."""
+        now = time.monotonic()  # the loop's clock
         if self._wire is None:
             return self._why_away
         if self._breaker.is_open(now):
@@ -96,7 +96,7 @@ class RedisConnection:
         return self._complaints.of_all(now)
 
     async def open(self) -> None:
-        """Start connecting; return when connected, or when that takes too long (it goes on in the background)."""
+        """Start connecting; return when connected, or after HANDSHAKE_S (it continues in the background)."""
         self._reconnect()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANDSHAKE_S):
@@ -111,7 +111,7 @@ class RedisConnection:
             wire.drop()
 
     async def call(self, *command: str | bytes | int) -> Any:
-        """Return the reply. Raises Unreachable, also when it is an error."""
+        """Return the reply. Raises Unreachable, also for an error reply."""
         wire = await self._connected()
         try:
             return await self._answer(wire.send(*command))
@@ -120,11 +120,11 @@ class RedisConnection:
             raise
 
     async def run(self, name: str, key: str, payload: Callable[[str], bytes]) -> bytes:
-        """Run a script; all of them may be run twice, so a lost connection is tried once more.
+        """Run a script; every script may run twice, so it is retried once after a lost connection.
 
-        `payload` is made for the life of the server that it is sent to: one that was made before a loss of data and
-        sent after it would be taken for a call of the time before. Raises Unreachable, also when the answer is an
-        error: whatever Redis cannot do now, a paid answer is settled and a total posted when it can.
+        `payload` is made for the run id of the server that receives it: one made before a loss of data and sent
+        after it would be taken for a call from before the loss. Raises Unreachable, also for an error reply: a paid
+        answer is settled and a total posted when Redis can do it again.
         """
         script = self._scripts[name]
         try:
@@ -140,19 +140,19 @@ class RedisConnection:
                 raise (second if first.is_undone else first) from None
 
     async def life(self) -> str:
-        """Return the name of the life of the data: another one after every loss. Raises Unreachable."""
+        """Return the name of the data epoch: a new one after every loss of data. Raises Unreachable."""
         return await self._life(await self._connected())
 
     @property
     def life_key(self) -> str:
-        return f"{self.channel}:lives:{self.run_id}"  # what a restarted server has kept may be old
+        return f"{self.channel}:lives:{self.run_id}"  # by run id: data kept by a restarted server may be old
 
     async def _life(self, wire: RedisProtocol) -> str:
         written = wire.send("HSETNX", self.life_key, "life", uuid.uuid4().hex)
         written.add_done_callback(_on_message)
         named = await wire.send("HGET", self.life_key, "life")
         if named is None:
-            await written  # its refusal says why: a replica, say
+            await written  # its error names the cause, such as a replica
             raise Unreachable
         return str(named.decode())
 
@@ -206,17 +206,17 @@ class RedisConnection:
             self._task = asyncio.create_task(self._keep_connecting(), name="redis-connect")
 
     async def _keep_connecting(self) -> None:
-        """Try until it succeeds, whatever answers there."""
+        """Retry until it succeeds, whatever the error."""
         while True:
             try:
                 wire = await self._connect()
                 if not wire.is_lost:
                     break
-            except OSError as error:  # TimeoutError too: it is away
+            except OSError as error:  # TimeoutError too: Redis is unreachable
                 self._why_away = (
                     f"{error.filename or ''} {error.strerror or error}".strip() or "it does not answer"
                 )
-            except Exception as failure:  # noqa: BLE001 - nobody else would ever connect again
+            except Exception as failure:  # noqa: BLE001 - no other task reconnects
                 self._why_away = str(failure) or "it does not answer"
                 if isinstance(failure, RedisError) or not isinstance(failure, Unreachable):
                     self._complain(failure)
@@ -238,7 +238,7 @@ class RedisConnection:
                     host, port = options.get("host", "localhost"), options.get("port", 6379)
                     await loop.create_connection(lambda: wire, host, port, ssl=secure)
                 await self._shake_hands(wire)
-        except BaseException:  # canceled too: no half-open socket stays
+        except BaseException:  # cancellation too: no half-open socket remains
             wire.drop()
             raise
         return wire
@@ -252,7 +252,7 @@ class RedisConnection:
         if options.get("db"):
             commands.append(["SELECT", options["db"]])
         commands += [["SCRIPT", "LOAD", script.text] for script in self._scripts.values()]
-        replies = [wire.send(*command) for command in commands]  # one way there and back for all
+        replies = [wire.send(*command) for command in commands]  # one round trip for all
         wire.send_no_reply("SUBSCRIBE", self.channel)
         greeting, *_, about, memory = await asyncio.gather(
             *replies, wire.send("INFO", "server"), wire.send("INFO", "memory")
@@ -265,14 +265,14 @@ class RedisConnection:
         self.born_in = self.born_in or await self._life(wire)
 
     async def _end_last(self, wire: RedisProtocol) -> None:
-        """End the connection before this one in the server too: what it has not read of it would come out of order."""
+        """Kill the previous connection in the server: commands not yet read from it would run out of order."""
         try:
             await wire.send("CLIENT", "KILL", "ID", self._client)
         except RedisError as refused:
             self._complain(refused)
 
     def _check_eviction(self, policy: str) -> None:
-        """Refuse a Redis that drops what it was told when memory is short: that would be money and limits."""
+        """Refuse a Redis that evicts keys when memory is short: holds and limits would be lost."""
         if policy and policy != NO_EVICTION:
             raise RedisError(f"{EVICTS} maxmemory-policy is {policy}: set it to {NO_EVICTION}")
         if not policy and not self._has_warned:
@@ -286,14 +286,14 @@ def _facts(info: bytes) -> dict[str, str]:
 
 
 def _on_message(future: asyncio.Future[Any]) -> None:
-    """Its failure is that of the command behind it."""
+    """Mark its exception as retrieved: the command after it raises the failure."""
     if not future.cancelled():
         future.exception()
 
 
 def _noop(_: bytes) -> None:
-    """Nobody listens yet."""
+    """No receiver is set yet."""
 
 
 def _nothing() -> None:
-    """Nobody waits for connections yet."""
+    """No callback is set yet."""

@@ -1,10 +1,10 @@
-"""One socket to Redis. Commands of one turn of the loop leave in one write; replies are matched by their order.
+"""One socket to Redis. Commands of one loop iteration leave in one write; replies are matched by their order.
 
 A cancelled or late command keeps its place in the order, so its reply can never reach another caller. A command is late
-when Redis has said nothing at all for as long as it is waited for: one that is busy answering others is not away. That
-is the timeout, or four times the usual way there and back, or a quarter of a second where answers came until now: a
-network that becomes slow refuses nobody, and a Redis that is gone is waited for once. A long silence, and anything that
-is not RESP3, ends the socket and everything that waits on it. About 9 us a call.
+when Redis has sent nothing at all during its patience: a Redis that is busy answering others is not unreachable. The
+patience is the timeout, or four mean round trips (250 ms at most), or 250 ms where replies arrived until now: a network
+that becomes slow refuses no caller, and a lost Redis is waited for once. Long silence, and anything that is not RESP3,
+closes the socket and fails everything that waits on it. About 9 us a call.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, cast
 import hiredis
 from typing_extensions import override
 
-SILENCES = 8  # so many timeouts without a word, and the socket is given up
-PATIENT_S = 0.25  # is waited where answers came in the last RECENT_S, or none was awaited before
+SILENCES = 8  # patiences without a byte from Redis, after which the socket is closed
+PATIENT_S = 0.25  # patience where a reply came in the last RECENT_S, or before the first one
 RECENT_S = 1.0
-TIMES = 4  # the usual way there and back
-LONGEST_S = 1.0  # nobody waits for longer, however busy Redis is
-SECOND_LOOK_S = 0.002  # a busy loop may run its timers before it reads what has long arrived
+TIMES = 4  # mean round trips
+LONGEST_S = 1.0  # the longest wait of a command, however busy Redis is
+SECOND_LOOK_S = 0.002  # a busy loop may run its timers before it reads bytes that have arrived
 _NOTHING = object()
 
 
@@ -33,11 +33,11 @@ OUR_FAULT = (
     "WRONGPASS",
     "NOAUTH",
     "EVICTS",
-)  # a defect or a setting: it does not pass
+)  # a defect or a setting: it does not pass by itself
 
 
 class Unreachable(Exception):
-    """The store did not answer, or not in time. Unless `is_undone`, it may have done what it was asked."""
+    """Redis did not answer, or not in time. Unless `is_undone`, it may have executed the command."""
 
     @property
     def is_undone(self) -> bool:
@@ -45,7 +45,7 @@ class Unreachable(Exception):
 
 
 class Unsent(Unreachable):
-    """There was nobody to ask."""
+    """The command was not sent."""
 
     @property
     @override
@@ -54,7 +54,7 @@ class Unsent(Unreachable):
 
 
 class RedisError(Unreachable):
-    """The store answered with an error: its text. What it cannot do at present it has not begun."""
+    """Redis answered with an error: its text. A command that it cannot execute at present was not begun."""
 
     @property
     def kind(self) -> str:
@@ -67,7 +67,7 @@ class RedisError(Unreachable):
 
 
 class RedisProtocol(asyncio.Protocol):
-    """Made by the loop for each connection; used once."""
+    """Created by the loop for each connection; used once."""
 
     def __init__(
         self,
@@ -83,18 +83,18 @@ class RedisProtocol(asyncio.Protocol):
         self._reader = hiredis.Reader(
             notEnoughData=_NOTHING, protocolError=Unreachable, replyError=RedisError
         )
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # and when it was sent
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # with the time of sending
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
-        self._usual_s = 0.0  # there and back, a moving mean; 0: nothing was measured yet
-        self._is_doubtful = False  # somebody was refused since Redis was heard last
+        self._usual_s = 0.0  # round trip, a moving mean; 0: not measured yet
+        self._is_doubtful = False  # a command was late since Redis last sent a byte
         self._is_second_look = False
         self.is_lost = False
 
     def send(self, *command: str | bytes | int) -> asyncio.Future[Any]:
-        """Put the command into the write of this turn. The future raises Unreachable or Refused."""
+        """Add the command to the write of this loop iteration. The future raises Unreachable or RedisError."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if self.is_lost:
             future.set_exception(Unsent())
@@ -106,13 +106,13 @@ class RedisProtocol(asyncio.Protocol):
         return future
 
     def send_no_reply(self, *command: str | bytes | int) -> None:
-        """Send what has no reply of its own (SUBSCRIBE)."""
+        """Send a command without a reply of its own (SUBSCRIBE)."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(hiredis.pack_command(cast("tuple[Any]", command)))
 
     def drop(self) -> None:
-        """End the socket; everything that waits gets Unreachable."""
+        """Close the socket; every waiting command raises Unreachable."""
         if self.is_lost:
             return
         self.is_lost = True
@@ -147,7 +147,7 @@ class RedisProtocol(asyncio.Protocol):
         except (
             Unreachable,
             IndexError,
-        ):  # not RESP, or a reply to nothing: whose is whose is not known any more
+        ):  # not RESP, or a reply without a command: replies can no longer be matched
             self.drop()
 
     def _deliver(self, reply: Any) -> None:
@@ -171,7 +171,7 @@ class RedisProtocol(asyncio.Protocol):
         self._unsent.clear()
 
     def _check_timeout(self) -> None:
-        """Has Redis been silent for too long? One timer for all that wait."""
+        """Fail late commands, and drop a silent socket. One timer for all waiting commands."""
         self._timer = None
         if not self._waiting:
             return
@@ -202,13 +202,13 @@ class RedisProtocol(asyncio.Protocol):
         return max(self._timeout_s, min(PATIENT_S, TIMES * self._usual_s))
 
     def _patience_s(self, sent: float) -> float:
-        """Return how long to wait in silence for the answer to what was sent at that time."""
+        """Return how long a command sent at that time waits without a byte from Redis."""
         is_alive = not self._usual_s or sent - self._heard_at < RECENT_S
         if is_alive and not self._is_doubtful:
             return max(self._timeout_s, PATIENT_S)
         return self._usual_patience_s
 
     def _next_look_s(self, now: float) -> float:
-        """Return how long the oldest that still waits may go on doing so."""
+        """Return how long the oldest waiting command may still wait."""
         sent = next((sent for future, sent in self._waiting if not future.done()), now)
         return max(SECOND_LOOK_S, max(self._heard_at, sent) + self._patience_s(sent) - now)

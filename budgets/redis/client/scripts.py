@@ -1,4 +1,4 @@
-"""The Lua scripts of admission, each with the prelude in front. Read once, when a process opens its admission."""
+"""The Lua scripts of admission, each with prelude.lua prepended. Read once, when a process opens its admission."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-PREFIX = "omg"  # of every key: another one is another gateway on the same Redis
+PREFIX = "omg"  # of every key; another gateway on the same Redis has another prefix
 _FOLDER = Path(__file__).parents[1] / "lua"
 _PRELUDE = "prelude"
 
@@ -18,7 +18,7 @@ class Script(msgspec.Struct, frozen=True):
 
 
 def read_scripts() -> dict[str, Script]:
-    """Return all of them by name."""
+    """Return all scripts by name."""
     prelude = (_FOLDER / f"{_PRELUDE}.lua").read_text("utf-8")
     scripts = {}
     for path in sorted(_FOLDER.glob("*.lua")):

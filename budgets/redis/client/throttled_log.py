@@ -1,4 +1,4 @@
-"""What Redis says against commands: logged, each kind once in ten seconds, and remembered while it may hold for all."""
+"""Logs error replies of Redis, each kind once in ten seconds, and keeps one while it may affect every command."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from budgets.redis.client.protocol import OUR_FAULT, RedisError
 
 logger = logging.getLogger(__name__)
 SAY_AGAIN_S = 10.0
-DOUBTED_S = 5.0  # so long a refusal stands for the commands after it, unless one is answered before
+DOUBTED_S = 5.0  # an error is assumed for later commands for this long, unless one is answered before
 OF_ONE = frozenset({"ERR", "WRONGTYPE"})  # a command or a tenant's data; the others concern every command
 
 
 class ThrottledLog:
-    """A full disk refuses all commands: one line tells."""
+    """A full disk makes every command fail: one line is enough."""
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
         self._refusal, self._until = "", 0.0
 
     def of_all(self, now: float) -> str:
-        """Return the refusal that is likely to meet every command at present, or nothing."""
+        """Return the error that every command is likely to get at present, or nothing."""
         return self._refusal if now < self._until else ""
 
     def forget(self) -> None:
-        """A command was answered."""
+        """A command was answered: the error no longer affects every command."""
         self._until = 0.0
 
     def warn(self, failure: Exception, now: float) -> None:

@@ -1,5 +1,5 @@
-"""How the link to Redis trusts a server and names itself, out of the address's parameters as redis-py reads them: a
-check that connects with redis-py and a link of our own must believe the same server.
+"""TLS of the connection to Redis, from the parameters of its URL as redis-py reads them: a check that connects with
+redis-py and our own connection must trust the same server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ def context_of(options: Mapping[str, Any]) -> ssl.SSLContext:
     """Return the context for `rediss://`. Raises OSError, which names the file, where one cannot be read."""
     for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
         if file := options.get(name):
-            Path(file).open("rb").close()  # the library's own complaint does not name it
+            Path(file).open("rb").close()  # the library's own error does not name it
     context = ssl.create_default_context(
         cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path")
     )

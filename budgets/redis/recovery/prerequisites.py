@@ -1,4 +1,4 @@
-"""Does what the store asks for before it can decide: a date, totals of the ledger, patience, a start after a loss."""
+"""Does what Redis needs before it can decide: correct the date, load totals, wait, recover after a loss of data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from budgets.redis.recovery.window_loader import WindowLoader
 from budgets.redis.replies import ScriptReply
 from budgets.redis.scope_request import ScopeRequest
 
-DOUBT_S = 0.02  # between two looks whether a total still counts calls that are also counted on their own
+DOUBT_S = 0.02  # between two checks whether a total still includes calls that are also counted separately
 
 
 class Prerequisites:
-    """`skew_s` is how far the store's clock is ahead of this machine's, as far as that ever mattered."""
+    """`skew_s`: how far the clock of Redis is ahead of this machine's, by the last reply "window"."""
 
     def __init__(self, rebuilds: Recovery, learning: WindowLoader) -> None:
         self._rebuilds, self._learning = rebuilds, learning
@@ -26,7 +26,7 @@ class Prerequisites:
         await self._learning.aclose()
 
     async def satisfy(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
-        """Return when it is worth asking again. Raises AdmissionUnavailable, also at the deadline (loop time)."""
+        """Return when a retry makes sense. Raises AdmissionUnavailable, also at the deadline (loop time)."""
         if asyncio.get_running_loop().time() >= deadline:
             raise AdmissionUnavailable
         if reply.status == "rebuild":

@@ -1,8 +1,8 @@
-"""Starts a tenant over after Redis has lost its data: the ledger says what was spent, the workers what they hold.
+"""Recovers a tenant after Redis has lost its data: the ledger has what was spent, the workers what they hold.
 
-One rebuild at a time for each tenant, over all workers. Nothing is admitted until every worker that may hold something
-(worker_registry.py) has told it again; who is not heard of is asked again and again. The ledger is read after that:
-what a worker does not tell because it is in the ledger is then found there. Callers wait a second at most.
+One recovery at a time per tenant, over all workers. Nothing is admitted until every worker that may hold something
+(worker_registry.py) has resent it; workers that do not answer are asked repeatedly. The ledger is read after that: a
+call that a worker does not resend because the ledger has it is then found there. Callers wait a second at most.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from budgets.redis.scope_request import ScopeRequest, packed_post
 from budgets.redis.workers.worker_registry import WorkerRegistry
 
 LOCK_MS = 5000
-WAIT_S = 4.5  # less than the lock: who is silent for longer is waited for in another rebuild
+WAIT_S = 4.5  # less than the lock: a worker that is silent for longer is waited for in another recovery
 USUAL_S = 0.5
 ANOTHERS_S = 0.01
 ASK_AGAIN_S = 0.2
@@ -32,7 +32,7 @@ Run = Callable[[str, str, Sequence[Any]], Awaitable[ScriptReply]]
 
 
 class Recovery:
-    """Those that this worker takes part in."""
+    """The recoveries that this worker runs."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Recovery:
 
     async def wait(self, want: ScopeRequest, deadline: float) -> None:
         """Return when the tenant is open again. Raises AdmissionUnavailable at the deadline (loop time); where no
-        budget binds, already when it takes longer than usual.
+        budget binds, already USUAL_S after the recovery began.
         """
         now, tag = asyncio.get_running_loop().time(), want.tag
         task = self._tasks.get(tag)
@@ -74,7 +74,7 @@ class Recovery:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _recover(self, want: ScopeRequest) -> Exception | None:
-        """Return instead of raise: those who wait may all have left."""
+        """Return the exception, not raise it: all waiters may have left."""
         token = uuid.uuid4().hex
         try:
             for _ in range(int(LOCK_MS / 1000 / ANOTHERS_S)):
@@ -85,12 +85,12 @@ class Recovery:
                 if reply.status == "open":
                     return None
                 await asyncio.sleep(ANOTHERS_S)
-        except Exception as failure:  # noqa: BLE001 - whatever the ledger or the store raises, the answer is "unknown"
+        except Exception as failure:  # noqa: BLE001 - any error of the ledger or of Redis means "unknown"
             return failure
         return AdmissionUnavailable()
 
     async def _restore(self, want: ScopeRequest, token: str, gen: int) -> None:
-        await self._owners.record(want)  # it was lost too, and must be there when the first total is posted
+        await self._owners.record(want)  # it was lost too, and is needed when the first total is posted
         self._peers.start_roll_call(token)
         try:
             await self._await_all_workers(want.tag, f"rehold {want.tag} {token}", token)
@@ -102,11 +102,11 @@ class Recovery:
         await self._run("open", want.tag, [token, gen, packed])
 
     async def _await_all_workers(self, tag: str, question: str, token: str) -> None:
-        """Return when every worker has told what it holds. Raises AdmissionUnavailable, Unreachable, or what the
+        """Return when every worker has resent what it holds. Raises AdmissionUnavailable, Unreachable, or what the
         database raises.
 
-        Who has just connected again has not heard the question, so those who are missing are asked by name. A tenant
-        that was started in this life of the data has lost what was told in this life: everybody is waited for.
+        A worker that has just reconnected missed the question, so missing ones are asked by name. A tenant that was
+        already started in this data epoch has lost what was sent in it: then all workers are waited for.
         """
         peers, now = self._peers, asyncio.get_running_loop().time
         began = asked = now()
@@ -115,7 +115,7 @@ class Recovery:
         is_known = not await link.call("HSET", link.life_key, tag, 1)
         life = None if is_known else await link.life()
         await self._channel.publish(question)
-        await peers.learn()  # asked now: who comes later was never granted what is lost
+        await peers.learn()  # read now: a worker that comes later was never granted what is lost
         while missing := peers.missing(token, life):
             if now() >= began + WAIT_S:
                 raise AdmissionUnavailable
@@ -125,7 +125,7 @@ class Recovery:
             for worker in missing:
                 if await self._is_buried(worker):
                     peers.remove(worker)
-            if now() >= look:  # after it was begun, so that what they left behind is true (final_report.py)
+            if now() >= look:  # after the recovery began, so that final reports are valid (final_report.py)
                 look = now() + LOOK_AGAIN_S
                 for worker in await self.stand_in(tag, sorted(missing - {peers.worker})):
                     peers.acknowledge(token, worker)

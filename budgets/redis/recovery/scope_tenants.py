@@ -1,7 +1,7 @@
-"""Whose windows the ledger's totals belong to: a key's name does not say its tenant, in whose slot of Redis it lives.
+"""Which tenant a scope belongs to: a key's scope does not name its tenant, whose hash slot in Redis has its windows.
 
-Noted in Redis each time a worker is about to make a window known there, never from memory whether that was done before:
-Redis may have lost it. A total whose owner nobody knows waits here, and with it the calls that are in it.
+Written to Redis each time a worker is about to make a window known there, whether or not it was done before: Redis may
+have lost it. A total of an unknown tenant waits here, together with the calls that are in it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from budgets.redis.client.connection import RedisConnection
 from budgets.redis.scope_request import ScopeRequest, tenant_tag
 
 MOST_WAITING = (
-    100  # batches; calls that are left out stay counted in Redis beside the ledger: too careful, if at all
+    100  # batches; calls of a dropped one stay counted in Redis beside the ledger: at worst too strict
 )
 
-_MARK = "="  # is there as long as nobody has deleted the whole
+_MARK = "="  # present until the hash is deleted
 
 
 class ScopeTenants:
@@ -29,7 +29,7 @@ class ScopeTenants:
         self._waiting: deque[tuple[list[WindowTotal], set[str]]] = deque(maxlen=MOST_WAITING)
 
     async def record(self, want: ScopeRequest) -> None:
-        """Tell all workers whose windows these are; before they become known. Raises Unreachable."""
+        """Write the tenant of these scopes to Redis, before their windows become known. Raises Unreachable."""
         scopes = dict.fromkeys(bound.key.scope for bound in want.bounds)
         if scopes:
             words = (word for scope in scopes for word in (scope, want.tag))
@@ -37,7 +37,7 @@ class ScopeTenants:
             self._tags |= dict.fromkeys(scopes, want.tag)
 
     async def tenant_of(self, scopes: Iterable[str]) -> dict[str, str]:
-        """Return the tag of each scope, as far as anybody knows. Raises Unreachable."""
+        """Return the tag of each scope, as far as it is known. Raises Unreachable."""
         wanted = list(dict.fromkeys(scopes))
         owners = {scope: tenant_tag(scope) for scope in wanted if scope.startswith("tenant:")}
         owners |= {scope: self._tags[scope] for scope in wanted if scope in self._tags}
@@ -49,11 +49,11 @@ class ScopeTenants:
         return owners
 
     def prune(self, posts: list[WindowTotal], request_ids: set[str]) -> None:
-        """Let these wait until the owner of one of the windows is known."""
+        """Keep these until the tenant of one of the windows is known."""
         self._waiting.append((posts, request_ids))
 
     async def resolve(self) -> list[tuple[list[WindowTotal], set[str]]]:
-        """Return, and keep no longer, what has waited long enough. Raises Unreachable."""
+        """Remove and return the batches with a window whose tenant is known now. Raises Unreachable."""
         if not self._waiting:
             return []
         owners = await self.tenant_of(post.window.scope for posts, _ in self._waiting for post in posts)
@@ -70,7 +70,7 @@ class ScopeTenants:
         return {scope: tag.decode() for scope, tag in zip(scopes, found, strict=True) if tag}
 
     async def _restore(self) -> None:
-        """Note anew what the tenants themselves say: somebody has deleted what was noted, or it was never asked for."""
+        """Rewrite the hash from the `meta` of all tenants: it was deleted, or never read before."""
         async for tag in tenants(self._connection, self._prefix):
             fields = await self._connection.call("HKEYS", f"{self._prefix}:{{{tag}}}:meta")
             scopes = [field.decode().removeprefix("of:") for field in fields if field.startswith(b"of:")]

@@ -1,4 +1,4 @@
-"""Asks the ledger for the totals of windows that Redis does not know yet; one load at a time for the same windows."""
+"""Loads totals of windows that Redis does not know yet from the ledger; one load at a time for the same windows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from budgets.redis.scope_request import ScopeRequest, packed_post
 
 
 class WindowLoader:
-    """The loads under way in this worker."""
+    """The loads in progress in this worker."""
 
     def __init__(self, run: Run, load: Load, owners: ScopeTenants) -> None:
         self._run, self._load, self._owners = run, load, owners
         self._tasks: dict[tuple[WindowKey, ...], asyncio.Task[Exception | None]] = {}
 
     async def load(self, want: ScopeRequest, reply: ScriptReply, deadline: float) -> None:
-        """Return when the windows that the reply names were asked for. Raises AdmissionUnavailable, also at the
-        deadline (loop time); the load goes on for whoever asks next.
+        """Return when the windows that the reply names are loaded. Raises AdmissionUnavailable, also at the deadline
+        (loop time); the load continues for the next caller.
         """
         gen, forgot, *places = reply.detail
         keys = tuple(dict.fromkeys(want.bounds[place].key for place in places))
@@ -46,12 +46,12 @@ class WindowLoader:
     async def _learn(
         self, want: ScopeRequest, keys: Sequence[WindowKey], age: Sequence[int]
     ) -> Exception | None:
-        """Return instead of raise: those who wait may all have left."""
+        """Return the exception, not raise it: all waiters may have left."""
         try:
-            await self._owners.record(want)  # first: what is posted from now on may be newer than the load
+            await self._owners.record(want)  # first: totals posted from now on may be newer than the load
             posts = await self._load(keys)
             packed = [packed_post(post) for post in posts]
             await self._run("learn", want.tag, [*age, packed])
-        except Exception as failure:  # noqa: BLE001 - whatever the ledger or the store raises, the answer is "unknown"
+        except Exception as failure:  # noqa: BLE001 - any error of the ledger or of Redis means "unknown"
             return failure
         return None

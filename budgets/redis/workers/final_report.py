@@ -1,9 +1,9 @@
-"""The last word of a worker that cannot reach Redis: what it holds, said once in the database.
+"""The final report of a worker that cannot reach Redis: what it holds, written once into the database.
 
-When Redis has lost its data meanwhile, others count that as held and serve at once, instead of waiting until it is
-heard again. From before the word is written until it is taken back in the database, the worker asks Redis for nothing
-and takes no grant from it, so that nothing that it holds grows. A word that is there is an upper bound, however old it
-is; one that may be there is taken back before Redis is asked again.
+When Redis has lost its data meanwhile, other workers count that as held and serve at once, instead of waiting for this
+one. From before the report is written until it is cleared in the database, the worker sends Redis no command and
+accepts no grant from it, so that nothing that it holds grows. A stored report is an upper bound, however old it is; one
+that may be stored is cleared before Redis is used again.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ WRITE_S = 3.0
 
 
 class ReportStore(Protocol):
-    """Where a word is kept, by worker (gateway/supervisor/worker_rows.py). A late write is ignored: `serial` rises."""
+    """Stores reports by worker (gateway/supervisor/worker_rows.py). A late write is ignored: `serial` rises."""
 
     async def write(self, text: str, serial: int) -> bool:
-        """Keep it. False: surely not done. Raises where nobody can tell."""
+        """Store it. False: certainly not stored. Raises where the outcome is unknown."""
         ...
 
     async def clear(self, serial: int) -> None:
-        """Take it back. Raises where that is not sure."""
+        """Clear it. Raises where the outcome is unknown."""
         ...
 
     async def read(self, workers: Sequence[str]) -> Mapping[str, str]:
-        """Return those of these workers; what is not there, or empty, is no word."""
+        """Return the reports of these workers; a missing or empty one is no report."""
         ...
 
 
 class NoReportStore(ReportStore):
-    """There is no such place: whoever is silent is waited for."""
+    """There is no store: silent workers are waited for."""
 
     @override
     async def write(self, text: str, serial: int) -> bool:
@@ -64,20 +64,20 @@ class NoReportStore(ReportStore):
 
 
 class Holdings(msgspec.Struct, frozen=True):
-    """By tenant's tag: calls as the scripts keep them (id, row, ...), and what is set aside (scope, amount, ...)."""
+    """By tenant tag: calls as the scripts store them (id, row, ...), and outage allowances (scope, amount, ...)."""
 
     calls: dict[str, list[Any]]
     aside: dict[str, list[Any]]
 
 
 class SetsAside(Protocol):
-    """What is asked of the worker's allowances (budgets/redis/workers/outage_allowance.py)."""
+    """What is needed of the worker's allowances (budgets/redis/workers/outage_allowance.py)."""
 
     def left(self) -> dict[str, list[Any]]: ...
 
 
 class FinalReport:
-    """Of one worker. `is_said`: it is written, or may be, or is about to be: nothing may grow."""
+    """One per worker. `is_said`: it is written, or may be, or is about to be: no hold may grow."""
 
     def __init__(
         self,
@@ -93,14 +93,14 @@ class FinalReport:
         self._serial = 0
 
     def note_command(self, script: str, *, is_sent: bool = False) -> None:
-        """Ask for nothing, and take nothing that was asked for before. Raises Unreachable."""
+        """Refuse commands while `is_said`, and grants that were requested before. Raises Unreachable."""
         if self.is_said and not is_sent:
             raise Unsent
         if self.is_said and script in GROWS:
             raise Unreachable
 
     async def tick(self, aside: SetsAside) -> None:
-        """Once a second, and first of all when the connection is there again. Raises what the database does."""
+        """Called once a second, and first of all after a reconnect. Raises what the database raises."""
         was_down, self._was_down = self._was_down, not self._connection.is_up
         if self._connection.is_up:
             if self.is_said:
@@ -111,10 +111,10 @@ class FinalReport:
             await self._write(aside)
 
     async def stand_in(self, tag: str, workers: Sequence[str]) -> set[str]:
-        """Tell Redis what these hold of a tenant, as far as they left a word; return who did.
+        """Send Redis what these workers hold of a tenant, as far as they left a report; return those that did.
 
-        To be asked after the tenant was closed: who takes its word back later is granted nothing before it is open. Who
-        takes it back while it is told may have ended calls of it: then the tenant is started over once more. Raises
+        Call it after the tenant was closed: a worker that clears its report later is granted nothing before it is
+        open. One that clears it while it is sent may have ended calls of it: then the recovery is repeated. Raises
         AdmissionUnavailable, Unreachable, and what the database raises.
         """
         found, words = set(), await self._notes.read(workers)
@@ -138,7 +138,7 @@ class FinalReport:
                 calls[call.want.tag] += [call.request_id, call.row(self._worker)]
         unknown = [call for call in self._calls.values() if call.is_unknown]
         for call in unknown:
-            call.is_unknown = False  # somebody may tell Redis of it
+            call.is_unknown = False  # another worker may send it to Redis
         text = msgspec.json.encode(Holdings(calls, aside.left())).decode()
         async with asyncio.timeout(WRITE_S):
             self._is_written = await self._notes.write(text, self._next())

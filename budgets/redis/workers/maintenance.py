@@ -1,6 +1,6 @@
-"""What a worker does for shared admission besides deciding: be heard, listen to the others, catch up after an outage.
+"""Background work of shared admission: heartbeats, messages of other workers, catching up after an outage.
 
-Once a second, and at once after reconnecting; a few commands each time.
+Runs once a second, and at once after reconnecting; a few commands each time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TEND_S = 1.0
 
 
 class Maintenance:
-    """Owns the tasks of a worker's admission. `close` ends them."""
+    """Owns the tasks of a worker's admission. `aclose` ends them."""
 
     def __init__(
         self, channel: Channel, peers: WorkerRegistry, backlog: Outbox, allowances: OutageAllowances, word: FinalReport,
@@ -35,7 +35,7 @@ class Maintenance:
         self._backlog, self._allowances, self._word = backlog, allowances, word
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._opened = 0  # the connection over which everything was told again
+        self._opened = 0  # the connection over which all calls were resent
         channel.hear = self._on_message
         channel.connection.on_open = self._wake.set
 
@@ -43,18 +43,18 @@ class Maintenance:
         self.spawn(self._run(calls))
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
-        """Do this beside the rest; an unreachable store ends it, and the next turn of upkeep catches up."""
+        """Run this as a task; an unreachable Redis ends it, and the next tick catches up."""
         task = asyncio.create_task(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # of one that was canceled before it began
+        task.add_done_callback(lambda _: work.close())  # of a task that was canceled before it began
 
     async def _say_here(self) -> None:
         await self.publish(f"here {self._peers.worker} {self._connection.born_in}")
 
     async def aclose(self) -> bool:
-        """End the tasks, tell what is waiting, say goodbye: no other worker shall wait for this one. False: there are
-        calls that the ledger has not got. Then nobody may start over without them, before its journal is adopted.
+        """End the tasks, flush the outbox, publish "gone": no other worker shall wait for this one. False: the ledger
+        lacks calls. Then no recovery may proceed without them before this worker's journal is adopted.
         """
         for task in list(self._tasks):
             task.cancel()
@@ -69,12 +69,12 @@ class Maintenance:
         return self._backlog.is_done
 
     def _on_message(self, text: str) -> None:
-        """What workers say to each other; also what this one said."""
+        """Handle a message of a worker, this one included."""
         verb, _, rest = text.partition(" ")
         words = rest.split(" ")
         if verb == "here":
             if self._peers.seen(*words[:2]):
-                self.spawn(self._say_here())  # a newcomer must know at once who is alive
+                self.spawn(self._say_here())  # a new worker must know the live workers at once
         elif verb == "gone":
             self._peers.remove(words[0])
         elif verb == "told":
@@ -105,8 +105,8 @@ class Maintenance:
         await self._say_here()
         opened = self._connection.opened
         if self._opened != opened:
-            self._peers.seen_all()  # nobody could be heard meanwhile, and nobody has died of that
-            # first the calls granted meanwhile, then what is set aside
+            self._peers.seen_all()  # no message could arrive meanwhile, so silence proves nothing
+            # first the calls granted meanwhile, then the allowances
             await self._backlog.resend(None)
             for request_id in calls:
                 self._allowances.confirm(request_id)

@@ -1,10 +1,10 @@
-"""What this worker may still grant while Redis is away: money it set aside in good times, and its share of the rates.
+"""What this worker may grant while Redis is unreachable: money set aside before, and its share of the rates.
 
-The least of 1 % of the limit, one dollar, and half of this worker's share of what is left. It is subtracted from what
-others may spend, so what is spent of it is inside the budget, but it is not held: no call runs on it. It is worth
-something for two minutes and renewed each half; Redis keeps it for as long again as a call is held that nobody renews,
-because calls may run on it. A call that needs it takes it back: from whoever answers, and from the dead (`bury`).
-Below a cent it is not worth having: small budgets wait for Redis.
+The allowance is the least of 1 % of the limit, one dollar, and half of this worker's share of what is left. It is
+subtracted from what others may spend, so what is spent of it is inside the budget, but it is not held: no call runs on
+it. It is valid for two minutes and renewed every minute; Redis keeps it 150 s longer, like the hold of a call that is
+not renewed, because calls may run on it. A call that needs the money takes it back: from workers that answer, and
+from ended ones (DeadWorkers). Less than a cent is not set aside: small budgets wait for Redis.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ from budgets.redis.workers.worker_registry import SILENT_S, WorkerRegistry
 
 MOST_NANOUSD = 1_000_000_000
 LEAST_NANOUSD = 10_000_000
-YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two looks at what was given back; in all
+YIELD_S, YIELD_WAIT_S = 0.02, 0.3  # between two checks of what was given back; in total
 RENEW_S = 60.0
 VALID_S = 120.0
-KEPT_S = int(SILENT_S)  # valid, and then as long as the hold of a call that gives no sign of life
+KEPT_S = int(SILENT_S)  # its validity, and then as long as the hold of a call that is not renewed
 IDLE_S = 180.0
 ASK_S = 0.05
 
 
 class OutageAllowance:
-    """Of one scope. `left` is what may be granted of it; `until` is when it ends (loop time)."""
+    """One per scope. `left` may still be granted (nano-USD); it ends at `until` (loop time)."""
 
     __slots__ = ("asked_at", "left", "renew_at", "rules", "tag", "turn", "until", "used_at")
 
     def __init__(self, tag: str, rules: ScopeRules, now: float) -> None:
         self.tag, self.rules, self.used_at = tag, rules, now
         self.left, self.until, self.renew_at = 0, 0.0, now
-        self.turn = 0  # of the commands that change it in Redis: only the newest one's answer counts
+        self.turn = 0  # number of the newest command that changes it in Redis: only its reply counts
         self.asked_at = 0.0  # when the other workers were asked to give theirs back
 
 
 class Spent(NamedTuple):
-    """What a call was granted, and out of which allowances, at which turn of theirs."""
+    """The hold of a call, and the allowances it was granted from, each with its `turn`."""
 
     hold: int
     of: list[tuple[OutageAllowance, int]]
 
 
 class OutageAllowances:
-    """Of all scopes with a budget that this worker saw lately, and the calls that were granted out of them."""
+    """The allowances of all recently used scopes with a budget, and the calls that were granted from them."""
 
     def __init__(
         self,
@@ -70,15 +70,15 @@ class OutageAllowances:
     ) -> None:
         self._run, self._peers, self._is_buried, self._tell_all = run, peers, is_buried, tell_all
         self._granted = self._told = (
-            0  # how many calls were granted here; how many of them Redis has heard of
+            0  # how many calls were granted here; how many of them Redis has received
         )
         self._loop = asyncio.get_running_loop()
         self._of: dict[str, OutageAllowance] = {}
-        self._spent: dict[str, Spent | None] = {}  # by running call; None: Redis has taken it over
+        self._spent: dict[str, Spent | None] = {}  # by running call; None: Redis holds the call itself
         self._rates = LocalAdmission(_nothing_spent)
 
     def record(self, want: ScopeRequest) -> None:
-        """Remember that these scopes are in use."""
+        """Note that these scopes are in use."""
         now = self._loop.time()
         for rules in want.scopes:
             if rules.budgets:
@@ -88,7 +88,7 @@ class OutageAllowances:
                 allowance.rules, allowance.used_at = rules, now
 
     async def renew(self, instant: float) -> None:
-        """Set aside what is due. Raises Unreachable."""
+        """Renew the allowances that are due. Raises Unreachable."""
         now = self._loop.time()
         for scope, allowance in list(self._of.items()):
             if allowance.used_at + IDLE_S < now:
@@ -98,16 +98,16 @@ class OutageAllowances:
                 await self._reserve(allowance, instant, self._peers.workers)
 
     async def release_scopes(self, scopes: Sequence[str], instant: float) -> None:
-        """Give back what was set aside for these. Raises Unreachable."""
+        """Give back the allowances of these scopes. Raises Unreachable."""
         for scope in scopes:
             allowance = self._of.get(scope)
             if allowance is not None:
                 await self._reserve(allowance, instant, 0)
 
     async def reclaim(self, want: ScopeRequest, holders: Sequence[str], instant: float) -> list[str]:
-        """Free what these workers set aside, as far as that is known to be safe; return whom to ask: scopes.
+        """Free the allowances of ended holders and of this worker; return the scopes that others must give back.
 
-        Nothing is done, and nobody needs to be asked, when that was just begun by another call. Raises Unreachable.
+        Does nothing, and returns no scopes, when another call began this within ASK_S. Raises Unreachable.
         """
         now = self._loop.time()
         scopes = [rules for rules in want.scopes if rules.budgets]
@@ -135,26 +135,26 @@ class OutageAllowances:
     @property
     def has_some(self) -> bool:
         now = self._loop.time()
-        return any(each.left > 0 and each.until > now for each in list(self._of.values()))  # from any thread
+        return any(each.left > 0 and each.until > now for each in list(self._of.values()))  # thread-safe
 
     def renew_all(self) -> None:
-        """Everything is due now."""
+        """Make every allowance due now."""
         for allowance in self._of.values():
             allowance.renew_at = 0.0
 
     async def release(self, instant: float) -> None:
-        """Give everything back. Raises Unreachable."""
+        """Give all allowances back. Raises Unreachable."""
         await self.release_scopes(list(self._of), instant)
 
     def void(self, tag: str) -> None:
-        """Redis has lost what it held for this tenant: nothing is set aside any more."""
+        """Void the allowances of this tenant: Redis has lost them."""
         for allowance in self._of.values():
             if allowance.tag == tag:
                 allowance.left, allowance.renew_at = 0, self._loop.time()
                 allowance.turn += 1
 
     async def admit(self, ask: AdmissionRequest) -> Grant:
-        """Grant out of what was set aside. Raises RateRefused, AdmissionUnavailable."""
+        """Grant from the allowances. Raises RateRefused, AdmissionUnavailable."""
         now = self._loop.time()
         bound = [rules.scope for rules in ask.scopes if rules.budgets] if ask.hold_nanousd else []
         of = [self._of.get(scope) for scope in bound]
@@ -175,7 +175,7 @@ class OutageAllowances:
         return grant
 
     async def settle(self, request_id: str, tokens: int, cost: int) -> None:
-        """Free what a call granted here did not spend, of what it was granted out of: that may be void by now."""
+        """Return what a call granted here did not spend to its allowances; they may be void by now."""
         spent = self._spent.pop(request_id, None)
         await self._rates.settle(request_id, tokens, 0)
         if spent is None:
@@ -188,7 +188,7 @@ class OutageAllowances:
         await self._rates.renew([each for each in request_ids if each in self._spent])
 
     def confirm(self, request_id: str) -> None:
-        """Redis holds this call itself now, so what it does not spend comes back there."""
+        """Redis holds this call itself now, so its unspent part is freed there."""
         if request_id in self._spent:
             self._spent[request_id] = None
 
@@ -197,7 +197,7 @@ class OutageAllowances:
         allowance.turn += 1
         turn = allowance.turn
         allowance.left, allowance.renew_at = 0, now + RENEW_S
-        if (granted := self._granted) > self._told:  # what was spent of it must be counted before it is free
+        if (granted := self._granted) > self._told:  # what was spent must be counted before it is given back
             await self._tell_all()
             self._told = max(self._told, granted)
         amount = await self._free(self._peers.worker, allowance, instant, workers)
@@ -205,7 +205,7 @@ class OutageAllowances:
             allowance.left, allowance.until = amount, now + VALID_S
 
     async def _free(self, worker: str, allowance: OutageAllowance, instant: float, workers: int = 0) -> int:
-        """Give back what the worker set aside; then, unless `workers` is 0, set aside anew and return how much."""
+        """Give back the worker's allowance; then, unless `workers` is 0, set a new one aside. Return its amount."""
         packed = scope_request((allowance.rules,), instant).packed
         arguments = [worker, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, packed]
         reply = await self._run("reserve", allowance.tag, arguments)
@@ -214,7 +214,7 @@ class OutageAllowances:
 
 
 def _share(limits: Limits, workers: int) -> Limits:
-    """Return a worker's part of the rates; at least one call and one token of each."""
+    """Return one worker's share of the rates; each limit is at least 1."""
     return Limits(
         *(
             None if limit is None else max(1, limit // workers)

@@ -1,10 +1,10 @@
-"""Which other workers are alive, by what they say on the channel; and who has told again what it holds.
+"""Which other workers are alive, by their messages on the channel; and which ones have answered a roll-call.
 
-Who has to be waited for does not depend on who was heard: the database names every worker that may have been granted
-anything (gateway/supervisor/worker_rows.py). A worker is waited for until it says goodbye, until its death is
-proven, or until it was silent for 270 s. What it runs may cost money as long as that. Who was born in the present
-life of the data has nothing to tell of a tenant that was not started in it before, and is not waited for then. Costs
-one message a second and worker.
+Which workers a roll-call waits for does not depend on received messages: the database names every worker that may have
+been granted anything (gateway/supervisor/worker_rows.py). A worker is waited for until it publishes "gone", until its
+end is proven, or until it was silent for 270 s: its calls may cost money for that long. A worker that was born in the
+present data epoch holds nothing of a tenant that was not started in it before, and is not waited for then. Costs one
+message a second and worker.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
-PRESENT_S = 5.0  # who was heard of within it shares in the rates and in what is set aside
-SILENT_S = 270.0  # as long as what a silent worker has set aside is kept for it (outage_allowance.py)
+PRESENT_S = 5.0  # a worker seen within it has a share of the rates and of the outage allowances
+SILENT_S = 270.0  # as long as Redis keeps a silent worker's outage allowance (outage_allowance.py)
 
 Members = Callable[
     [], Awaitable[Mapping[str, str]]
-]  # workers by name, and in which life of the data they were born
+]  # workers by name, with the data epoch in which they were born
 
 
 async def no_other_worker() -> Mapping[str, str]:
@@ -26,21 +26,21 @@ async def no_other_worker() -> Mapping[str, str]:
 
 
 class WorkerRegistry:
-    """As this worker sees them."""
+    """The workers as this one knows them."""
 
     def __init__(self, worker: str, members: Members = no_other_worker) -> None:
         self.worker, self.workers = worker, 1
         self._members = members
         self._heard: dict[str, float] = {}
-        self._born: dict[str, str] = {}  # in which life of the data
-        self._gone: set[str] = set()  # and not heard again since
-        self._ended: set[str] = set()  # for good: no process ever has the name of another
+        self._born: dict[str, str] = {}  # data epoch by worker
+        self._gone: set[str] = set()  # and not seen since
+        self._ended: set[str] = set()  # for ever: no process ever has the name of another
         self._told: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
 
     def seen(self, worker: str, life: str = "") -> bool:
-        """Note that it lives, and in which life of the data it was born; True if that is news."""
-        if worker in self._ended:  # said again by somebody else: the dead do not speak
+        """Note that it is alive, and the data epoch of its birth; return whether it is new."""
+        if worker in self._ended:  # a replayed message: ended workers send none
             return False
         is_new = worker not in self._heard and worker != self.worker
         self._gone.discard(worker)
@@ -50,26 +50,26 @@ class WorkerRegistry:
         return is_new
 
     def seen_all(self) -> None:
-        """Begin to wait anew for a sign of life of each, after a time when nobody could be heard."""
+        """Restart the silence timer of each, after a time in which no message could arrive."""
         self._heard = dict.fromkeys(self._heard, asyncio.get_running_loop().time())
 
     async def learn(self) -> None:
-        """Wait for all whom the database names. Raises what it raises."""
+        """Wait for every worker that the database names. Raises what the database raises."""
         self.know(await self._members())
 
     def lost(self, members: Mapping[str, str]) -> set[str]:
-        """Return those of them that nobody waits for any more; the others are waited for from now on."""
+        """Return those that are no longer waited for; wait for the others from now on."""
         self.know(members)
         return self._gone & members.keys()
 
     def know(self, members: Mapping[str, str]) -> None:
-        """Wait for these too, although they may never have been heard."""
+        """Wait for these too, although none of their messages may ever have arrived."""
         now = asyncio.get_running_loop().time()
         for worker in members.keys() - self._heard.keys() - self._gone - {self.worker}:
             self._heard[worker], self._born[worker] = now - PRESENT_S, members[worker]
 
     def remove(self, worker: str) -> None:
-        """Wait for it no longer: it has said goodbye, or its death is proven."""
+        """Stop waiting for it: it has published "gone", or its end is proven."""
         self._gone.add(worker)
         self._ended.add(worker)
         self._heard.pop(worker, None)
@@ -78,7 +78,7 @@ class WorkerRegistry:
         self._changed.set()
 
     def refresh(self) -> None:
-        """Forget the silent ones. Only while connected: without Redis nobody can be heard."""
+        """Drop the silent ones. Only while connected: without Redis no message arrives."""
         now = asyncio.get_running_loop().time()
         self._gone |= {worker for worker, at in self._heard.items() if now - at >= SILENT_S}
         self._heard = {worker: at for worker, at in self._heard.items() if worker not in self._gone}
@@ -86,7 +86,7 @@ class WorkerRegistry:
         self._count()
 
     def start_roll_call(self, token: str) -> None:
-        """Begin to note who has told what it holds, in answer to the question of this name."""
+        """Begin to note which workers answer the roll-call of this token."""
         self._told[token] = set()
 
     def forget(self, token: str) -> None:
@@ -98,14 +98,14 @@ class WorkerRegistry:
             self._changed.set()
 
     async def change(self, seconds: float) -> None:
-        """Wait for news, so long at most."""
+        """Wait for a change, at most this long."""
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
     def missing(self, token: str, life: str | None) -> set[str]:
-        """Return those alive who have not told yet, and may hold what was lost before this life; None: or in it."""
+        """Return the live workers that have not answered, except those born in data epoch `life`; None: all of them."""
         older = {worker for worker in self._heard if self._born[worker] != life}
         return {*older, self.worker} - self._told[token]
 
