@@ -1,4 +1,36 @@
--- {run, now, instant, id, tokens, hold, lease, orphan, scopes, worker}: grant one call in every scope, or change nothing.
+--[[
+  Grants one call in every scope, or refuses it and changes no count.
+  Called by RedisAdmission.admit.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] id       string   request id
+    [5] tokens   integer  tokens to reserve in each scope
+    [6] hold     integer  nano-USD to hold in each budget; 0: none
+    [7] lease    double   seconds that the slots are held
+    [8] orphan   double   seconds after which the call is dropped unless renewed
+    [9] scopes   array    prelude.lua
+    [10] worker  string   the worker of the call
+
+  Reply: status {detail}; all but "rebuild", "window" and "unknown" with rates and money
+    "granted"   {second in the ring of each scope}
+    "known"     {}  the id was granted before; nothing changed
+    "rebuild"   {}  the tenant is closed: recover it
+    "parallel"  {place of the scope from 0, -1}
+    "requests"  {place of the scope, second that frees enough when it leaves the ring, or -1}
+    "tokens"    {place of the scope, second that frees enough when it leaves the ring, or -1}
+    "window"    {}  another window counts by the clock of Redis
+    "unknown"   {gen, forgot, places of the budgets to load}
+    "budget"    {place of the tightest budget}
+    "doubt"     {}  it may fit when the doubt ends, within half a second
+    "aside"     {workers whose allowances must be given back}
+
+  Effects
+    always     orphans are dropped (look); missing parts of a scope are made
+    granted    calls, life, slots, money (held), ring
+    other      money: windows that are not known are registered; "aside": asked, for 60 s
+]]
 local id, tokens, hold, scopes = arg[4], arg[5], arg[6], arg[9]
 look()
 if row_of(id) then return answer('known', {}, scopes) end

@@ -1,5 +1,22 @@
--- {run, now, instant, most calls, scopes}: all that is counted in these scopes, in one moment. Changes nothing, but
--- that a tenant of whose state a part was lost is closed.
+--[[
+  Reads all that is counted in these scopes, at one instant.
+  Called by SnapshotReader.picture.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] most    integer  calls; with more of them none are read
+    [5] scopes  array    names of scopes
+
+  Reply: status {detail}
+    "counted"  {windows, rows}
+                 windows  {scope, name, start, stop, spent, version, held, settled, is complete} of each known window
+                 rows     {id, row (prelude.lua)} of each call
+    "many"     {number of calls}
+    "rebuild"  {}  the tenant is closed, or a part of it is missing
+
+  Effects: no count changes; a tenant of which a part is missing is closed.
+]]
 if not is_open then return answer('rebuild', {}) end
 local calls, windows, rows = redis.call('HLEN', calls_key) - 1, {}, {}
 if calls > arg[4] then return answer('many', {calls}) end

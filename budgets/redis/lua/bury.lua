@@ -1,5 +1,18 @@
--- {run, now, instant, orphan, worker}: this worker is dead, and what its journal knew has been told: drop the calls that
--- it was granted and never wrote down. Only what runs is looked through, by when it would be given up.
+--[[
+  Drops the running calls of an ended worker; what its journal had of them was posted before.
+  Called by DeadWorkers.release. Settled calls stay until their post; most are not read, because they expire later.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] orphan  double  seconds; a running call is dropped after at most this time
+    [5] worker  string  the ended worker
+
+  Reply: one status, with detail
+    {number of dropped calls}
+
+  Effects: orphans are dropped (look); calls, life, slots, money (held) of the worker's running calls.
+]]
 look()
 local gone = 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', life_key, '-inf', now + arg[4])) do

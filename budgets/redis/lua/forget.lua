@@ -1,3 +1,15 @@
--- {run, now, instant}: every total must be asked of the ledger again; what calls hold stays.
+--[[
+  Makes every total unknown, so that each is loaded from the ledger again; holds stay.
+  Called by RedisAdmission.invalidate.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  [1] run, [2] now, [3] instant (prelude.lua); nothing else
+
+  Reply: status {detail}
+    "forgotten"  {}
+
+  Effects: meta, forgot is raised by 1.
+]]
 redis.call('HINCRBY', meta, 'forgot', 1)
 return answer('forgotten', {})

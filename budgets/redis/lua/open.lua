@@ -1,5 +1,20 @@
--- {run, now, instant, token, gen, posts}: the ledger has answered and the workers have told what they hold: in this
--- generation, so that nothing was lost since they were asked.
+--[[
+  Opens a tenant at the end of its recovery: all workers have resent what they hold, and the ledger was read.
+  Called by Recovery.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] token  string   of the recovery, as in `begin`
+    [5] gen    integer  as `begin` returned it: no data was lost since
+    [6] posts  array    totals of the ledger (prelude.lua); `added` is not used
+
+  Reply: status {detail}
+    "open"  {}
+    "late"  {}  another recovery has begun, or data was lost since: nothing changed
+
+  Effects: money (totals); meta: run is set, token deleted; lock is deleted.
+]]
 if redis.call('HGET', meta, 'token') ~= arg[4] or gen ~= arg[5] then return answer('late', {}) end
 learn(arg[6])
 redis.call('HSET', meta, 'run', arg[1])

@@ -1,5 +1,21 @@
--- {run, now, instant, posts, ids}: take over what the ledger has; forget the calls that are in it. Posts as for `learn`,
--- where their own is what the batch itself added, or -1 where some of it was in the ledger before.
+--[[
+  Takes over totals of the ledger, and drops the calls that are in them.
+  Called by Outbox.flush.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] posts  array  prelude.lua; `added` is what the batch itself added, -1 where some of it was in the ledger before
+    [5] ids    array  request ids of the batch
+
+  Reply: status {detail}
+    "posted"  {}
+
+  Effects: orphans are dropped (look).
+    money         totals of registered windows; others are ignored
+    settled ids   calls, life, money (settled), owed, unsure: the row is removed
+    running ids   calls, money (held): the row counts 0 and keeps its slot
+]]
 look()
 for _, post in ipairs(arg[4]) do
   local w = money_of(post[1])[post[2]]

@@ -1,13 +1,37 @@
--- What every script shares; put in front of each by budgets/redis/client/scripts.py.
--- KEYS[1] is the tenant's "omg:{t3}:meta"; every other key is derived from it and so lives in the same hash slot.
--- ARGV[1] is one msgpack array: {id of this server's life, now or -1, instant or -1, ... what the script asks}.
--- Money is integer nano-USD below 9e15, which a double holds exactly.
+--[[
+  Shared code of all scripts: arguments, clock, state, reply. budgets/redis/client/scripts.py prepends it to each.
+
+  KEYS[1]  "omg:{t3}:meta" of tenant 3. Every other key is derived from it, and so is in the same hash slot.
+
+  ARGV[1]  one msgpack array, `arg`. Each script describes its elements from [4] on.
+    [1] run      string  run id of the Redis server that receives the script
+    [2] now      double  monotonic seconds; -1: by the clock of Redis
+    [3] instant  double  epoch seconds; -1: by the clock of Redis
+
+  Types in arguments
+    money   integer nano-USD below 9e15, which a double holds exactly
+    scopes  {{scope, requests a minute, tokens a minute, parallel calls (-1: unlimited), budgets} ...}
+    budgets {{window, start, stop, limit (nano-USD), since (left out if it is start)} ...}, times in epoch seconds;
+            the place of a budget is its number over all scopes, from 0
+    posts   {{scope, window, start, stop (epoch s), spent (nano-USD), version, added (nano-USD; -1: unknown),
+            unsettled (nano-USD), return at (epoch s), returned (nano-USD), version of the return} ...}; the last three
+            only of rolling windows
+
+  Reply     one msgpack array {status, now, instant, detail, rates, money}
+    detail  array; each script describes its statuses and their details
+    rates   {requests, tokens, newest second or -1} of each scope; empty unless the script describes it
+    money   {spent, settled, held, state (2: known, 1: not known, 0: no window), unsettled, return at, returned} of each
+            budget; the last two only if something returns; empty unless the script describes it
+
+  Effects of every script: the clock (seen, offset) in meta is advanced. If a part of the tenant is missing, the tenant
+  is closed: run and token are deleted from meta, and lock.
+]]
 local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)
 local arg = cmsgpack.unpack(ARGV[1])
 local SPAN, BEFORE, QUARTER, SOME = 61, -1, 900, 1000
 local MOST_AHEAD = 64
-local DOUBT = arg[2] < 0 and 0.5 or 0 -- seconds; a clock that somebody sets by hand does not go on while he waits
+local DOUBT = arg[2] < 0 and 0.5 or 0 -- seconds; 0 with a caller's clock, which stands still while it waits
 local FORMAT = '<ddddddddd'
 local calls_key, life_key = base .. 'calls', base .. 'life'
 
@@ -15,14 +39,15 @@ local known_meta = redis.call('HMGET', meta, 'run', 'gen', 'forgot', 'seen', 'of
 local is_open = known_meta[1] == arg[1]
 local gen, forgot = tonumber(known_meta[2]) or 0, tonumber(known_meta[3]) or 0
 
--- The state of a tenant is whole or it is nothing: somebody may delete one key of it. A part that is made has a MARK in
--- it, so that it is there as long as nobody deletes it. `meta` tells that the tenant's parts were made (`run`, `token`), and
--- in which generation each scope's were. Where one is missing the tenant is closed, and started over like after any loss:
--- nothing is decided by the rest. No parts are the rates (`ring`: they end by themselves within a minute, and nobody could
--- tell them again), and what only passes the time (`lock`, `asked`).
+-- The state of a tenant is complete or void: a client of Redis may delete one key of it. Each part is created with a
+-- MARK in it, so it exists until it is deleted. `meta` records that the tenant's parts were made (`run`, `token`), and
+-- in which generation those of each scope were (`of:<scope>`). If a part is missing, the tenant is closed and recovered
+-- like after any loss; nothing is decided by the rest. Not parts: the rates (`ring`: they expire within a minute, and
+-- no worker could send them again), and `lock` and `asked`, which only delay.
 local MARK = '='
 local state_of = {}
 
+-- Close the tenant until the next recovery: delete run, token and lock.
 local function close()
   is_open = false
   redis.call('HDEL', meta, 'run', 'token')
@@ -31,12 +56,13 @@ end
 
 if (is_open or known_meta[6]) and redis.call('EXISTS', calls_key, life_key) < 2 then close() end
 
+-- scope -> its five part keys: money, owed, slots, aside, unsure.
 local function parts_of(scope)
   return base .. 'money:' .. scope, base .. 'owed:' .. scope, base .. 'slots:' .. scope, base .. 'aside:' .. scope,
     base .. 'unsure:' .. scope
 end
 
--- 'none': this generation has made no parts of the scope; 'broken': one was lost.
+-- scope -> 'whole', 'none' (not made in this generation) or 'broken' (a part was lost; closes the tenant).
 local function state(scope)
   local found = state_of[scope]
   if not found then
@@ -52,7 +78,7 @@ local function state(scope)
   return found
 end
 
--- Make the parts of a scope if there are none; tells whether they are whole.
+-- Make the parts of a scope if there are none. Returns whether they are complete.
 local function make(scope)
   if state(scope) == 'none' then
     local money, owed, slots, aside, unsure = parts_of(scope)
@@ -68,6 +94,7 @@ local function make(scope)
   return state_of[scope] == 'whole'
 end
 
+-- Make the parts of all scopes. Returns whether all are complete and the tenant is open.
 local function are_whole(scopes)
   for _, s in ipairs(scopes) do
     if not make(s[1]) then return false end
@@ -75,7 +102,8 @@ local function are_whole(scopes)
   return is_open
 end
 
--- The clock is the store's. `now` never goes back, for rates and leases; `instant` is the date, for windows.
+-- The clock of Redis, in seconds. `now` never goes back, for rates and leases; `instant` is the epoch time, for
+-- windows.
 local now, instant = arg[2], arg[3]
 if now < 0 then
   local time = redis.call('TIME')
@@ -91,14 +119,16 @@ if now < 0 then
   end
 end
 
--- Windows of money: one hash for each scope, one field for each window. They hold the sums of the rows in `calls`.
--- `spent` is the ledger's total at `version`, and what the posts `ahead` of a missing one have added: version to amount.
--- Up to `doubt` of it may be counted a second time until `doubted`. For display only, what is not known to be spent: of
--- the total (`unsettled`, as the newest post told it, of version `told`), and of the settled rows (`waiting`). Windows of
--- a rolling budget overlap, one a day; `first` is {when, how much, of which version} of it comes back first; 0 if all was
--- spent on its last day. It is packed last: there may be none.
+-- Windows of money: one hash per scope, one field per window. `held` and `settled` are the sums of the rows in `calls`.
+-- `spent` is the ledger's total at `version`, plus the amounts of posts that are `ahead` of a missing one (by version).
+-- Up to `doubt` of it may be counted twice until `doubted`. For display only, what is not known to be spent: of the
+-- total (`unsettled`, with the version of the newest post), and of the settled rows (`waiting`). Windows of a rolling
+-- budget overlap, one a day; `first` is {epoch s, nano-USD, version} of what returns first; 0 if all was spent on its
+-- last day. It is packed last: there may be none. `learnt` and `posted` are the values of `forgot` at the last load and
+-- post.
 local monies = {}
 
+-- scope -> its windows of this generation by name, read once a script.
 local function money_of(scope)
   local found = monies[scope]
   if found then return found end
@@ -119,6 +149,7 @@ local function money_of(scope)
   return found
 end
 
+-- Write one window of a scope.
 local function save(scope, w)
   local more = ''
   if w.waiting > 0 or w.unsettled > 0 or next(w.ahead) or w.doubted > now or w.first then
@@ -128,7 +159,7 @@ local function save(scope, w)
     w.held, w.settled, gen, w.learnt, w.posted) .. more)
 end
 
--- Posts of several workers overtake each other: what follows the total without a gap becomes part of it.
+-- Merge posts that follow the total without a gap into it; posts of several workers overtake each other.
 local function close_up(w)
   while w.ahead[w.version + 1] do
     w.version = w.version + 1
@@ -136,13 +167,14 @@ local function close_up(w)
   end
 end
 
--- Note what comes back first, as a post says, in whatever order they come: the newest one counts.
+-- Take over the first return of a post, if its version is not older than the stored one.
 local function returns(w, post)
   local at, amount, version = post[9], post[10], post[11]
   if at and (not w.first or version >= w.first[3]) then w.first = {at, amount, version} end
 end
 
--- Take over a total. A worker's calls may be in it that are still counted here, until its post comes a moment later.
+-- Replace the window's total (nano-USD) by that of `version`. For up to DOUBT seconds calls that are still counted here
+-- may also be in it, until the post of their worker arrives.
 local function total(w, spent, version, unsettled)
   w.spent, w.version = spent, version
   for at, added in pairs(w.ahead) do
@@ -154,8 +186,9 @@ local function total(w, spent, version, unsettled)
   if doubt > 0 then w.doubt, w.doubted = doubt, now + DOUBT end
 end
 
--- Add what one batch of calls came to, once: they leave the counts in the same step. A batch that does not say (-1), or
--- that nobody can wait for any more, brings the ledger's total; also when that version has come: one before it may not.
+-- Add one batch of the ledger (`added` nano-USD) once; its calls leave the counts in the same step. If `added` is
+-- unknown (-1), or more than MOST_AHEAD versions wait for a missing one, the ledger's total replaces the sum; also if
+-- that version has arrived, because one before it may be missing.
 local function add(w, spent, version, added, unsettled)
   if version <= w.version or added == 0 then return end
   if added < 0 then return total(w, spent, version, unsettled) end
@@ -169,26 +202,29 @@ local function add(w, spent, version, added, unsettled)
   if count > MOST_AHEAD then total(w, spent, version, unsettled) end
 end
 
--- A row: {amount, tokens, instant, is settled, is posted, worker, scope, its second, scope, its second ...}; once it is
--- settled its tokens are done with, and in their place is what of its amount is not known to be spent.
+-- A row: {amount (nano-USD), tokens, instant (epoch s), is settled, is posted (0 | 1), worker, scope, its second in the
+-- ring, scope, second ...}. Once it is settled, the unsettled part of its amount is in the place of the tokens.
 local FIRST = 7
+-- request id -> its row, or false.
 local function row_of(id)
   local packed = redis.call('HGET', calls_key, id)
   return packed and cmsgpack.unpack(packed)
 end
 
+-- Write the row of a request id.
 local function keep(id, row)
   redis.call('HSET', calls_key, id, cmsgpack.pack(row))
 end
 
--- What the settled rows of a scope come to in each quarter of an hour, so that a new window need not read them: windows
--- begin and end at local midnights, and a quarter of UTC is one in every zone since 1972. Nothing is kept of 0. `unsure`
--- is what of it is not known to be spent.
+-- Add `settled` nano-USD to a quarter of an hour of 'owed:' (settled rows) or 'unsure:' (their unsettled part), so that
+-- a new window need not read the rows: windows begin and end at local midnights, and a quarter of UTC is one in every
+-- zone since 1972. Fields of 0 are deleted.
 local function tally(what, scope, quarter, settled)
   local key = base .. what .. scope
   if make(scope) and redis.call('HINCRBY', key, quarter, settled) == 0 then redis.call('HDEL', key, quarter) end
 end
 
+-- The sum (nano-USD) of the quarters of 'owed:' or 'unsure:' in [start, stop), epoch seconds.
 local function owed_in(what, scope, start, stop)
   local sum, key = 0, base .. what .. scope
   local all = redis.call('HGETALL', key)
@@ -202,7 +238,8 @@ local function owed_in(what, scope, start, stop)
   return sum
 end
 
--- What the scope's running calls hold: they are in its slots until they end, whether or not their leases have.
+-- The holds (nano-USD) of the scope's running calls that were granted in [start, stop). A call is in `slots` until it
+-- ends, also after its lease.
 local function held_in(scope, start, stop)
   local sum, key = 0, base .. 'slots:' .. scope
   local ids = redis.call('ZRANGE', key, 1, -1) -- 0 is the MARK
@@ -220,7 +257,7 @@ local function held_in(scope, start, stop)
   return sum
 end
 
--- Change what the row's scopes hold and owe, in every window that its instant is in.
+-- Add nano-USD to held, settled and waiting (the unsettled part) of the row's scopes, in every window with its instant.
 local function count(row, held, settled, waiting)
   if row[5] == 1 or (held == 0 and settled == 0) then return end
   local quarter = settled ~= 0 and gen .. '|' .. math.floor(row[3] / QUARTER)
@@ -238,16 +275,19 @@ local function count(row, held, settled, waiting)
   end
 end
 
+-- Remove a call from the counts, `calls` and `life`.
 local function leave(id, row)
   if row[4] == 1 then count(row, 0, -row[1], -row[2]) else count(row, -row[1], 0) end
   redis.call('HDEL', calls_key, id)
   redis.call('ZREM', life_key, id)
 end
 
+-- Remove a call from the slots of its scopes.
 local function free_slots(id, row)
   for i = FIRST, #row, 2 do redis.call('ZREM', base .. 'slots:' .. row[i], id) end
 end
 
+-- Renew a running call: its slots for `lease` seconds, its row for `orphan` seconds.
 local function live_on(id, row, lease, orphan)
   redis.call('ZADD', life_key, now + orphan, id)
   for i = FIRST, #row, 2 do
@@ -255,7 +295,7 @@ local function live_on(id, row, lease, orphan)
   end
 end
 
--- Drop the calls that gave no sign of life for too long.
+-- Drop up to 100 calls whose time in `life` is over (orphans), with their holds and slots.
 local function look()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', life_key, '-inf', now, 'LIMIT', 0, 100)) do
     local row = row_of(id)
@@ -269,7 +309,8 @@ local function look()
   end
 end
 
--- A window is known by name first, with the sums of the rows; its total comes from the ledger later.
+-- Return the window; create it if it is missing, with the sums of the rows. Its total is loaded from the ledger later.
+-- Windows of the scope that ended a day ago and count no call are deleted.
 local function register(scope, name, start, stop)
   make(scope)
   local w = money_of(scope)[name]
@@ -288,8 +329,8 @@ local function register(scope, name, start, stop)
   return w
 end
 
--- posts: {{scope, window, start, stop, spent, version, -, unsettled, when something comes back first, how much, as of
--- which version} ...}. A window that is known hears of every batch: what was loaded meanwhile would count some twice.
+-- Take over loaded totals (`posts`) of windows that are not known. A known window receives every batch, so a total that
+-- was loaded meanwhile would count some calls twice.
 local function learn(posts)
   for _, post in ipairs(posts) do
     local w = register(post[1], post[2], post[3], post[4])
@@ -306,9 +347,10 @@ local function learn(posts)
   end
 end
 
--- Rates of a scope: one field for each second with what was taken in it, and their sums r and t.
+-- Rates of a scope: one field for each second with its requests and tokens, their sums r and t, and the range (lo, hi].
 local rings = {}
 
+-- scope -> its ring, without the seconds that are older than SPAN.
 local function ring_of(scope)
   local ring = rings[scope]
   if ring then return ring end
@@ -338,6 +380,7 @@ local function ring_of(scope)
   return ring
 end
 
+-- Add r requests and t tokens to second n.
 local function change_second(ring, n, r, t)
   local field = string.format('%.0f', n)
   local packed = redis.call('HGET', ring.key, field)
@@ -348,6 +391,7 @@ local function change_second(ring, n, r, t)
     't', string.format('%.0f', ring.t), 'lo', string.format('%.0f', ring.lo), 'hi', string.format('%.0f', ring.hi))
 end
 
+-- Count one request and its tokens now. Returns the second in which they are counted.
 local function take(scope, tokens)
   local ring, n = ring_of(scope), math.floor(now)
   if ring.hi and ring.hi > n then n = ring.hi end
@@ -358,12 +402,13 @@ local function take(scope, tokens)
   return n
 end
 
+-- Add a difference of tokens to a second, if it still counts.
 local function correct(scope, second, tokens)
   local ring = ring_of(scope)
   if tokens ~= 0 and ring.hi and second > ring.lo and second <= ring.hi then change_second(ring, second, 0, tokens) end
 end
 
--- The second after which so much has left the window, or -1 when nothing is in it.
+-- The second that frees `excess` requests or tokens when it leaves the ring, or -1 if the ring is empty.
 local function freed_by(ring, excess, is_tokens)
   if not ring.hi then return -1 end
   for n = ring.lo + 1, ring.hi do
@@ -377,8 +422,7 @@ local function freed_by(ring, excess, is_tokens)
   return ring.hi
 end
 
--- scopes: {{scope, rpm, tpm, parallel (-1: unlimited), {{window, start, stop, limit, since when it counts, if that is
--- not the start} ...}} ...}
+-- scopes -> rates and money of the reply.
 local function readings(scopes)
   local rates, money = {}, {}
   for i, s in ipairs(scopes) do
@@ -398,13 +442,14 @@ local function readings(scopes)
   return rates, money
 end
 
+-- Pack the reply; without scopes its rates and money are empty.
 local function answer(status, detail, scopes)
   local rates, money = readings(scopes or {})
   return cmsgpack.pack({status, now, instant, detail, rates, money})
 end
 
--- Which windows must be learnt from the ledger before these budgets can be judged (behind gen and forgot), or false.
--- They are registered, so that posts reach them.
+-- {gen, forgot, places of the budgets whose totals must be loaded from the ledger}, or false if there are none. Their
+-- windows are registered, so that posts reach them.
 local function unknown_of(scopes)
   local missing, place = {gen, forgot}, 0
   for _, s in ipairs(scopes) do
@@ -416,12 +461,12 @@ local function unknown_of(scopes)
   return #missing > 2 and missing
 end
 
--- Whether another window than the one that is asked for counts by the store's clock.
+-- Whether by the clock of Redis another window counts than that of budget b.
 local function is_past(b)
   return instant < (b[5] or b[2]) or instant >= b[3]
 end
 
--- What workers have set aside of a scope for the time that the store is away, and which ones (reserve.lua).
+-- The sum (nano-USD) of the outage allowances of a scope (reserve.lua); their workers are appended to `holders`.
 local function aside_of(scope, holders)
   local sum = 0
   local all = redis.call('HGETALL', base .. 'aside:' .. scope)
@@ -437,9 +482,9 @@ local function aside_of(scope, holders)
   return sum
 end
 
--- Why so much more does not fit into every budget, or nothing: 'budget' and the place of the shortest one; 'doubt' if
--- that will be known in a moment; 'aside' and the workers that have set aside what is missing. Nothing is set aside of
--- those scopes again for a minute.
+-- Why `more` nano-USD do not fit into every budget, or nothing: 'budget' and the place of the tightest one; 'doubt' if
+-- it may fit once doubt ends; 'aside' and the workers whose allowances are in the way. Then nothing is set aside of
+-- those scopes for a minute (`asked`).
 local function shortage(scopes, more)
   local least, which, place, tight, holders, doubted = nil, 0, 0, {}, {}, false
   for _, s in ipairs(scopes) do

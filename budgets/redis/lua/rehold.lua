@@ -1,4 +1,22 @@
--- {run, now, instant, lease, orphan, keep for, {id, row, id, row ...}}: tell again what a worker holds; once for each id.
+--[[
+  Enters calls of a worker again that are not in `calls`; once for each id, whether the tenant is open or closed.
+  Called by Outbox (own calls) and FinalReport.stand_in (calls of a worker that cannot reach Redis).
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] lease     double  seconds that the slots are held
+    [5] orphan    double  seconds after which a running call is dropped unless renewed
+    [6] keep for  double  seconds that a settled call waits for its post
+    [7] rows      array   {id, row (prelude.lua), id, row ...}
+
+  Reply: status {detail}
+    "held"  {}
+
+  Effects, for each new id
+    running   calls, life, slots, money (held)
+    settled   calls, life, money (settled), owed, unsure
+]]
 local rows = arg[7]
 for i = 1, #rows, 2 do
   local id, row = rows[i], rows[i + 1]

@@ -1,6 +1,23 @@
--- {run, now, instant, worker, keep for, workers, most, least, scopes}: set aside what one worker may spend while the
--- store is away. One scope; what was set aside before is given back first; 0 workers only give back. It is not `held`:
--- no call runs on it yet, and a call that needs it takes it back.
+--[[
+  Gives back the outage allowance of one worker in one scope, then sets a new one aside.
+  Called by OutageAllowances. An allowance is not held: no call runs on it, and a call that needs the money reclaims it.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] worker    string   the holder
+    [5] keep for  integer  seconds
+    [6] workers   integer  live workers that share; 0: only give back
+    [7] most      integer  nano-USD
+    [8] least     integer  nano-USD; less is not set aside
+    [9] scopes    array    one scope (prelude.lua)
+
+  Reply: status {detail}
+    "reserved"  {nano-USD set aside}; 0 if `workers` is 0, the tenant is closed, calls asked for the money in the last
+                60 s, a window is not known or is past, or there is too little
+
+  Effects: aside:<scope>, the field of the worker; orphans are dropped (look); unknown windows are registered in money.
+]]
 local workers, amount, scope = arg[6], arg[7], arg[9][1]
 local key = base .. 'aside:' .. scope[1]
 redis.call('HDEL', key, arg[4])

@@ -1,4 +1,27 @@
--- {run, now, instant, id, hold, scopes}: raise a running call's hold, if that fits everywhere.
+--[[
+  Raises the hold of a running call, if the difference fits into every budget.
+  Called by RedisAdmission.raise_hold.
+
+  KEYS[1]  meta key of the tenant
+
+  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+    [4] id      string   request id
+    [5] hold    integer  nano-USD, the new hold
+    [6] scopes  array    prelude.lua
+
+  Reply: status {detail}
+    "granted"  {}  also if the hold is as high already
+    "refused"  {}  the call is not known (tenant open), settled or posted
+    "refused"  {place of the tightest budget}
+    "rebuild"  {}  the tenant is closed
+    "unknown"  {gen, forgot, places of the budgets to load}
+    "doubt"    {}  it may fit when the doubt ends, within half a second
+    "aside"    {workers whose allowances must be given back}
+
+  Effects: orphans are dropped (look).
+    granted   calls, money (held)
+    other     money: windows that are not known are registered; "aside": asked, for 60 s
+]]
 local id, hold, scopes = arg[4], arg[5], arg[6]
 look()
 local row = row_of(id)
