@@ -20,7 +20,9 @@ gc.set_threshold(50_000, 50, 100)
 OF_PEOPLE = frozenset(
     {"createsuperuser", "changepassword"}
 )  # of Django, which lets errors of the database be
-FOR_OTHERS = frozenset({"collectstatic", "makemigrations", "config_reference"})  # files that are no secret
+FOR_OTHERS = frozenset(
+    {"collectstatic", "makemigrations", "config_reference", "error_reference"}
+)  # files that are no secret
 INTERRUPTED = 130  # as a shell counts a process that Ctrl-C has ended
 
 
