@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _BODY: Final = (
-    "The body was refused before anything was held: what is wrong with it stands in what the client was told."
+    "The body was refused before anything was held; the message of the answer says what is wrong with it."
 )
 _SIZE: Final = (
-    "The body has more of something than a setting of `server` allows: which one, the client was told."
+    "The body has more of something than one request may have; the message of the answer names it, and the setting of "
+    "`server` where there is one."
 )
 _KEY_ONCE: Final = "An Idempotency-Key stands for one call with one body."
 OF_CODES: Final[dict[str, str]] = {
@@ -34,11 +35,11 @@ OF_CODES: Final[dict[str, str]] = {
     "context_length_exceeded": "The prompt is longer than the context window of every deployment.",
     "model_unpriced": "What the model costs is not known for any of its deployments, so no budget could be kept.",
     "feature_unpriced": "It asked for something that is billed on its own, and the catalog has no price for it.",
-    "unbounded_parameter": "A budget binds it, and it has something whose cost nobody can bound where the model's "
+    "unbounded_parameter": "A budget binds it, and it has something whose cost has no bound while the model's "
     "context window is not known.",
     "unsupported_parameter": _BODY,
-    "duplicate_parameter": "A member is twice in the body, and who reads it could take either.",
-    "conflicting_parameters": "Two members limit the output to different numbers, and who reads it could take either.",
+    "duplicate_parameter": "A member is twice in the body, and a reader could use either.",
+    "conflicting_parameters": "Two members limit the output to different numbers, and a reader could use either.",
     "origin_not_allowed": "A page in a browser asked, and its origin is not in `server.cors.origins`.",
     "invalid_route_hint": "Its X-Gateway-Route cannot be followed.",
     "no_deployment_available": "No deployment of the model could be called.",

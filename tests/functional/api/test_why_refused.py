@@ -77,7 +77,7 @@ CALLS: dict[
         OPEN,
         question("why-windowless", vendor_option=1),
         {},
-        "whose cost nobody can bound",
+        "whose cost has no bound",
     ),
     "unsupported_parameter": (OPEN, question("why", api_base="http://example.com"), {}, "api_base"),
     "conflicting_parameters": (
