@@ -1,0 +1,42 @@
+"""README.md promises the providers, the endpoints and the commands that the program has, and its example is good."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from django.core.management import get_commands
+
+from gateway.api import HOT
+from gateway.config import load
+from providers.registry import PROVIDERS
+from tests.support.sources import ROOT
+
+PAGE = (ROOT / "README.md").read_text()
+
+
+def example() -> str:
+    return PAGE.partition("## Your own gateway")[2].partition("```yaml\n")[2].partition("```")[0]
+
+
+def test_the_table_has_every_provider_and_every_endpoint_that_are_served():
+    head, _, *rows = PAGE.partition("## What works today\n\n")[2].partition("\n\n")[0].splitlines()
+    assert re.findall(r"`(/v1/[a-z/]+)`", head) == list(HOT)
+    assert {re.findall(r"`([a-z-]+)`", row)[0] for row in rows} == set(PROVIDERS)
+    assert {cell.strip() for row in rows for cell in row.split("|")[2:-1]} == {"yes"}
+
+
+def test_the_example_is_a_configuration_without_a_warning(tmp_path):
+    (tmp_path / "router.yaml").write_text(example())
+    config = load(
+        {"OPENAI_API_KEY": "sk-proj-of-nobody-1234567890", "ROUTER_DATA_DIR": str(tmp_path)}, tmp_path
+    )
+    assert [row.alias for row in config.model_catalog if not row.problem] == ["gpt-4o-mini"]
+    assert [tenant.name for tenant in config.bootstrap.tenants] == ["my-team"]
+    assert config.warnings == ()
+    assert "secret" not in yaml.safe_load(example())["bootstrap"]
+
+
+def test_every_command_that_it_names_is_there():
+    named = set(re.findall(r"manage\.py ([a-z_]+)", PAGE))
+    assert named - set(get_commands()) == set()
