@@ -140,7 +140,7 @@ class RedisAdmission(Admission):
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             raised = [request_id, hold_nanousd, call.want.packed]
-            reply = await self._run_or_refuse("top_up", call.want.tag, raised)
+            reply = await self._run_or_refuse("raise_hold", call.want.tag, raised)
             if reply.status == "granted":
                 call.amount = max(call.amount, hold_nanousd)
             if reply.status in ("granted", "refused"):
@@ -208,7 +208,7 @@ class RedisAdmission(Admission):
     @override
     async def invalidate(self) -> None:
         async for tag in tenants(self._connection, self._prefix):
-            await self._run("forget", tag, [])
+            await self._run("invalidate_totals", tag, [])
 
     @override
     async def release_worker(self, worker: str) -> bool:
@@ -273,7 +273,7 @@ class RedisAdmission(Admission):
         if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
         if scopes := await self._allowances.reclaim(want, reply.detail, self._now()):
-            await self._maintenance.publish("yield " + " ".join(scopes))
+            await self._maintenance.publish("release " + " ".join(scopes))
         await asyncio.sleep(YIELD_S)
 
     async def _resend_all(self) -> None:

@@ -108,7 +108,7 @@ class Outbox:
         for tag, mine in _by_tag(calls).items():
             for some in batches(mine, BATCH):
                 ids = [call.request_id for call in some]
-                reply = await self._run("renew", tag, [LEASE_S, ORPHAN_S, ids])
+                reply = await self._run("renew_leases", tag, [LEASE_S, ORPHAN_S, ids])
                 missing = set(reply.detail)
                 await self._resend_call(tag, [call for call in some if call.request_id in missing])
 
@@ -190,9 +190,9 @@ class Outbox:
         strangers = sorted(told.ids.get("", ()))
         for tag in {*by_tag, *told.ids} - {""}:
             ids = [*sorted(told.ids.get(tag, ())), *strangers]
-            await self._run("post", tag, [[*by_tag.get(tag, []), *ownerless], ids[:MOST_POSTED]])
+            await self._run("post_totals", tag, [[*by_tag.get(tag, []), *ownerless], ids[:MOST_POSTED]])
             for some in batches(ids[MOST_POSTED:], MOST_POSTED):
-                await self._run("post", tag, [[], some])
+                await self._run("post_totals", tag, [[], some])
         if ownerless and strangers:
             self._owners.prune(
                 [each for each in told.posts if each.window.scope not in owners], set(strangers)
@@ -206,7 +206,7 @@ class Outbox:
             unknown = [call for call in some if call.is_unknown]
             _know(unknown)
             try:
-                await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
+                await self._run("restore_holds", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
             except Unreachable as away:
                 _know(unknown, is_unknown=away.is_undone)
                 raise

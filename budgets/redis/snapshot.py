@@ -67,7 +67,7 @@ class SnapshotReader:
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
         self._prefix = prefix
-        self._script = read_scripts()["audit"].text
+        self._script = read_scripts()["snapshot"].text
 
     def __enter__(self) -> Self:
         try:

@@ -28,7 +28,7 @@ class StatusReader:
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = scope_request(scopes, self._instant())
-            reply = await self._run("standing", want.tag, [want.packed])
+            reply = await self._run("status", want.tag, [want.packed])
             if reply.status == "read":
                 return want, reply
             await self._preparation.satisfy(reply, want, deadline)

@@ -1,8 +1,9 @@
 """Messages between workers about limits and money: signed, so that those of other clients of Redis are ignored.
 
-A replay does no harm: "gone" stays true, because no process ever has the name of another (worker_registry.py); "told"
-answers one roll-call, whose token is not used twice; "rehold" and "yield" make a worker resend its calls, or give back
-its outage allowance; "here" makes others wait for a worker that may have ended, until its end is found recorded.
+A replay does no harm: "leave" stays true, because no process ever has the name of another (worker_registry.py); "ack"
+answers one roll-call, whose token is not used twice; "restore" and "release" make a worker resend its calls, or give
+back its outage allowance; "heartbeat" makes others wait for a worker that may have ended, until its end is found
+recorded.
 """
 
 from __future__ import annotations

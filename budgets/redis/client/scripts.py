@@ -9,7 +9,7 @@ import msgspec
 
 PREFIX = "omg"  # of every key; another gateway on the same Redis has another prefix
 _FOLDER = Path(__file__).parents[1] / "lua"
-_PRELUDE = "prelude"
+_PRELUDE = "lib/prelude"
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -22,8 +22,7 @@ def read_scripts() -> dict[str, Script]:
     prelude = (_FOLDER / f"{_PRELUDE}.lua").read_text("utf-8")
     scripts = {}
     for path in sorted(_FOLDER.glob("*.lua")):
-        if path.stem != _PRELUDE:
-            text = f"{prelude}\n{path.read_text('utf-8')}"
-            sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-            scripts[path.stem] = Script(text, sha)
+        text = f"{prelude}\n{path.read_text('utf-8')}"
+        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        scripts[path.stem] = Script(text, sha)
     return scripts

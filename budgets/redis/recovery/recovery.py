@@ -78,7 +78,7 @@ class Recovery:
         token = uuid.uuid4().hex
         try:
             for _ in range(int(LOCK_MS / 1000 / ANOTHERS_S)):
-                reply = await self._run("begin", want.tag, [token, LOCK_MS, want.packed])
+                reply = await self._run("begin_recovery", want.tag, [token, LOCK_MS, want.packed])
                 if reply.status == "begun":
                     await self._restore(want, token, reply.detail[0])
                     return None
@@ -93,13 +93,13 @@ class Recovery:
         await self._owners.record(want)  # it was lost too, and is needed when the first total is posted
         self._peers.start_roll_call(token)
         try:
-            await self._await_all_workers(want.tag, f"rehold {want.tag} {token}", token)
+            await self._await_all_workers(want.tag, f"restore {want.tag} {token}", token)
         finally:
             self._peers.forget(token)
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
         posts = await self._load(keys) if keys else ()
         packed = [packed_post(post) for post in posts]
-        await self._run("open", want.tag, [token, gen, packed])
+        await self._run("finish_recovery", want.tag, [token, gen, packed])
 
     async def _await_all_workers(self, tag: str, question: str, token: str) -> None:
         """Return when every worker has resent what it holds. Raises AdmissionUnavailable, Unreachable, or what the

@@ -51,7 +51,7 @@ class WindowLoader:
             await self._owners.record(want)  # first: totals posted from now on may be newer than the load
             posts = await self._load(keys)
             packed = [packed_post(post) for post in posts]
-            await self._run("learn", want.tag, [*age, packed])
+            await self._run("load_totals", want.tag, [*age, packed])
         except Exception as failure:  # noqa: BLE001 - any error of the ledger or of Redis means "unknown"
             return failure
         return None

@@ -24,9 +24,9 @@ class DeadWorkers:
         """Drop its unjournaled calls and record its end. Raises Unreachable; a repetition does no harm."""
         await self._backlog.flush()  # the costs of its calls are posted before their holds are dropped
         async for tag in tenants(self._connection, self._prefix):
-            await self._run("bury", tag, [ORPHAN_S, worker])
+            await self._run("release_worker", tag, [ORPHAN_S, worker])
         await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
-        await self._channel.publish(f"gone {worker}")
+        await self._channel.publish(f"leave {worker}")
 
     async def is_recorded(self, worker: str) -> bool:
         """Return whether its end is recorded. Raises Unreachable."""

@@ -27,7 +27,7 @@ from budgets.redis.scope_request import batches
 from budgets.redis.workers.worker_registry import SILENT_S
 
 logger = logging.getLogger(__name__)
-GROWS = frozenset({"admit", "top_up"})
+GROWS = frozenset({"admit", "raise_hold"})
 WRITE_S = 3.0
 
 
@@ -122,9 +122,9 @@ class FinalReport:
             if text:
                 held = msgspec.json.decode(text, type=Holdings)
                 for some in batches(held.calls.get(tag, []), 2 * BATCH):
-                    await self._run("rehold", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, some])
+                    await self._run("restore_holds", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, some])
                 if tag in held.aside:
-                    await self._run("aside", tag, [worker, int(SILENT_S), held.aside[tag]])
+                    await self._run("restore_allowances", tag, [worker, int(SILENT_S), held.aside[tag]])
                 found.add(worker)
         if found and await self._notes.read(workers) != words:
             raise AdmissionUnavailable

@@ -49,11 +49,11 @@ class Maintenance:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # of a task that was canceled before it began
 
-    async def _say_here(self) -> None:
-        await self.publish(f"here {self._peers.worker} {self._connection.born_in}")
+    async def _publish_heartbeat(self) -> None:
+        await self.publish(f"heartbeat {self._peers.worker} {self._connection.born_in}")
 
     async def aclose(self) -> bool:
-        """End the tasks, flush the outbox, publish "gone": no other worker shall wait for this one. False: the ledger
+        """End the tasks, flush the outbox, publish "leave": no other worker shall wait for this one. False: the ledger
         lacks calls. Then no recovery may proceed without them before this worker's journal is adopted.
         """
         for task in list(self._tasks):
@@ -64,7 +64,7 @@ class Maintenance:
                 await self._backlog.flush()
                 await self._allowances.release(self._instant())
                 if self._backlog.is_done:
-                    await self.publish(f"gone {self._peers.worker}")
+                    await self.publish(f"leave {self._peers.worker}")
                     return True
         return self._backlog.is_done
 
@@ -72,22 +72,22 @@ class Maintenance:
         """Handle a message of a worker, this one included."""
         verb, _, rest = text.partition(" ")
         words = rest.split(" ")
-        if verb == "here":
+        if verb == "heartbeat":
             if self._peers.seen(*words[:2]):
-                self.spawn(self._say_here())  # a new worker must know the live workers at once
-        elif verb == "gone":
+                self.spawn(self._publish_heartbeat())  # a new worker must know the live workers at once
+        elif verb == "leave":
             self._peers.remove(words[0])
-        elif verb == "told":
+        elif verb == "ack":
             self._peers.acknowledge(words[0], words[1])
-        elif verb == "rehold" and (not words[2:] or self._peers.worker in words[2:]):
+        elif verb == "restore" and (not words[2:] or self._peers.worker in words[2:]):
             self._allowances.void(words[0])
             self.spawn(self._restore(words[0], words[1]))
-        elif verb == "yield":
+        elif verb == "release":
             self.spawn(self._release_scopes(words))
 
     async def _restore(self, tag: str, token: str) -> None:
         await self._backlog.resend(tag)
-        await self.publish(f"told {token} {self._peers.worker}")
+        await self.publish(f"ack {token} {self._peers.worker}")
 
     async def _release_scopes(self, scopes: Sequence[str]) -> None:
         await self._allowances.release_scopes(scopes, self._instant())
@@ -102,7 +102,7 @@ class Maintenance:
                     await self._wake.wait()
 
     async def _tick(self, calls: dict[str, HeldCall]) -> None:
-        await self._say_here()
+        await self._publish_heartbeat()
         opened = self._connection.opened
         if self._opened != opened:
             self._peers.seen_all()  # no message could arrive meanwhile, so silence proves nothing

@@ -208,7 +208,7 @@ class OutageAllowances:
         """Give back the worker's allowance; then, unless `workers` is 0, set a new one aside. Return its amount."""
         packed = scope_request((allowance.rules,), instant).packed
         arguments = [worker, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, packed]
-        reply = await self._run("reserve", allowance.tag, arguments)
+        reply = await self._run("set_aside", allowance.tag, arguments)
         amount: int = reply.detail[0]
         return amount
 

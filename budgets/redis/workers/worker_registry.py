@@ -1,7 +1,7 @@
 """Which other workers are alive, by their messages on the channel; and which ones have answered a roll-call.
 
 Which workers a roll-call waits for does not depend on received messages: the database names every worker that may have
-been granted anything (gateway/supervisor/worker_rows.py). A worker is waited for until it publishes "gone", until its
+been granted anything (gateway/supervisor/worker_rows.py). A worker is waited for until it publishes "leave", until its
 end is proven, or until it was silent for 270 s: its calls may cost money for that long. A worker that was born in the
 present data epoch holds nothing of a tenant that was not started in it before, and is not waited for then. Costs one
 message a second and worker.
@@ -69,7 +69,7 @@ class WorkerRegistry:
             self._heard[worker], self._born[worker] = now - PRESENT_S, members[worker]
 
     def remove(self, worker: str) -> None:
-        """Stop waiting for it: it has published "gone", or its end is proven."""
+        """Stop waiting for it: it has published "leave", or its end is proven."""
         self._gone.add(worker)
         self._ended.add(worker)
         self._heard.pop(worker, None)

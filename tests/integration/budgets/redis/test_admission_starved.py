@@ -138,15 +138,15 @@ async def test_a_rebuild_that_was_begun_before_a_loss_does_not_open_after_it(
     scopes = rules(1000, tenant=802)
     async with Crew(redis_server.url, 1) as crew:
         run = crew.workers[0]._run  # noqa: SLF001 - step by step
-        begun = await run("begin", "t802", ["mine", 5000, []])
-        again = await run("begin", "t802", ["mine", 5000, []])
+        begun = await run("begin_recovery", "t802", ["mine", 5000, []])
+        again = await run("begin_recovery", "t802", ["mine", 5000, []])
         assert (begun.status, again.status, again.detail) == ("begun", "begun", begun.detail)
-        assert (await run("begin", "t802", ["another's", 5000, []])).status == "locked"
+        assert (await run("begin_recovery", "t802", ["another's", 5000, []])).status == "locked"
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
-        late = await run("begin", "t802", ["mine", 5000, []])
+        late = await run("begin_recovery", "t802", ["mine", 5000, []])
         assert late.detail != begun.detail
-        assert (await run("open", "t802", ["mine", *begun.detail, []])).status == "late"
-        assert (await run("open", "t802", ["mine", *late.detail, []])).status == "open"
+        assert (await run("finish_recovery", "t802", ["mine", *begun.detail, []])).status == "late"
+        assert (await run("finish_recovery", "t802", ["mine", *late.detail, []])).status == "open"
         assert await counted(crew.workers[0], scopes) == 0
 
 

@@ -17,7 +17,13 @@ pytestmark = pytest.mark.usefixtures("frequent_upkeep")
 
 CENT = 10_000_000
 CHANNEL = "omg:workers:0"
-KINDS = ["here ghost", "gone {other}", "told question {other}", "rehold t1 question", "yield tenant:1"]
+KINDS = [
+    "heartbeat ghost",
+    "leave {other}",
+    "ack question {other}",
+    "restore t1 question",
+    "release tenant:1",
+]
 BUDGET = rules(1000 * CENT)
 
 
@@ -60,7 +66,7 @@ def forgeries(text: str) -> list[bytes]:
         genuine.replace(b" ", b"\0", 1),
         STRANGER.sign(CHANNEL, body),
         SIGNER.sign("omg:workers:1", body),  # said on another channel
-        SIGNER.sign(CHANNEL, b"here somebody")[:64] + b" " + body,
+        SIGNER.sign(CHANNEL, b"heartbeat somebody")[:64] + b" " + body,
     ]
 
 
@@ -83,7 +89,7 @@ class Heard:
     async def all_before(self, serial: int) -> None:
         """Return when this worker has heard everything that was published until now: one socket, one order."""
         self.one.workers.start_roll_call(f"end-{serial}")
-        await self.neighbor.publish(CHANNEL, signed(f"told end-{serial} {self.one.worker}"))
+        await self.neighbor.publish(CHANNEL, signed(f"ack end-{serial} {self.one.worker}"))
         await eventually(lambda: self.one.worker not in self.one.workers.missing(f"end-{serial}", ""))
 
 
@@ -111,7 +117,7 @@ async def test_forged_messages_are_ignored_and_counted(heard, neighbor, kind):
 async def test_forged_messages_are_logged_once(heard, neighbor, caplog, monkeypatch):
     monkeypatch.setattr("gateway.values.signed_messages.FALLBACKS", Fallbacks())
     for _ in range(50):
-        await neighbor.publish(CHANNEL, b"gone everybody")
+        await neighbor.publish(CHANNEL, b"leave everybody")
     await heard.all_before(1)
     assert caplog.text.count("without a valid signature") == 1
 
@@ -125,8 +131,8 @@ async def test_what_a_worker_says_is_heard(heard, neighbor, kind):
 
 
 async def test_a_worker_that_has_ended_is_not_alive_again_by_what_it_once_said(heard, neighbor):
-    once = [signed(f"here {name}") for name in ("ghost", heard.other.worker)]
-    for message in [*once, signed("gone ghost"), signed(f"gone {heard.other.worker}")]:
+    once = [signed(f"heartbeat {name}") for name in ("ghost", heard.other.worker)]
+    for message in [*once, signed("leave ghost"), signed(f"leave {heard.other.worker}")]:
         await neighbor.publish(CHANNEL, message)
     await heard.all_before(1)
     before = await heard.state()
@@ -140,16 +146,16 @@ async def test_a_worker_that_has_ended_is_not_alive_again_by_what_it_once_said(h
 async def test_answers_that_are_said_again_answer_nothing_else(heard, neighbor):
     peers = heard.one.workers
     for question in ("old", "question"):
-        await neighbor.publish(CHANNEL, signed(f"told {question} {heard.other.worker}"))
+        await neighbor.publish(CHANNEL, signed(f"ack {question} {heard.other.worker}"))
     await heard.all_before(1)
     peers.start_roll_call("new")
     for _ in range(3):
-        await neighbor.publish(CHANNEL, signed(f"told old {heard.other.worker}"))
+        await neighbor.publish(CHANNEL, signed(f"ack old {heard.other.worker}"))
     await heard.all_before(2)
     assert heard.other.worker in peers.missing("new", "no life")
 
 
-@pytest.mark.parametrize("kind", ["rehold t1 once", "yield tenant:1"])
+@pytest.mark.parametrize("kind", ["restore t1 once", "release tenant:1"])
 async def test_what_is_asked_again_moves_no_money(heard, neighbor, kind):
     async def counted() -> tuple[int, int]:
         standing = await heard.one.status(BUDGET)

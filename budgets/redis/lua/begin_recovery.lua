@@ -4,10 +4,10 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] token    string   of this recovery; repeating it returns the same generation
     [5] lock     integer  milliseconds that other recoveries are locked out
-    [6] scopes   array    whose windows are registered (prelude.lua)
+    [6] scopes   array    whose windows are registered (lib/prelude.lua)
 
   Reply: status {detail}
     "begun"   {gen}

@@ -4,7 +4,7 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] orphan  double  seconds; a running call is dropped after at most this time
     [5] worker  string  the ended worker
 

@@ -4,7 +4,7 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] id      string   request id
     [5] hold    integer  nano-USD, the new hold
     [6] scopes  array    prelude.lua

@@ -4,13 +4,13 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] worker    string   the holder
     [5] keep for  integer  seconds
     [6] workers   integer  live workers that share; 0: only give back
     [7] most      integer  nano-USD
     [8] least     integer  nano-USD; less is not set aside
-    [9] scopes    array    one scope (prelude.lua)
+    [9] scopes    array    one scope (lib/prelude.lua)
 
   Reply: status {detail}
     "reserved"  {nano-USD set aside}; 0 if `workers` is 0, the tenant is closed, calls asked for the money in the last

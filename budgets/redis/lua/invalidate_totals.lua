@@ -4,7 +4,7 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  [1] run, [2] now, [3] instant (prelude.lua); nothing else
+  ARGV[1]  [1] run, [2] now, [3] instant (lib/prelude.lua); nothing else
 
   Reply: status {detail}
     "forgotten"  {}

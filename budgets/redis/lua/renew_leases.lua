@@ -4,7 +4,7 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] lease   double  seconds that the slots are held
     [5] orphan  double  seconds after which a call is dropped unless renewed again
     [6] ids     array   request ids

@@ -4,7 +4,7 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] gen     integer  generation at the time of "unknown"
     [5] forgot  integer  number of `forget` at that time
     [6] posts   array    prelude.lua; `added` is not used

@@ -4,14 +4,14 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] most    integer  calls; with more of them none are read
     [5] scopes  array    names of scopes
 
   Reply: status {detail}
     "counted"  {windows, rows}
                  windows  {scope, name, start, stop, spent, version, held, settled, is complete} of each known window
-                 rows     {id, row (prelude.lua)} of each call
+                 rows     {id, row (lib/prelude.lua)} of each call
     "many"     {number of calls}
     "rebuild"  {}  the tenant is closed, or a part of it is missing
 

@@ -4,11 +4,11 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] lease     double  seconds that the slots are held
     [5] orphan    double  seconds after which a running call is dropped unless renewed
     [6] keep for  double  seconds that a settled call waits for its post
-    [7] rows      array   {id, row (prelude.lua), id, row ...}
+    [7] rows      array   {id, row (lib/prelude.lua), id, row ...}
 
   Reply: status {detail}
     "held"  {}

@@ -4,10 +4,10 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] token  string   of the recovery, as in `begin`
     [5] gen    integer  as `begin` returned it: no data was lost since
-    [6] posts  array    totals of the ledger (prelude.lua); `added` is not used
+    [6] posts  array    totals of the ledger (lib/prelude.lua); `added` is not used
 
   Reply: status {detail}
     "open"  {}

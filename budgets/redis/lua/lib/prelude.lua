@@ -466,7 +466,7 @@ local function is_past(b)
   return instant < (b[5] or b[2]) or instant >= b[3]
 end
 
--- The sum (nano-USD) of the outage allowances of a scope (reserve.lua); their workers are appended to `holders`.
+-- The sum (nano-USD) of the outage allowances of a scope (set_aside.lua); their workers are appended to `holders`.
 local function aside_of(scope, holders)
   local sum = 0
   local all = redis.call('HGETALL', base .. 'aside:' .. scope)

@@ -4,7 +4,7 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] posts  array  prelude.lua; `added` is what the batch itself added, -1 where some of it was in the ledger before
     [5] ids    array  request ids of the batch
 

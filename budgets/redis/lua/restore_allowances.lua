@@ -1,10 +1,10 @@
 --[[
-  Enters the outage allowances of a worker that cannot send them itself, after a loss of data (reserve.lua).
+  Enters the outage allowances of a worker that cannot send them itself, after a loss of data (set_aside.lua).
   Called by FinalReport.stand_in.
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
     [4] worker    string   the holder
     [5] keep for  integer  seconds
     [6] amounts   array    {scope, nano-USD, scope, nano-USD ...}
