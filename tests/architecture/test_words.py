@@ -1,0 +1,59 @@
+"""Comments and docstrings of the product keep to docs/glossary.md: terms of the field, no personification."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+
+from tests.support.sources import ROOT, SOURCES, is_ours, name_of
+
+REFUSED = re.compile(
+    r"\b(nobody|whoever|somebody|anybody|graves?|bur(?:y|ied|ies)|purses?|journey|chores?|rehears\w*|upkeep"
+    r"|the dead|the living)\b",
+    re.IGNORECASE,
+)
+LUA = sorted((ROOT / "budgets/redis/lua").rglob("*.lua"))
+
+
+def prose_of(source: str) -> list[tuple[int, str]]:
+    """Return the comments and docstrings of a Python file, with their line numbers."""
+    found = [
+        (token.start[0], token.string)
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node, clean=False)
+            if text:
+                found.append((node.body[0].lineno, text))
+    return found
+
+
+def refused(source: str) -> list[tuple[int, str]]:
+    """Return the words that the glossary replaces, with their line numbers."""
+    return [(line, word) for line, text in prose_of(source) for word in REFUSED.findall(text)]
+
+
+def test_comments_keep_to_the_glossary():
+    found = {name_of(path): refused(path.read_text("utf-8")) for path in SOURCES if is_ours(path)}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_scripts_keep_to_the_glossary():
+    comments = {
+        path.name: re.findall(r"--\[\[.*?\]\]|--[^\n]*", path.read_text("utf-8"), re.DOTALL) for path in LUA
+    }
+    assert {name: text for name, texts in comments.items() for text in texts if REFUSED.search(text)} == {}
+
+
+def test_modules_keep_to_the_glossary():
+    names = [path.stem.replace("_", " ") for path in SOURCES if is_ours(path)]
+    assert [name for name in names if REFUSED.search(name)] == []
+
+
+def test_a_refused_word_is_found_in_comments_and_docstrings_and_nowhere_else():
+    source = 'def f():\n    """Told by nobody."""\n    x = "whoever"  # in the grave\n    return x\n'
+    assert sorted(refused(source)) == [(2, "nobody"), (3, "grave")]
