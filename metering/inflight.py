@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 from gateway.values.stop_reason import StopReason
+from gateway.values.tasks import spawn
 from metering.journal.journal import Journal
 from metering.journal.records import Mark, Open
 from providers.dialects.base import Stream
@@ -75,7 +76,7 @@ class InFlightCalls:
         _ = self._start(work)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = spawn(work)
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
         return task

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from budgets.admission.budget_windows import Window, window
 from budgets.admission.interface import AdmissionUnavailable, Return, WindowKey, WindowTotal
+from gateway.values.tasks import spawn
 
 KEEP_ENDED_S = 24 * 3600.0
 
@@ -94,7 +95,7 @@ class WindowCache:
         keys = [purse.key for purse in purses]
         fresh = [key for key in keys if key not in self._loading]
         if fresh:
-            task = asyncio.create_task(self._load_all(fresh))
+            task = spawn(self._load_all(fresh))
             self._loading.update(dict.fromkeys(fresh, task))
         for task in {self._loading[key] for key in keys}:
             failure = await asyncio.shield(task)  # shared: a waiter that leaves must not cancel it

@@ -22,6 +22,7 @@ from gateway.http.request_id import mint
 from gateway.overload.body_memory import BodyMemoryLease
 from gateway.overload.load_shedder import ConcurrencySlot
 from gateway.values.quantities import size
+from gateway.values.tasks import spawn
 from tenants.caller import Caller
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class V1Request(HttpRequest):
         if self._watch_connection is not None:
             self._watch_connection(partial(self._leave, task))
         else:  # a server other than ours
-            self._watcher = asyncio.get_running_loop().create_task(self._wait_until_gone(task))
+            self._watcher = spawn(self._wait_until_gone(task))
 
     async def _wait_until_gone(self, task: asyncio.Task[Any]) -> None:
         while True:

@@ -13,6 +13,7 @@ from gateway.config.sections.process import Streams
 from gateway.http.headers import head
 from gateway.http.request import Send, V1Request
 from gateway.http.response import EVENT_STREAM
+from gateway.values.tasks import spawn
 
 PING = b": ping\n\n"
 
@@ -104,7 +105,7 @@ class SSEWriter:
             wait = self._spoke_at + self._heartbeat_s - now
             if wait <= 0:
                 begins, self.has_begun = not self.has_begun, True
-                self._ping = self._loop.create_task(self._send_ping(begins=begins))
+                self._ping = spawn(self._send_ping(begins=begins))
                 wait = self._heartbeat_s
         self._timer = self._loop.call_later(wait, self._on_idle)
 

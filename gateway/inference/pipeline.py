@@ -44,6 +44,7 @@ from gateway.parsing.json_body import json_body
 from gateway.parsing.large_bodies import understand
 from gateway.parsing.schemas import BodyParser, ParsedRequest
 from gateway.runtime import Runtime
+from gateway.values.tasks import spawn
 from metering.decision import DecisionTrace, decision_trace
 from metering.disputed_usage import Most
 from metering.inflight import InFlightCall
@@ -148,7 +149,7 @@ def _meter(
 async def _once(request: V1Request, endpoint: Endpoint, route: Route, want: ParsedRequest) -> Response:
     """Make the call at most once for its Idempotency-Key, or repeat its response. 409, 422, 503"""
     live, caller = runtime.current(), request.auth
-    claiming = asyncio.ensure_future(
+    claiming = spawn(
         live.replays.claim(
             f"{caller.key_id} POST {request.path}",
             request.header(b"idempotency-key"),

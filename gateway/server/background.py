@@ -28,6 +28,7 @@ from gateway.stores.database_threads import InDatabase
 from gateway.stores.databases import background_alias
 from gateway.values.fallback_log import FALLBACKS
 from gateway.values.stop_reason import StopReason
+from gateway.values.tasks import spawn
 from metering.ledger.crash_recovery import recover
 from metering.settlement.news import Listening
 from metering.settlement.unsettled_money import unsettled_by_deployment
@@ -98,7 +99,7 @@ class BackgroundTasks:
             works += [_every(ADOPT_S, self.recover_dead_workers), _every(TIDY_S, self._tidy_workers)]
         if live.hints is not None:
             works += [live.hints.run(), _listener(live, live.hints).run()]
-        tasks = {asyncio.create_task(work) for work in works}
+        tasks = {spawn(work) for work in works}
         for task in tasks:
             task.add_done_callback(_note_end)
         return tasks

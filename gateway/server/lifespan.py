@@ -42,6 +42,7 @@ from gateway.supervisor.shutdown import ShutdownSignal, ended, in_time
 from gateway.supervisor.worker_rows import WorkerRows
 from gateway.values.signed_messages import Signer
 from gateway.values.stop_reason import StopReason
+from gateway.values.tasks import spawn
 from metering.inflight import InFlightCalls
 from metering.journal.journal import Journal
 from metering.journal.segments import new_name
@@ -139,7 +140,7 @@ class Lifespan:
 
     def adopt(self) -> None:
         """Settle at once the journal of a worker that has just ended; if that fails, the next turn does it."""
-        adopting = asyncio.get_running_loop().create_task(self._chores.recover_now())
+        adopting = spawn(self._chores.recover_now())
         self._tasks.add(adopting)
         adopting.add_done_callback(self._tasks.discard)
 

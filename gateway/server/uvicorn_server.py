@@ -30,6 +30,7 @@ from gateway.server.listeners import Door, behind
 from gateway.server.process_memory import quiet_collector, share_arenas, use_large_pages
 from gateway.supervisor.shutdown import EXIT_S, KILL_S, LEAVE_S, ShutdownSignal, end_within
 from gateway.supervisor.supervisor_client import SupervisorClient
+from gateway.values.tasks import spawn
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +199,7 @@ async def _serve(
     servers = _Servers(config, doors, load, workers)
     serving = servers.serve()
     _say_ready(link, doors, welcome)
-    stopping = asyncio.create_task(stop.asked.wait())
+    stopping = spawn(stop.asked.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     runtime.current().is_leaving = True
     await stop.wait(config.server.prestop_delay)

@@ -17,6 +17,7 @@ from django.urls import path
 from typing_extensions import override
 
 from gateway.site.health import readiness
+from gateway.values.tasks import spawn
 
 PERIOD_S = 1.0
 
@@ -42,7 +43,7 @@ class StatusSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
             await self.close(code=4403)
             return
         await self.accept()
-        self._task = asyncio.create_task(self._push())
+        self._task = spawn(self._push())
 
     @override
     async def disconnect(self, code: int) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from gateway.observability.metrics_aggregation import Family, growing, merged
 from gateway.supervisor.worker import Worker
 from gateway.supervisor.worker_state import State, together
+from gateway.values.tasks import spawn
 
 WITHIN_S = 1.0
 
@@ -31,7 +32,7 @@ class MetricsCollector:
         """Send the sums to this worker soon."""
         self._asking.append(worker)
         if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self._answer())
+            self._look = spawn(self._answer())
 
     def state_of_all(self, _: Worker) -> State:
         """Return the state of all workers together, as each has sent it last."""

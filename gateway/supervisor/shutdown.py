@@ -12,6 +12,8 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
+from gateway.values.tasks import spawn
+
 logger = logging.getLogger(__name__)
 
 EXIT_S: Final = 15.0  # beyond the drain: what a worker needs to ship, sync and close
@@ -106,9 +108,9 @@ class ShutdownSignal:
     async def _wait(
         self, seconds: float, sooner: asyncio.Event, until: Coroutine[Any, Any, object] | None
     ) -> None:
-        waits: set[asyncio.Task[object]] = {asyncio.create_task(sooner.wait())}
+        waits: set[asyncio.Task[object]] = {spawn(sooner.wait())}
         if until is not None:
-            waits.add(asyncio.create_task(until))
+            waits.add(spawn(until))
         _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
             wait.cancel()

@@ -17,6 +17,7 @@ from gateway.supervisor.forked_worker import Fork
 from gateway.supervisor.metrics_collector import MetricsCollector
 from gateway.supervisor.shutdown import EXIT_S, KILL_S, ShutdownSignal
 from gateway.supervisor.worker import Worker
+from gateway.values.tasks import spawn
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +75,8 @@ class Supervisor:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
         for slot, fork in zip(self._slots, forks, strict=False):
             slot.worker = self._live(await Worker.forked(fork, *self._hearing))
-        keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
-        others = [asyncio.create_task(self._announce(announce)), asyncio.create_task(self._renew_for_ever())]
+        keepers = [spawn(self._keep(slot)) for slot in self._slots]
+        others = [spawn(self._announce(announce)), spawn(self._renew_for_ever())]
         await self._stop.asked.wait()
         for slot in self._slots:
             slot.listener.close()  # the workers' copies are the last ones: when they close, no client can connect

@@ -18,6 +18,7 @@ from gateway.observability.metrics_aggregation import Family, families_of
 from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Channel, read
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
+from gateway.values.tasks import spawn
 
 OLD_S = 5.0  # an older state is ignored
 ANSWER_S = 3.0  # longer than the supervisor waits for its slowest worker
@@ -56,7 +57,7 @@ class SupervisorClient:
         end = self._end.dup()
         threading.Thread(target=self._watch, args=(end, in_any_case), name="supervisor", daemon=True).start()
         self._line = await Channel.over(self._end)
-        self._task = asyncio.create_task(self._listen(self._line, when_orphaned))
+        self._task = spawn(self._listen(self._line, when_orphaned))
 
     def report_ready(self) -> None:
         """Report to the supervisor that calls are served."""

@@ -15,6 +15,7 @@ from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STA
 from gateway.supervisor.forked_worker import Fork, ForkedProcess
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
+from gateway.values.tasks import spawn
 
 
 class Worker:
@@ -36,8 +37,8 @@ class Worker:
         self.state: State | None = None
         self._is_ready = asyncio.get_running_loop().create_future()
         self._answered = asyncio.Event()
-        self._hearing = asyncio.create_task(self._hear())
-        self._ended = asyncio.create_task(self._wait())
+        self._hearing = spawn(self._hear())
+        self._ended = spawn(self._wait())
 
     @classmethod
     async def start(

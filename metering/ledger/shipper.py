@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
+from gateway.values.tasks import spawn
 from metering.ledger.journal_loader import BATCH, JournalLoader
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Shipper:
         return sum(not damage.gap.torn for damage in self._shipment.tail.damages)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="shipper")
+        self._task = spawn(self._run(), name="shipper")
 
     async def flush(self) -> None:
         """Return when everything written before now is in the ledger and published, however long that takes."""

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import msgspec
 
+from gateway.values.tasks import spawn
 from providers.errors.exceptions import ConnectFailed, UpstreamBroken, UpstreamFailed, UpstreamTimeout
 from providers.target import Timeouts
 from providers.transport.connect import connected
@@ -118,7 +119,7 @@ class Transport:
 
     def drain(self, origin: Origin, connection: Connection) -> None:
         """Take a connection back as soon as the unneeded rest of its response has arrived."""
-        task = asyncio.get_running_loop().create_task(self._drain(origin, connection))
+        task = spawn(self._drain(origin, connection))
         self._left.add(task)
         task.add_done_callback(self._left.discard)
 

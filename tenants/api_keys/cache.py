@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from gateway.values.tasks import spawn
 from tenants.api_keys.known_prefixes import KnownPrefixes
 from tenants.api_keys.single_flight import SingleFlight
 from tenants.api_keys.tokens import digest, safe_part, split
@@ -121,7 +122,7 @@ class KeyCache:
         """Return the current caller, or the cached one if the database does not respond soon. Raises InvalidKey."""
         task = self._refreshing.get(fingerprint)
         if task is None and (not self._is_away or len(self._refreshing) < MAX_QUESTIONS):
-            task = asyncio.create_task(self._verify(prefix, fingerprint))
+            task = spawn(self._verify(prefix, fingerprint))
             self._refreshing[fingerprint] = task
             task.add_done_callback(lambda done: self._refreshed(fingerprint, done))
         if task is None or self._is_away:

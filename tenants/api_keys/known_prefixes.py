@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
+from gateway.values.tasks import spawn
 from tenants.errors import KeysUnavailable
 
 PACE_S = 0.25
@@ -39,7 +40,7 @@ class KnownPrefixes:
     async def _look_again(self) -> None:
         """Wait for a read that begins from now on; all requests that wait meanwhile share it."""
         if self._next is None:
-            self._next = asyncio.create_task(self._read())
+            self._next = spawn(self._read())
             self._next.add_done_callback(_take_note)
         await asyncio.shield(self._next)
 

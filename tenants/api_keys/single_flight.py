@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from gateway.values.tasks import spawn
 from tenants.errors import KeysUnavailable
 
 MOST = 64
@@ -59,7 +60,7 @@ class SingleFlight(Generic[T]):
         self._running = {}
 
     def _begin(self, prefix: str) -> _Read[T]:
-        read = self._running[prefix] = _Read(asyncio.create_task(self._in_turn(prefix)))
+        read = self._running[prefix] = _Read(spawn(self._in_turn(prefix)))
         read.task.add_done_callback(lambda _: self._ended(prefix, read))
         return read
 

@@ -23,6 +23,7 @@ from budgets.redis.client.scripts import Script, read_scripts
 from budgets.redis.client.throttled_log import ThrottledLog
 from budgets.redis.client.tls import context_of
 from gateway.values.fallback_log import FALLBACKS
+from gateway.values.tasks import spawn
 
 logger = logging.getLogger(__name__)
 TIMEOUT_S = 0.03
@@ -203,7 +204,7 @@ class RedisConnection:
 
     def _reconnect(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._keep_connecting(), name="redis-connect")
+            self._task = spawn(self._keep_connecting(), name="redis-connect")
 
     async def _keep_connecting(self) -> None:
         """Retry until it succeeds, whatever the error."""

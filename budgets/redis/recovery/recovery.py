@@ -19,6 +19,7 @@ from budgets.redis.recovery.scope_tenants import ScopeTenants
 from budgets.redis.replies import ScriptReply
 from budgets.redis.scope_request import ScopeRequest, packed_post
 from budgets.redis.workers.worker_registry import WorkerRegistry
+from gateway.values.tasks import spawn
 
 LOCK_MS = 5000
 WAIT_S = 4.5  # less than the lock: a worker that is silent for longer is waited for in another recovery
@@ -56,7 +57,7 @@ class Recovery:
         now, tag = asyncio.get_running_loop().time(), want.tag
         task = self._tasks.get(tag)
         if task is None:
-            task = self._tasks[tag] = asyncio.create_task(self._recover(want))
+            task = self._tasks[tag] = spawn(self._recover(want))
             self._began[tag] = now
             task.add_done_callback(lambda _: (self._tasks.pop(tag, None), self._began.pop(tag, None)))
         if not want.bounds:

@@ -11,6 +11,7 @@ from budgets.redis.recovery.recovery import Run
 from budgets.redis.recovery.scope_tenants import ScopeTenants
 from budgets.redis.replies import ScriptReply
 from budgets.redis.scope_request import ScopeRequest, packed_post
+from gateway.values.tasks import spawn
 
 
 class WindowLoader:
@@ -28,7 +29,7 @@ class WindowLoader:
         keys = tuple(dict.fromkeys(want.bounds[place].key for place in places))
         task = self._tasks.get(keys)
         if task is None:
-            task = self._tasks[keys] = asyncio.create_task(self._learn(want, keys, [gen, forgot]))
+            task = self._tasks[keys] = spawn(self._learn(want, keys, [gen, forgot]))
             task.add_done_callback(lambda _: self._tasks.pop(keys, None))
         now = asyncio.get_running_loop().time()
         done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - now))

@@ -18,6 +18,7 @@ from budgets.redis.workers.final_report import FinalReport
 from budgets.redis.workers.outage_allowance import OutageAllowances
 from budgets.redis.workers.worker_registry import WorkerRegistry
 from gateway.values.fallback_log import FALLBACKS
+from gateway.values.tasks import spawn
 
 logger = logging.getLogger(__name__)
 TEND_S = 1.0
@@ -44,7 +45,7 @@ class Maintenance:
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run this as a task; an unreachable Redis ends it, and the next tick catches up."""
-        task = asyncio.create_task(_quietly(work))
+        task = spawn(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # of a task that was canceled before it began
