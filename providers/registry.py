@@ -1,4 +1,4 @@
-"""Every provider the gateway can call, one row each: how to authenticate, where to send, which dialect."""
+"""Every provider the gateway can call, one row each: how to authenticate, where to send, which API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     url: Url
     own: Own
     default_base_url: str | None = None
-    dialect: str = "openai_openai"
+    api: str = "openai"  # that it speaks (providers/dialects/choice.py)
     needs_secret: bool = True
     needs_endpoint: bool = False
     cap_field: str = "max_tokens"  # the member of an output cap if the client gave none

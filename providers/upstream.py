@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from providers.call import Call
 from providers.dialects.base import Dialect
+from providers.dialects.choice import Dialects
 from providers.errors.exceptions import (
     DeadlineExceeded,
     UpstreamFailed,
@@ -42,7 +43,7 @@ MAX_ERROR = 256 * 1024
 
 async def open_call(
     transport: Transport,
-    dialect: Dialect,
+    dialects: Dialects,
     outgoing: Outgoing,
     plan: Plan,
     attempts: list[Attempt],
@@ -54,7 +55,7 @@ async def open_call(
     notes = health.notes(attempts, outgoing.request_id)
     while (step := await journey.begin(outgoing.again, failures)) is not None:
         target, turn = step
-        sending = _Sending(transport, dialect, outgoing, plan.deadline, notes)
+        sending = _Sending(transport, dialects, outgoing, plan.deadline, notes)
         try:
             call = await sending.to(target, health.additions)
         except UpstreamFailed as raised:
@@ -91,17 +92,17 @@ def _unanswered(
 class _Sending:
     """One attempt at a target: the request, and once more without an addition of ours that is refused by name."""
 
-    __slots__ = ("_deadline", "_dialect", "_notes", "_outgoing", "_request", "_transport", "started")
+    __slots__ = ("_deadline", "_dialects", "_notes", "_outgoing", "_request", "_transport", "started")
 
     def __init__(
         self,
         transport: Transport,
-        dialect: Dialect,
+        dialects: Dialects,
         outgoing: Outgoing,
         deadline: Deadline | None,
         notes: Notes,
     ) -> None:
-        self._transport, self._dialect, self._outgoing = transport, dialect, outgoing
+        self._transport, self._dialects, self._outgoing = transport, dialects, outgoing
         self._deadline, self._request = deadline, cast("UpstreamRequest | None", None)
         self._notes = notes
         self.started = time.perf_counter()
@@ -130,7 +131,7 @@ class _Sending:
             else:
                 if tried:
                     additions.learn(target, added, who)
-                call.set_by_gateway = self._dialect.told(added)
+                call.set_by_gateway = self._dialects.of(target).told(added)
                 return call
 
     def _instead(self, added: Added, refusal: UpstreamStatus) -> Added | None:
@@ -140,9 +141,10 @@ class _Sending:
         return without(added, refusal, has_cap=outgoing.has_cap, asks_usage=outgoing.asks_usage)
 
     def _with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
-        request = self._request = request_for(self._dialect, self._outgoing, target, added)
+        dialect = self._dialects.of(target)
+        request = self._request = request_for(dialect, self._outgoing, target, added)
         self._outgoing.asker.latest = request
-        return _try(self._transport, self._dialect, self._outgoing, target, request, self._deadline)
+        return _try(self._transport, dialect, self._outgoing, target, request, self._deadline)
 
 
 async def _wait(seconds: float, deadline: Deadline | None) -> None:

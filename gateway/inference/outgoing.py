@@ -11,8 +11,8 @@ from gateway.overload.exceptions import Overloaded
 from gateway.runtime import Runtime
 from metering.meter import Meter
 from providers.dialects.base import Shape
+from providers.dialects.choice import Dialects
 from providers.dialects.offload import Aside
-from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.outgoing import Outgoing
 from providers.resilience.plan import Asker
 
@@ -29,12 +29,12 @@ def _has_room(portion: BodyMemoryLease, body_bytes: int, live: Runtime, size: in
     return True
 
 
-def dialect_of(request: V1Request, live: Runtime, shape: Shape) -> OpenAIToOpenAI:
-    """Return the dialect that translates the call."""
+def dialects_of(request: V1Request, live: Runtime, shape: Shape) -> Dialects:
+    """Return the dialects that translate the call, one for each API of its targets."""
     portion = request.portion
     assert portion is not None  # noqa: S101 - its body was read
     room = partial(_has_room, portion, len(request.raw), live)
-    return OpenAIToOpenAI(shape, room, live.config.streams.max_event_bytes)
+    return Dialects(shape, room, live.config.streams.max_event_bytes)
 
 
 def outgoing_of(request: V1Request, live: Runtime, shape: Shape, meter: Meter) -> Outgoing:

@@ -34,7 +34,7 @@ from gateway.inference.outcomes import (
     record_void,
     sheet_of,
 )
-from gateway.inference.outgoing import dialect_of, outgoing_of
+from gateway.inference.outgoing import dialects_of, outgoing_of
 from gateway.inference.relay import StreamRelay
 from gateway.inference.route_planning import make_plan, resolve_route
 from gateway.inference.token_counter import charge
@@ -241,7 +241,7 @@ async def _call(
     request: V1Request, live: Runtime, meter: Meter, route: Route, shape: Shape, plan: Plan
 ) -> Response:
     try:
-        dialect = dialect_of(request, live, shape)
+        dialects = dialects_of(request, live, shape)
         outgoing = outgoing_of(request, live, shape, meter)
         running = meter.open(request.auth)
     except BaseException:  # a defect of ours, no room in the journal, or a cancellation
@@ -254,7 +254,7 @@ async def _call(
     sent_at = time.perf_counter()
     try:
         try:
-            call = await open_call(live.transport, dialect, outgoing, plan, meter.attempts, live.health)
+            call = await open_call(live.transport, dialects, outgoing, plan, meter.attempts, live.health)
         finally:
             request.waited_s = time.perf_counter() - sent_at
     except UpstreamFailed as failure:

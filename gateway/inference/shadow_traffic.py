@@ -23,7 +23,7 @@ from metering.journal.journal import MeteringUnavailable
 from metering.journal.records import Close, Open
 from metering.meter import CallOutcome, Meter, MeteringServices
 from providers.call import Call
-from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
 from providers.outgoing import Outgoing
 from providers.resilience.health import DeploymentHealth
@@ -151,9 +151,7 @@ class ShadowTraffic:
             asks_usage=shape.stream and not shape.include_usage,
         )
         plan = Plan(targets=[mirrored.deployment.target])
-        return await open_call(
-            self._transport, OpenAIToOpenAI(shape), outgoing, plan, meter.attempts, self._health
-        )
+        return await open_call(self._transport, Dialects(shape), outgoing, plan, meter.attempts, self._health)
 
 
 async def _read(call: Call) -> None:

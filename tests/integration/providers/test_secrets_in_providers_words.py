@@ -10,7 +10,7 @@ import pytest
 
 from providers.call import Call
 from providers.dialects.base import Shape
-from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.choice import Dialects
 from providers.errors import redaction
 from providers.errors.exceptions import UpstreamFailed
 from providers.outgoing import Outgoing
@@ -47,7 +47,7 @@ async def opened(
     shape = Shape(alias="chat", path="chat/completions", stream=streams, include_usage=True)
     outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
     health.update_targets([target], [])
-    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, Plan(targets=[target]), [], health)
+    return await open_call(transport, Dialects(shape), outgoing, Plan(targets=[target]), [], health)
 
 
 def says(head: str, body: str) -> Script:

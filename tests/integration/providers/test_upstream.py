@@ -8,7 +8,7 @@ import pytest
 
 from providers.call import Call
 from providers.dialects.base import Shape
-from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
 from providers.outgoing import Outgoing
 from providers.resilience.health import DeploymentHealth
@@ -48,7 +48,7 @@ async def calls(
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
     outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
     plan = Plan(targets=targets)
-    return await open_call(transport, OpenAIToOpenAI(shape), outgoing, plan, attempts, DeploymentHealth())
+    return await open_call(transport, Dialects(shape), outgoing, plan, attempts, DeploymentHealth())
 
 
 async def answers(peer: Peer) -> None:

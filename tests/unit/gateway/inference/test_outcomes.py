@@ -60,7 +60,7 @@ async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, sa
     assert book.said == [said]
 
 
-@pytest.mark.parametrize("part", ["dialect_of", "outgoing_of", "open"])
+@pytest.mark.parametrize("part", ["dialects_of", "outgoing_of", "open"])
 async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypatch, part):
     events: list[str] = []
 

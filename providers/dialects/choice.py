@@ -1,0 +1,42 @@
+"""Chooses the dialect of each target: one for each pair of the client's API and the provider's API. Pure.
+
+A call may fall back from one provider to another, so its body is made for each attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from providers.dialects.base import Dialect, Shape
+from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.sse import MAX_EVENT, Room
+from providers.registry import PROVIDERS
+from providers.target import Target
+
+Factory = Callable[[Shape, Room | None, int], Dialect]
+
+OPENAI: Final = "openai"
+FACTORIES: Final[dict[tuple[str, str], Factory]] = {
+    (OPENAI, OPENAI): OpenAIToOpenAI
+}  # (client's, provider's)
+
+
+class Dialects:
+    """The dialects of one call. `room` and `max_event` bound the events of its streams (providers/dialects/sse.py)."""
+
+    __slots__ = ("_arguments", "_client_api", "_made")
+
+    def __init__(
+        self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT, client_api: str = OPENAI
+    ) -> None:
+        self._arguments, self._client_api = (shape, room, max_event), client_api
+        self._made: dict[str, Dialect] = {}
+
+    def of(self, target: Target) -> Dialect:
+        """Return the dialect for this target; the same object for all targets of one API."""
+        api = PROVIDERS[target.provider].api
+        dialect = self._made.get(api)
+        if dialect is None:
+            dialect = self._made[api] = FACTORIES[self._client_api, api](*self._arguments)
+        return dialect
