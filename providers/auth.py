@@ -1,8 +1,15 @@
-"""Authentication of a call: each function adds its provider's headers. Only a target's own secret is used."""
+"""Authentication of a call: each scheme signs the request of one attempt with a target's own credential.
+
+Most schemes add a header. Others wait for a token, or sign the body; `waits` says so, and the attempt then limits them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from providers.target import Target
@@ -10,25 +17,69 @@ if TYPE_CHECKING:
 _ACCOUNT_HEADERS = (("openai_organization", "openai-organization"), ("openai_project", "openai-project"))
 
 
-def bearer(target: Target, headers: dict[str, str]) -> None:
+class Signable(Protocol):
+    """What of a request may be signed (providers/transport/client.py)."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Authenticator(Protocol):
+    """One scheme. Never sends a credential of another target."""
+
+    waits: bool  # for a token, say: `sign` is then limited by the target's connect timeout
+
+    async def sign(self, request: Signable, target: Target) -> None:
+        """Add the credential to the request, in place. Raises UpstreamFailed."""
+        ...
+
+
+class HeaderAuth(Authenticator):
+    """Adds headers that need nothing but the target."""
+
+    waits = False
+
+    def __init__(self, add: Callable[[Target, dict[str, str]], None]) -> None:
+        self._add = add
+
+    @override
+    async def sign(self, request: Signable, target: Target) -> None:
+        self._add(target, request.headers)
+
+
+async def sign(scheme: Authenticator, request: Signable, target: Target) -> None:
+    """Sign a request. Raises TimeoutError after the target's connect timeout."""
+    if not scheme.waits:
+        await scheme.sign(request, target)
+        return
+    async with asyncio.timeout(target.timeouts.connect):
+        await scheme.sign(request, target)
+
+
+def _bearer(target: Target, headers: dict[str, str]) -> None:
     """Add `Authorization: Bearer`; nothing for a server without keys."""
     if target.secret:
         headers["authorization"] = f"Bearer {target.secret.reveal()}"
 
 
-def openai(target: Target, headers: dict[str, str]) -> None:
+def _openai(target: Target, headers: dict[str, str]) -> None:
     """Add the bearer token and, where the deployment names them, the account's organization and project."""
-    bearer(target, headers)
+    _bearer(target, headers)
     for name, header in _ACCOUNT_HEADERS:
         if target.metadata.get(name):
             headers[header] = target.metadata[name]
 
 
-def azure(target: Target, headers: dict[str, str]) -> None:
+def _azure(target: Target, headers: dict[str, str]) -> None:
     """Add Azure's `api-key`."""
     if target.secret:
         headers["api-key"] = target.secret.reveal()
 
 
-def none(target: Target, headers: dict[str, str]) -> None:
+def _none(target: Target, headers: dict[str, str]) -> None:
     """Add nothing: the built-in simulator needs no key."""
+
+
+openai, azure, none = HeaderAuth(_openai), HeaderAuth(_azure), HeaderAuth(_none)

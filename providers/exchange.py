@@ -56,7 +56,6 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
     }
     if outgoing.trace_parent:
         headers["traceparent"] = outgoing.trace_parent
-    provider.auth(target, headers)
     return UpstreamRequest(
         "POST",
         provider.url(target, outgoing.path),

@@ -10,6 +10,7 @@ import time
 
 import msgspec
 
+from providers import auth
 from providers.dialects.lenient.loose import read_any
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.redaction import redact
@@ -93,11 +94,11 @@ async def _ask(
 ) -> tuple[int, bytes]:
     """Return the status of the response and its body, up to the limit. Redirects are not followed."""
     headers = {"accept": "application/json", "user-agent": USER_AGENT}
-    PROVIDERS[target.provider].auth(target, headers)
     if body is not None:
         headers["content-type"] = "application/json"
     method = "GET" if body is None else "POST"
     request = UpstreamRequest(method, url, headers, body or b"", target.is_guarded)
+    await auth.sign(PROVIDERS[target.provider].auth, request, target)
     response = await transport.send(request, limits)
     try:
         found = await response.read(_MOST_READ, truncate=True)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gateway.config.sections.sign_in import Providers
     from providers.target import Target
 
-Auth = Callable[["Target", dict[str, str]], None]
 Url = Callable[["Target", str], str]
 Own = Callable[["Providers"], tuple[str, str]]
 
@@ -26,7 +25,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One row. `own` reads from the configuration the one host a global key may be sent to, and that key."""
 
     name: str
-    auth: Auth
+    auth: auth.Authenticator
     url: Url
     own: Own
     default_base_url: str | None = None

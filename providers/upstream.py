@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
+from providers import auth
 from providers.call import Call
 from providers.dialects.base import Dialect
 from providers.dialects.choice import Dialects
@@ -17,6 +18,7 @@ from providers.errors.exceptions import (
     DeadlineExceeded,
     UpstreamFailed,
     UpstreamStatus,
+    UpstreamTimeout,
     summarize,
 )
 from providers.errors.tracebacks import drop_frames
@@ -28,6 +30,7 @@ from providers.exchange import (
 )
 from providers.other_form import begun, read_otherwise, take_folded
 from providers.outgoing import Outgoing
+from providers.registry import PROVIDERS
 from providers.request_additions import MOST_TRIES, Added, Additions, without
 from providers.resilience.attempt_log import Attempt, Notes
 from providers.resilience.attempt_planner import AttemptPlanner, judge
@@ -155,6 +158,14 @@ async def _wait(seconds: float, deadline: Deadline | None) -> None:
     await asyncio.sleep(seconds)
 
 
+async def _sign(request: UpstreamRequest, target: Target) -> None:
+    """Add the target's credential. Raises UpstreamTimeout, of a request that no provider has seen."""
+    try:
+        await auth.sign(PROVIDERS[target.provider].auth, request, target)
+    except TimeoutError:
+        raise UpstreamTimeout("connect", target.timeouts.connect) from None
+
+
 async def _try(
     transport: Transport,
     dialect: Dialect,
@@ -167,6 +178,7 @@ async def _try(
     if deadline is not None and now >= deadline.at:
         raise DeadlineExceeded(deadline.seconds, reached=False)
     timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
+    await _sign(request, target)
     response = await transport.send(request, timeouts)
     call, raw = Call(target, response, []), b""
     try:

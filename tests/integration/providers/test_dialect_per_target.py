@@ -5,6 +5,8 @@ The toy API wraps the request, and frames each event of a stream as a line `EVEN
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import json
 
 import msgspec
@@ -12,17 +14,19 @@ import pytest
 from typing_extensions import override
 
 from providers import request_additions
+from providers.auth import Authenticator, Signable
 from providers.dialects import choice
 from providers.dialects.base import Answered, Shape
 from providers.dialects.choice import Dialects
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from providers.dialects.openai.stream import OpenAIStream
+from providers.errors.exceptions import UpstreamFailed
 from providers.outgoing import Outgoing
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
-from providers.target import Target
+from providers.target import Target, Timeouts
 from providers.upstream import Attempt, open_call
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.integration.providers.test_upstream import BODY, CHUNK, says, target
@@ -125,3 +129,56 @@ async def test_a_stream_of_another_api_reaches_the_client_as_its_own_events(tran
 def test_every_provider_has_a_dialect_for_every_api_of_clients():
     rows = [row for name, row in PROVIDERS.items() if name != "toy"]
     assert [row.name for row in rows if (choice.OPENAI, row.api) not in choice.FACTORIES] == []
+
+
+class BodySigner(Authenticator):
+    """Waits for a token, then signs the body with it, as cloud providers ask."""
+
+    waits = True
+
+    def __init__(self, token: asyncio.Future[bytes]) -> None:
+        self._token = token
+
+    @override
+    async def sign(self, request: Signable, target: Target) -> None:
+        digest = hmac.digest(await asyncio.shield(self._token), request.body, "sha256")
+        request.headers["authorization"] = f"TOY {digest.hex()}"
+
+
+async def test_a_scheme_may_wait_for_a_token_and_sign_the_body(transport, monkeypatch):
+    token: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    row = msgspec.structs.replace(PROVIDERS["toy"], auth=BodySigner(token))
+    monkeypatch.setitem(PROVIDERS, "toy", row)
+    seen = []
+
+    async def toy_server(peer: Peer) -> None:
+        seen.append(await peer.request())
+        await peer.answer(json.dumps({"toy": {"model": "up", "choices": [{}]}}).encode())
+
+    async with RawServer(says(b"500 Broken")) as broken, RawServer(toy_server) as working:
+        calling = asyncio.create_task(calls(transport, broken, working, streams=False))
+        await asyncio.sleep(0)
+        token.set_result(b"secret")
+        await (await calling).aclose()
+    head, _, body = seen[0].partition(b"\r\n\r\n")
+    expected = hmac.digest(b"secret", body, "sha256").hex().encode()
+    assert b"authorization: TOY " + expected in head.lower().replace(b"toy", b"TOY")
+
+
+async def test_a_token_that_does_not_come_ends_the_attempt_and_nothing_was_sent(transport, monkeypatch):
+    never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    monkeypatch.setitem(PROVIDERS, "toy", msgspec.structs.replace(PROVIDERS["toy"], auth=BodySigner(never)))
+    async with RawServer(says(b"200 OK")) as working:
+        hasty = msgspec.structs.replace(
+            target("only", working),
+            provider="toy",
+            timeouts=Timeouts(connect=0.01, first_byte=5, idle=5, total=10),
+        )
+        shape = Shape(alias="chat", path="chat/completions")
+        outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=False)
+        attempts: list[Attempt] = []
+        with pytest.raises(UpstreamFailed, match="connect timeout"):
+            await open_call(
+                transport, Dialects(shape), outgoing, Plan(targets=[hasty]), attempts, DeploymentHealth()
+            )
+    assert {(attempt.outcome, attempt.reached) for attempt in attempts} == {("upstream_timeout", False)}

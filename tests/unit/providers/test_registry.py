@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
 from gateway.config.sections.sign_in import OpenAICompatible, Providers
+from providers.auth import sign
 from providers.dialects.base import Shape
 from providers.dialects.openai.request import body_for
 from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model
@@ -133,7 +137,8 @@ def test_the_address_of_a_call_is_as_its_provider_wants_it(call: Target, url: st
 def test_only_the_targets_own_secret_is_sent(call: Target, headers: dict[str, str]) -> None:
     sent: dict[str, str] = {}
 
-    PROVIDERS[call.provider].auth(call, sent)
+    request = SimpleNamespace(method="POST", url="", headers=sent, body=b"")
+    asyncio.run(sign(PROVIDERS[call.provider].auth, request, call))
 
     assert sent == headers
 
