@@ -76,7 +76,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def closed_port() -> Iterator[int]:
-    """Yield a port of this machine where nobody listens."""
+    """Yield a port of this machine without a listener."""
     held = ClosedPort()
     yield held.port
     held.close()
@@ -94,7 +94,7 @@ def gateway(
 
 
 @pytest.fixture
-def own_stores() -> Iterator[dict[str, str]]:
+def isolated_stores() -> Iterator[dict[str, str]]:
     """Yield the environment of a gateway on a PostgreSQL and a Redis of its own."""
     with stores.own() as environment:
         yield environment
@@ -104,10 +104,10 @@ FreshGateway = Callable[..., Gateway]
 
 
 @pytest.fixture
-def fresh_gateway(
+def gateway_factory(
     upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FreshGateway]:
-    """Yield a maker of gateways of one's own: `fresh_gateway(config)` lays it over the usual catalog and starts it."""
+    """Yield a factory of gateways: `gateway_factory(config)` lays it over the usual catalog and starts one."""
     made: list[Gateway] = []
 
     def make(

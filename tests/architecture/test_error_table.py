@@ -104,7 +104,7 @@ def test_a_row_is_an_error_of_http(kind):
     assert " " not in row.code
 
 
-def test_an_unknown_exception_is_a_500_that_tells_nothing_but_where_the_log_has_it(caplog):
+def test_an_unknown_exception_is_a_500_that_only_points_to_the_log(caplog):
     answer = response_for(LookupError("secret"), "req_17")
     [said] = caplog.records
     assert "req_17" in said.getMessage()

@@ -1,4 +1,4 @@
-"""A lock installs with every pip, today and after anybody's next release: all that is asked for is pinned in it.
+"""A lock installs with every pip, today and after any later release: all that is asked for is pinned in it.
 
 Resolved offline from the metadata of what is installed. pip 23.2 looks for `name[extra]` as a thing of its own: where
 another package asks for it and the lock only names `name`, it takes the newest release and stops for want of a hash.
@@ -105,7 +105,7 @@ def test_what_serving_needs_is_little_and_has_its_reasons():
         ] == []
 
 
-def test_it_finds_an_extra_that_is_not_pinned():
+def test_lock_check_finds_an_extra_that_is_not_pinned():
     pins = by_name(
         Requirement(f"{name}=={metadata.version(name)}") for name in ("pytest-cov", "coverage", "pytest")
     )

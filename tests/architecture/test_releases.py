@@ -42,7 +42,7 @@ def test_another_version_than_the_programs_is_refused():
     assert "another version" in done.stderr
 
 
-def test_the_command_tells_the_version_of_the_gateway():
+def test_version_command_prints_the_gateway_version():
     for words in (["version"], ["--version"]):
         said = subprocess.run([sys.executable, MANAGE, *words], capture_output=True, text=True, check=True)
         assert said.stdout == f"open-model-gateway {gateway.__version__}\n"

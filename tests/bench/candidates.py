@@ -90,7 +90,7 @@ def gateway_environment(site: Site) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def direct(site: Site) -> AsyncIterator[Service]:
-    """The upstream itself: what the load costs without anybody in between."""
+    """The upstream itself: what the load costs without a gateway in between."""
     yield Service("direct", site.upstream)
 
 

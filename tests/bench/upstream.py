@@ -39,7 +39,7 @@ class Prepared:
 
 
 class SlowStream:
-    """Writes an event every 20 ms, each with the instant it was sent, until it is done or nobody listens."""
+    """Writes an event every 20 ms, each with the instant it was sent, until it is done or the client has left."""
 
     def __init__(self, transport: asyncio.Transport, prepared: Prepared, *, metered: bool) -> None:
         self._loop = asyncio.get_running_loop()

@@ -55,7 +55,7 @@ async def async_client(demo):
         yield client
 
 
-def test_it_answers(client):
+def test_client_gets_an_answer(client):
     answer = client.chat.completions.create(model="demo-chat", messages=QUESTION)
     assert answer.model == "demo-chat"
     assert answer.choices[0].message.content
@@ -64,7 +64,7 @@ def test_it_answers(client):
     assert answer._request_id  # noqa: SLF001 - the client's documented name for X-Request-ID
 
 
-def test_it_streams(client):
+def test_client_streams(client):
     stream = client.chat.completions.create(
         model="demo-chat", messages=QUESTION, stream=True, stream_options={"include_usage": True}
     )
@@ -76,12 +76,12 @@ def test_it_streams(client):
     assert {chunk.model for chunk in chunks} == {"demo-chat"}
 
 
-async def test_it_answers_asynchronously(async_client):
+async def test_async_client_gets_an_answer(async_client):
     answer = await async_client.chat.completions.create(model="demo-chat", messages=QUESTION, n=2)
     assert [choice.index for choice in answer.choices] == [0, 1]
 
 
-async def test_it_streams_asynchronously(async_client):
+async def test_async_client_streams(async_client):
     stream = await async_client.chat.completions.create(model="demo-chat", messages=QUESTION, stream=True)
     chunks = [chunk async for chunk in stream]
     assert chunks[-1].choices[0].finish_reason == "stop"
@@ -96,7 +96,7 @@ async def test_the_streaming_helper_collects_the_answer(async_client):
     assert final.choices[0].message.content
 
 
-def test_it_calls_tools(client):
+def test_client_calls_tools(client):
     answer = client.chat.completions.create(
         model="demo-chat", messages=QUESTION, tools=[WEATHER], tool_choice="required"
     )
@@ -119,7 +119,7 @@ def test_a_tools_result_is_answered(client):
     assert answer.choices[0].message.content
 
 
-def test_it_streams_tool_calls(client):
+def test_client_streams_tool_calls(client):
     with client.chat.completions.stream(
         model="demo-chat", messages=QUESTION, tools=[WEATHER], tool_choice="required"
     ) as stream:
@@ -128,13 +128,13 @@ def test_it_streams_tool_calls(client):
     assert call.function.parsed_arguments["city"] is not None
 
 
-def test_it_parses_into_a_model(client):
+def test_client_parses_into_a_model(client):
     answer = client.chat.completions.parse(model="demo-chat", messages=QUESTION, response_format=Recipe)
     assert isinstance(answer.choices[0].message.parsed, Recipe)
 
 
 @pytest.mark.parametrize("given", ["hi", ["a", "b"], [1, 2, 3], [[1], [2, 3]]])
-def test_it_embeds(client, given):
+def test_client_gets_embeddings(client, given):
     answer = client.embeddings.create(model="demo-embed", input=given)
     plain = client.embeddings.create(model="demo-embed", input=given, encoding_format="float")
     assert answer.usage.prompt_tokens > 0
@@ -143,7 +143,7 @@ def test_it_embeds(client, given):
     assert answer.data[0].embedding == pytest.approx(plain.data[0].embedding, abs=1e-6)
 
 
-async def test_it_lists_models(async_client):
+async def test_client_lists_models(async_client):
     assert {"demo-chat", "demo-embed"} <= {model.id async for model in async_client.models.list()}
     assert (await async_client.models.retrieve("demo-chat")).object == "model"
 

@@ -29,11 +29,11 @@ ROWS = {
         functional/operations/behind_a_proxy::the_page_of_a_refused_form_names_the_settings""",
     "C37 HEAD, methods of probes, pages of other origins": """
         functional/api/careless_clients::head_is_get_without_its_body
-        functional/api/careless_clients::other_methods_are_told_which_there_are
+        functional/api/careless_clients::other_methods_are_405_with_the_allowed_methods
         functional/operations/behind_a_proxy::a_page_may_ask_whether_it_may_call_without_a_key
         contract/other_clients::a_page_of_another_origin_in_a_browser""",
     "numbers that no model can mean, caps of 0, caps that are lowered": """
         unit/providers/requests/caps_read_twice::a_number_that_no_model_can_mean_is_refused_by_name
         unit/budgets/admission/reserve_steps::a_cap_of_nothing_is_sent_as_it_is_and_held_as_none
-        functional/hostile/odd_bodies::a_cap_that_is_lowered_is_told_as_a_clamp_is""",
+        functional/hostile/odd_bodies::a_lowered_cap_is_reported_like_a_clamp""",
 }

@@ -36,9 +36,9 @@ ROWS = {
         unit/gateway/observability/log_folding::a_store_that_is_away_is_one_line_of_a_kind_with_its_reason
         unit/gateway/observability/log_folding::a_defect_shows_its_traceback_once_and_its_line_each_time""",
     "O5 starts and ends with a traceback": """
-        functional/money/client_interrupts::while_it_imports
-        functional/money/client_interrupts::while_it_migrates_and_the_next_start_goes_on
-        functional/money/client_interrupts::while_it_waits_for_a_store
+        functional/money/client_interrupts::an_interrupt_during_imports_ends_cleanly
+        functional/money/client_interrupts::an_interrupted_migration_is_continued_by_the_next_start
+        functional/money/client_interrupts::an_interrupt_while_waiting_for_a_store_ends_cleanly
         functional/operations/startup::a_ram_disk_is_exit_code_2_before_anything_is_made_there""",
     "O6 the demo's secrets off loopback": """
         unit/gateway/config/checks/weak_secrets::the_published_demo_is_refused_where_the_network_reaches_it
@@ -54,7 +54,7 @@ ROWS = {
         unit/gateway/config/addresses::a_row_says_so_and_disables_only_itself
         unit/gateway/config/addresses::an_address_that_stands_for_itself_stops_the_start""",
     "O9 a Redis that check calls good and calls cannot use": """
-        integration/budgets/redis/client/tls::who_is_trusted_by_the_address_is_spoken_to
+        integration/budgets/redis/client/tls::a_server_trusted_by_the_address_is_connected
         integration/gateway/stores/redis_check::a_user_without_the_rights_of_calls_is_found_out
         integration/gateway/stores/redis_check::a_replica_is_named_as_what_it_is
         integration/gateway/celery_broker::a_socket_is_a_broker_too""",

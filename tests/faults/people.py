@@ -5,7 +5,7 @@ from __future__ import annotations
 ROWS = {
     "T1 why no provider answered": """
         functional/api/request_log::a_call_that_never_reached_a_provider_has_its_tries
-        unit/metering/explain/refusal_story::a_call_that_never_reached_a_provider_tells_its_tries""",
+        unit/metering/explain/refusal_story::a_call_that_reached_no_provider_lists_its_attempts""",
     "T2 rows that cannot work are accepted": """
         functional/operations/configuration_mistakes::readyz_and_check_and_the_log_say_why
         functional/operations/configuration_mistakes::the_back_office_says_why""",
@@ -16,12 +16,12 @@ ROWS = {
     "T5 published secrets for the whole network": """
         unit/gateway/config/checks/weak_secrets::serve_refuses_the_demo_at_an_address_that_others_reach_and_nowhere_else""",
     "T6 an unknown model": """
-        functional/api/error_messages::a_wrong_name_is_told_the_right_one
+        functional/api/error_messages::wrong_name_error_suggests_the_right_one
         functional/api/error_messages::what_a_key_may_not_use_is_not_suggested
         unit/catalog/routing/similar_names::a_near_name_is_found
         unit/catalog/routing/similar_names::what_is_like_nothing_suggests_nothing""",
     "T7 a path without /v1": "unit/gateway/http/paths::a_path_that_leads_nowhere_has_a_hint",
-    "T8 the wrong endpoint": "functional/api/error_messages::the_wrong_endpoint_is_told_the_right_one",
+    "T8 the wrong endpoint": "functional/api/error_messages::wrong_endpoint_error_names_the_right_one",
     "T9 units and separators": """
         functional/api/error_messages::a_wrong_body_is_explained_in_words_of_json
         functional/api/error_messages::a_rate_refusal_has_units_and_separators
@@ -50,7 +50,7 @@ ROWS = {
         integration/gateway/back_office_words::a_schedule_is_chosen_and_its_days_are_a_number""",
     "U5 three clocks": """
         functional/api/call_times::no_time_is_longer_than_the_whole_and_all_say_the_same
-        functional/api/call_times::embeddings_and_metrics_tell_the_same_times""",
+        functional/api/call_times::embeddings_and_metrics_report_the_same_times""",
     "U6 a search without an index": """
         integration/gateway/call_lists::what_is_searched_and_filtered_is_found_by_an_index
         integration/gateway/back_office_everywhere::lists_that_grow_find_an_index_for_every_query""",
@@ -63,9 +63,9 @@ ROWS = {
         integration/gateway/back_office_everywhere::labels_are_spelled_right_and_names_are_shown_as_they_are""",
     "U10 revoking without a question": """
         integration/gateway/back_office_keys::a_key_is_revoked_on_its_own_page_after_a_question
-        integration/gateway/back_office_keys::several_keys_are_revoked_from_the_list_and_each_is_told
+        integration/gateway/back_office_keys::several_keys_are_revoked_from_the_list_and_each_is_reported
         integration/gateway/back_office_keys::a_key_in_force_is_not_deleted_and_a_revoked_one_may_be
-        integration/gateway/back_office_keys::suspending_asks_and_tells""",
+        integration/gateway/back_office_keys::suspending_asks_for_confirmation_and_reports""",
     "U11 models that do not exist": """
         integration/gateway/back_office_models::models_that_do_not_exist_are_refused
         integration/gateway/back_office_models::a_key_is_not_given_what_its_tenant_may_not_use""",
@@ -73,7 +73,7 @@ ROWS = {
         integration/gateway/back_office_models::saving_what_would_not_serve_says_so_at_once
         integration/gateway/back_office_models::providers_that_are_not_built_are_not_offered""",
     "U13 names of constraints": """
-        integration/gateway/back_office_words::a_constraint_is_told_in_plain_words
+        integration/gateway/back_office_words::a_violated_constraint_is_reported_in_plain_words
         integration/gateway/back_office_words::what_there_is_already_is_not_added_again_on_its_owners_page""",
     "U14 an audit trail without names": """
         integration/gateway/back_office_trail::the_trail_names_its_objects_and_shows_what_changed
@@ -83,11 +83,11 @@ ROWS = {
         unit/providers/absence::a_404_that_speaks_of_a_model_is_the_models
         unit/providers/absence::another_404_is_of_the_path""",
     "U17 a price on one side": """
-        functional/api/why_passed_over::what_is_wrong_with_a_key_is_told_and_which_side_a_price_lacks""",
+        functional/api/why_passed_over::the_fault_of_a_key_and_the_missing_side_of_a_price_are_reported""",
     "U18 asked although it rested": """
         unit/metering/explain/story::a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_out""",
     "U19 a start that waits": """
-        unit/gateway/server/startup_responder::it_says_which_store_it_waits_for_and_insiders_hear_why
+        unit/gateway/server/startup_responder::responder_names_the_awaited_store_and_gives_insiders_the_reason
         unit/gateway/server/startup_responder::a_browser_gets_a_page_without_scripts
         functional/operations/postgres_outage::a_start_without_redis_begins_with_the_reason""",
 }

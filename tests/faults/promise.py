@@ -7,11 +7,11 @@ ROWS = {
     "M1 two caps in one request": """
         unit/providers/requests/caps_read_twice::two_caps_that_say_different_numbers_are_refused
         unit/providers/requests/caps_read_twice::what_could_make_a_server_exceed_the_cap_is_named
-        unit/providers/requests/caps_inside::what_may_be_a_cap_inside_of_what_nobody_knows_stands_against_the_cap
+        unit/providers/requests/caps_inside::a_possible_cap_inside_an_unknown_member_counts_against_the_cap
         functional/money/output_cap::a_second_reading_of_the_cap_costs_nothing""",
     "M2 a cap that is known is not sent": """
         functional/money/output_cap::one_cap_reaches_the_provider_under_its_own_name
-        functional/money/output_cap::a_maximum_that_nobody_knows_is_capped_and_said_so""",
+        functional/money/output_cap::an_unknown_maximum_is_capped_and_reported""",
     "M2 a stream is watched by its events": """
         functional/money/stream_size_limit::a_stream_that_surely_passed_its_cap_is_cut_and_charged_up_to_it
         functional/money/stream_size_limit::a_stream_within_its_cap_is_left_alone_however_it_is_cut_into_events
@@ -24,7 +24,7 @@ ROWS = {
         functional/money/unbounded_requests::what_costs_less_than_a_cent_fits_a_cent
         unit/providers/tokens/prompt_counter::only_a_known_tokenizer_counts_for_a_bound
         unit/budgets/admission/holds_cover_bills::no_obedient_provider_bills_more_than_is_held
-        functional/money/budget_refusals::where_nobody_knows_the_tokenizer_the_bytes_stand""",
+        functional/money/budget_refusals::with_an_unknown_tokenizer_the_bytes_are_the_estimate""",
     "M3 hole 1, samples": "unit/providers/tokens/prompt_counter::nothing_is_sampled",
     "M3 hole 2, members that are not counted": """
         unit/providers/tokens/prompt_counter::every_member_that_becomes_prompt_is_counted
@@ -38,28 +38,28 @@ ROWS = {
         integration/gateway/inference/token_counter::a_count_in_vain_takes_one_request_of_the_rate_and_no_money
         functional/money/unbounded_requests::counting_that_does_not_help_is_charged_to_the_rate""",
     "M3 hole 4, memory of a count": """
-        integration/gateway/inference/token_counter::it_counts_in_a_process_of_its_own
+        integration/gateway/inference/token_counter::counter_counts_in_a_process_of_its_own
         integration/gateway/inference/token_counter::a_count_ends_when_its_time_is_used
         functional/hostile/event_loop_is_free::a_prompt_that_is_too_long_for_the_model_is_counted_and_refused""",
     "M4 every failure is free": """
         functional/money/unknown_outcomes::an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled
         functional/resilience/answer_chaos::the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled
         unit/budgets/unsettled::the_budget_counts_what_providers_bill_and_never_more_than_its_limit
-        integration/metering/settlement/settle::what_nobody_says_in_time_is_settled_by_policy""",
+        integration/metering/settlement/settle::usage_not_reported_in_time_is_settled_by_policy""",
     "M4 tries before a success are free": """
-        functional/money/every_attempt_is_billed::a_try_whose_outcome_is_unknown_costs_its_prompt
-        functional/money/every_attempt_is_billed::a_try_that_was_no_use_costs_what_it_said
+        functional/money/every_attempt_is_billed::an_attempt_with_unknown_outcome_costs_its_prompt
+        functional/money/every_attempt_is_billed::a_useless_attempt_costs_the_usage_it_reported
         functional/money/unknown_outcomes::a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_one""",
     "M4 a client leaves an answer in one piece": """
-        functional/money/read_on::the_usage_of_an_answer_whose_client_left_is_booked_exactly
+        functional/money/read_on::the_usage_of_an_answer_is_booked_exactly_after_disconnect
         functional/money/read_on::embeddings_are_read_on_too
         functional/money/read_on::what_does_not_come_in_time_is_cancelled_and_estimated""",
     "M4 a signal while answers are on their way": """
-        functional/money/ledger_durability::long_streams_are_told_that_the_server_stops_and_are_in_the_books
+        functional/money/ledger_durability::long_streams_end_with_a_shutdown_error_and_are_in_the_ledger
         functional/money/read_on::a_shutdown_waits_no_longer_than_its_grace
         functional/operations/worker_shutdown::a_renewal_cuts_no_stream_however_short_the_grace_is""",
     "M5 hanging up before the usage": """
-        functional/money/read_on::the_usage_of_a_finished_stream_whose_reader_left_is_booked_exactly
+        functional/money/read_on::the_usage_of_a_finished_stream_is_booked_exactly_after_disconnect
         functional/money/unknown_outcomes::a_client_that_leaves_leaves_its_hold_behind
         unit/providers/usage_before_the_end::the_last_word_of_a_finished_stream_is_waited_for
         unit/providers/usage_before_the_end::what_came_before_the_end_is_not_the_last_word""",
@@ -73,21 +73,21 @@ ROWS = {
         unit/providers/requests/hidden_sizes::a_sound_that_is_called_otherwise_is_bounded_by_the_window
         unit/providers/requests/hidden_sizes::a_png_that_says_its_size_twice_is_the_largest
         unit/providers/requests/hidden_sizes::a_head_of_a_wav_that_contradicts_itself_bounds_nothing""",
-    "M6 short sounds": "unit/budgets/media_bounds::a_short_sound_is_as_many_tokens_as_the_span_that_a_model_hears",
+    "M6 short sounds": "unit/budgets/media_bounds::a_short_sound_is_counted_as_the_models_shortest_span",
     "M6 templates, and media in echoes": """
         unit/providers/requests/templates::variables_that_set_the_template_are_bounded_by_the_window
         unit/providers/requests/echoes::an_echo_that_holds_a_picture_sound_or_film_is_bounded_by_the_window""",
     "M6 objects of other tenants": """
         unit/providers/requests/parts::an_object_of_the_shared_account_is_refused
         unit/providers/requests/parts::an_earlier_answers_sound_is_refused
-        unit/providers/requests/members::a_member_nobody_knows_names_no_object_of_the_shared_account
+        unit/providers/requests/members::an_unknown_member_names_no_object_of_the_shared_account
         unit/providers/requests/members::an_object_is_not_hidden_by_how_it_is_written""",
     "M7 members with a price, or a destination": """
         unit/providers/requests/members::a_feature_with_a_price_of_its_own_needs_that_price
         unit/providers/requests/members::where_a_call_goes_only_the_gateway_decides
-        unit/providers/requests/members::a_member_nobody_knows_needs_a_known_window
+        unit/providers/requests/members::an_unknown_member_needs_a_known_window
         unit/catalog/pricing/price_terms::tier_and_place_are_those_that_the_answer_reports
-        functional/money/unbounded_requests::a_destination_is_refused_for_everybody""",
+        functional/money/unbounded_requests::a_destination_is_refused_for_all_tenants""",
     "M8 zeros for an answer": """
         functional/money/stream_size_limit::zeros_for_an_answer_that_is_not_empty_are_no_usage
         unit/metering/what_was_said::a_usage_that_cannot_be_true_is_counted_and_unsettled
@@ -118,14 +118,14 @@ ROWS = {
     # Nothing hangs
     "D1 a quadratic pattern on the loop": """
         unit/providers/requests/parts::a_run_of_letters_costs_what_any_text_of_its_size_does
-        unit/providers/requests/parts::a_long_name_that_nobody_knows_is_refused_before_it_is_searched
+        unit/providers/requests/parts::a_long_unknown_name_is_refused_before_it_is_searched
         functional/hostile/event_loop_is_free::a_body_that_is_not_large""",
     "D1 work of a stranger's size on the loop": """
         functional/hostile/event_loop_is_free::a_long_body_is_served
         functional/hostile/event_loop_is_free::a_body_that_is_slow_for_its_size
         functional/hostile/event_loop_is_free::with_an_idempotency_key
         functional/hostile/event_loop_is_free::an_answer_of_any_kind
-        unit/gateway/server/loop_watchdog::a_real_stall_is_counted_and_its_stack_is_told""",
+        unit/gateway/server/loop_watchdog::a_real_stall_is_counted_and_its_stack_is_logged""",
     "D2 strangers' passwords": """
         functional/hostile/sign_in_abuse::strangers_passwords_are_refused_while_others_are_hashed
         unit/tenants/sign_in/password_hasher::no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted
@@ -140,7 +140,7 @@ ROWS = {
         functional/hostile/hostile_crowds::one_stranger_cannot_take_all_descriptors
         functional/hostile/hostile_crowds::strangers_of_many_addresses_cannot_either
         functional/hostile/hostile_crowds::the_limit_of_open_files_is_raised_at_the_start
-        unit/gateway/protocol/connection_limits::whatever_happens_the_counts_are_those_of_who_is_there""",
+        unit/gateway/protocol/connection_limits::the_counts_always_match_the_open_connections""",
     "D5 (E1) stored answers without a bound": """
         functional/money/idempotency_quotas::beyond_the_quota_a_call_is_made_once_and_its_answer_is_not_given_again
         integration/gateway/idempotency/rows::bytes_are_kept_up_to_the_quota_and_no_further
@@ -149,15 +149,15 @@ ROWS = {
         functional/hostile/request_heads::a_handshake_that_leads_nowhere_ends_without_a_traceback
         functional/hostile/request_heads::a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own""",
     "D5 (P2) a late Redis": """
-        unit/budgets/redis/client/patience::a_network_that_becomes_slow_refuses_nobody
-        unit/budgets/redis/client/patience::a_far_redis_refuses_nobody_from_the_first_command_on""",
+        unit/budgets/redis/client/patience::a_network_that_becomes_slow_causes_no_refusal
+        unit/budgets/redis/client/patience::a_distant_redis_causes_no_refusal_from_the_first_command_on""",
     "D5 (E3) calls cut by a stop or a renewal": """
         functional/operations/shutdown::running_calls_finish_within_the_grace_and_no_new_one_is_taken
         functional/operations/worker_shutdown::a_renewal_cuts_no_stream_however_short_the_grace_is
-        unit/gateway/supervisor/shutdown::who_is_replaced_waits_until_it_is_idle
+        unit/gateway/supervisor/shutdown::a_replaced_worker_waits_until_it_is_idle
         unit/gateway/supervisor/shutdown::the_grace_is_long_enough_for_usual_calls""",
     "D5 (E5) guesses that shut out valid keys": """
-        functional/hostile/key_guessing::a_valid_key_is_never_refused_because_strangers_guessed_and_no_guess_lets_anybody_in
+        functional/hostile/key_guessing::a_valid_key_is_served_while_other_clients_guess_and_every_guess_is_refused
         unit/tenants/strangers_keys::a_valid_key_that_was_never_seen_is_let_in
         unit/tenants/strangers_keys::a_rotated_secret_is_let_in""",
     # Who gets in
@@ -180,7 +180,7 @@ ROWS = {
         integration/gateway/server/data_dir::serve_creates_private_files_and_refuses_what_it_cannot_make_so
         integration/gateway/server/data_dir::whichever_command_comes_first_its_files_are_private
         integration/gateway/server/data_dir::an_old_one_and_its_files_become_private
-        integration/gateway/site/session_store::what_the_database_has_signs_nobody_in""",
+        integration/gateway/site/session_store::session_values_in_the_database_sign_no_user_in""",
     "A4 a throttle that fails open": """
         functional/hostile/sign_in_abuse::while_redis_is_away_each_worker_counts_and_denies
         functional/hostile/sign_in_abuse::several_workers_share_the_limit_while_redis_is_away""",
@@ -189,8 +189,8 @@ ROWS = {
         integration/tenants/sign_in/attempt_counters::of_a_crowd_that_comes_at_once_no_more_than_the_limit_pass
         functional/hostile/sign_in_abuse::another_spelling_of_an_account_is_no_other_account""",
     "A5 staff who make themselves superusers": """
-        integration/gateway/staff_make_nobody_powerful::a_crafted_form_gives_nobody_a_flag
-        integration/gateway/staff_make_nobody_powerful::a_crafted_form_gives_nobody_a_group_or_a_permission
+        integration/gateway/staff_make_nobody_powerful::a_crafted_form_sets_no_flag
+        integration/gateway/staff_make_nobody_powerful::a_crafted_form_grants_no_group_or_permission
         integration/gateway/staff_make_nobody_powerful::the_password_of_another_member_of_staff_is_not_touched""",
     "A6 secrets in the words of providers": """
         unit/providers/errors/redaction::a_secret_is_taken_out_by_its_value_however_it_is_written
@@ -201,7 +201,7 @@ ROWS = {
         integration/catalog/health/probes_are_guarded::a_redirect_inside_is_not_followed""",
     "A7 addresses that are let through": """
         unit/providers/egress::what_is_not_given_out_as_public_is_inside
-        unit/providers/egress::it_refuses_addresses_inside_the_network""",
+        unit/providers/egress::addresses_inside_the_network_are_refused""",
     "A7 a token in a cookie": """
         integration/gateway/tokens_are_in_no_cookie::a_new_token_is_shown_once_and_kept_sealed_until_then""",
     "A7 lists as oracles": """
@@ -227,14 +227,14 @@ ROWS = {
         unit/gateway/http/head_rules::a_head_is_sound_or_refused
         functional/hostile/hostile_connections::what_two_servers_could_read_differently_is_refused""",
     "A7 a prompt cache that tenants share": """
-        unit/providers/tenant_salt::two_tenants_who_say_the_same_name_do_not_meet
+        unit/providers/tenant_salt::the_same_name_of_two_tenants_is_salted_differently
         functional/api/tenant_isolation::the_same_question_of_two_tenants_is_in_two_caches""",
     "A7 packages of the server": "architecture/locks::what_serving_needs_is_little_and_has_its_reasons",
     # Crashes and stores
     "L1 marks that count events": """
-        unit/metering/marks::a_mark_tells_events_and_bytes
+        unit/metering/marks::a_mark_counts_events_and_bytes
         unit/metering/marks::an_event_of_any_size_is_marked_while_it_comes
-        integration/metering/ledger/crash_recovery::what_a_dead_stream_had_produced_is_billed_by_its_size""",
+        integration/metering/ledger/crash_recovery::the_output_of_a_crashed_stream_is_billed_by_its_size""",
     "L3 a key that is free after a kill": """
         functional/money/idempotency_crash::a_call_that_was_made_is_not_made_again
         integration/gateway/idempotency/rows::a_key_is_free_only_if_its_call_was_not_made""",
@@ -246,7 +246,7 @@ ROWS = {
         integration/budgets/redis/partial_loss::no_cent_too_much_when_keys_of_a_kind_are_deleted
         integration/budgets/redis/partial_loss::no_cent_too_much_whatever_keys_are_deleted
         integration/budgets/redis/partial_loss::the_state_is_made_anew_to_the_last_cent
-        integration/metering/reconciliation/redis::what_the_ledger_has_and_redis_does_not_is_told""",
+        integration/metering/reconciliation/redis::calls_in_the_ledger_but_not_in_redis_are_reported""",
     "P1 killed just after the answer": """
         integration/metering/ledger/crash_recovery::an_answer_that_had_come_is_billed_as_it_said
         functional/money/idempotency_crash::a_call_that_was_made_is_not_made_again""",
@@ -269,10 +269,10 @@ ROWS = {
         unit/providers/resilience/circuit_breaker::the_retry_budget_allows_a_tenth_of_the_answers_and_three_a_second
         functional/resilience/retry_amplification::an_outage_is_not_amplified""",
     "W6 the last of a budget after a death": """
-        functional/operations/worker_shutdown::what_a_dead_worker_left_is_billed_before_anybody_looks_for_it
-        integration/gateway/supervisor/supervisor_tells::who_lives_is_told_at_once_that_another_died""",
+        functional/operations/worker_shutdown::the_journal_of_a_dead_worker_is_adopted_without_a_query_for_its_calls
+        integration/gateway/supervisor/supervisor_tells::a_live_worker_is_notified_at_once_of_a_crashed_one""",
     "W7 lost data while a worker is cut off": """
-        integration/budgets/redis/admission_losses::nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds
-        integration/budgets/redis/admission_losses::a_worker_whose_death_is_proven_is_not_waited_for
-        integration/budgets/redis/admission_losses::who_has_no_budget_is_served_with_this_workers_share_of_the_rates_meanwhile""",
+        integration/budgets/redis/admission_losses::nothing_is_granted_before_a_disconnected_worker_has_reported_its_holds
+        integration/budgets/redis/admission_losses::recovery_does_not_wait_for_a_worker_proven_dead
+        integration/budgets/redis/admission_losses::tenants_without_budget_get_this_workers_share_of_the_rates_meanwhile""",
 }

@@ -18,30 +18,30 @@ ROWS = {
         unit/providers/requests/parts::what_only_refers_to_its_content_is_bounded_by_the_window
         functional/money/unbounded_requests::a_reference_is_held_as_a_whole_window""",
     "R4 one prompt's 403 takes a model from everybody": """
-        functional/resilience/flagged_prompts::flagged_prompts_take_the_model_from_nobody
+        functional/resilience/flagged_prompts::flagged_prompts_block_the_model_for_no_tenant
         unit/providers/blame::what_was_asked_is_refused_with_the_providers_words
-        unit/providers/blame::a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential
-        unit/providers/blame::what_one_tenant_asked_takes_the_deployment_from_nobody
+        unit/providers/blame::a_firewalls_page_fails_over_and_blames_no_credential
+        unit/providers/blame::one_tenants_request_blocks_the_deployment_for_no_other
         unit/providers/blame::in_doubt_it_is_the_credential""",
     "R5 a client that leaves is not noticed": """
-        functional/resilience/disconnect_detection::it_is_noticed_for_every_size_of_the_body
-        functional/resilience/disconnect_detection::it_is_noticed_when_something_was_sent_ahead""",
+        functional/resilience/disconnect_detection::disconnect_is_noticed_for_every_body_size
+        functional/resilience/disconnect_detection::disconnect_is_noticed_when_data_was_pipelined""",
     "R6 the caller's own deadline makes calls free": """
         functional/resilience/routing::a_clients_deadline_ends_the_call_and_says_nothing_about_the_provider
-        functional/money/unknown_outcomes::a_callers_own_deadline_is_no_way_to_a_free_call""",
+        functional/money/unknown_outcomes::a_call_ended_by_its_callers_deadline_is_billed""",
     "R7 answers that were billed are thrown away": """
-        functional/money/every_attempt_is_billed::a_try_that_was_no_use_costs_what_it_said
-        functional/money/every_attempt_is_billed::a_call_that_nobody_answered_costs_what_its_providers_said
+        functional/money/every_attempt_is_billed::a_useless_attempt_costs_the_usage_it_reported
+        functional/money/every_attempt_is_billed::a_call_without_an_answer_costs_what_its_providers_reported
         unit/providers/usage_before_the_end::an_error_of_http_used_what_it_says
         unit/providers/answers_of_other_shapes::what_a_useless_answer_used_is_read_whatever_its_shape
         functional/resilience/odd_answers::what_is_no_answer_is_booked_all_the_same
         functional/resilience/other_forms::a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked""",
     "R4 a tenant takes a deployment from others": """
-        unit/providers/no_tenant_takes_it_from_others::what_one_tenant_asks_takes_a_deployment_from_nobody_else
-        unit/providers/no_tenant_takes_it_from_others::after_an_outage_one_tenants_poison_keeps_nobody_else_away
+        unit/providers/no_tenant_takes_it_from_others::one_tenants_requests_block_a_deployment_for_no_other
+        unit/providers/no_tenant_takes_it_from_others::after_an_outage_one_tenants_failures_block_no_other_tenant
         unit/providers/no_tenant_takes_it_from_others::an_outage_is_known_as_soon_as_others_see_it_too
         unit/providers/no_tenant_takes_it_from_others::a_doubtful_credential_is_proven_by_the_second_tenant
-        functional/resilience/failure_attribution::one_tenants_poison_takes_the_model_from_nobody""",
+        functional/resilience/failure_attribution::one_tenants_failing_prompts_block_the_model_for_no_other_tenant""",
     # Clients or providers that cannot work
     "B9 stream_options that nobody asked for": """
         functional/resilience/failure_attribution::a_stream_option_that_is_refused_is_left_out_and_remembered
@@ -53,12 +53,12 @@ ROWS = {
         functional/resilience/failure_attribution::a_cap_that_is_refused_goes_under_its_other_name
         functional/resilience/failure_attribution::a_row_says_that_nothing_is_added
         unit/providers/request_additions::a_refused_cap_goes_under_its_other_name
-        unit/providers/request_additions::what_was_set_is_told
-        unit/providers/registry::azures_api_without_dates_is_told_the_deployment""",
+        unit/providers/request_additions::configured_additions_are_reported
+        unit/providers/registry::azures_api_without_dates_gets_the_deployment_name""",
     "B20 402 from the provider": """
         unit/providers/error_table::an_account_without_money_is_the_operators
         functional/resilience/failure_attribution::an_account_without_money_fails_over_and_is_left_alone
-        functional/resilience/failure_attribution::where_there_is_no_other_the_client_hears_neutral_words""",
+        functional/resilience/failure_attribution::without_another_deployment_the_client_gets_a_neutral_message""",
     "B20b a wrong key with status 400": """
         unit/providers/error_table::a_wrong_key_is_the_operators_whatever_the_status
         unit/providers/error_table::words_that_a_client_made_a_provider_repeat_blame_no_key
@@ -99,16 +99,16 @@ ROWS = {
         unit/providers/error_table::what_is_passed_on_in_itself_is_read_within_bounds""",
     "C34 why a provider fails cannot be found out": """
         functional/api/provider_reasons::the_operator_finds_why_a_try_failed
-        functional/api/provider_reasons::a_try_that_never_connected_is_counted_and_told
+        functional/api/provider_reasons::an_attempt_that_never_connected_is_counted_and_reported
         functional/api/provider_reasons::a_timeout_says_which
-        functional/api/provider_reasons::an_error_in_the_middle_of_a_stream_is_told
-        unit/providers/error_table::a_redirect_tells_where_it_leads_and_nothing_else_of_it""",
+        functional/api/provider_reasons::an_error_in_the_middle_of_a_stream_is_reported
+        unit/providers/error_table::a_redirect_error_names_only_its_target""",
     "C35 a 429 about one request": """
         unit/providers/error_table::a_429_about_one_request_reaches_its_sender_in_the_providers_words
         unit/providers/error_table::a_429_about_a_long_prompt_rests_nothing_and_goes_to_the_model_for_it
-        functional/api/provider_reasons::a_request_that_no_minute_can_take_hears_why
-        functional/api/provider_reasons::all_are_told_the_same_wait
-        unit/providers/no_tenant_takes_it_from_others::the_first_caller_is_told_to_wait_as_long_as_everybody_else
+        functional/api/provider_reasons::a_request_larger_than_a_minutes_limit_explains_why
+        functional/api/provider_reasons::all_clients_get_the_same_retry_after
+        unit/providers/no_tenant_takes_it_from_others::the_first_caller_gets_the_same_retry_after_as_all_others
         unit/providers/errors/exceptions::retry_after_is_seconds_or_a_date""",
     "C36 the provider's key in an echo": """
         functional/api/provider_reasons::the_providers_key_does_not_come_back_in_an_echo

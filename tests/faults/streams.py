@@ -12,7 +12,7 @@ ROWS = {
         functional/resilience/odd_answers::what_few_readers_take_is_no_usage""",
     "B12 a member called model is rewritten": """
         unit/providers/odd_shapes::only_the_model_at_the_top_is_replaced
-        unit/providers/dialects/openai/model_alias::a_chunk_is_told_in_our_words_whatever_came_before""",
+        unit/providers/dialects/openai/model_alias::a_chunk_is_rewritten_whatever_came_before""",
     "B13 streams that the provider cut look finished": """
         unit/providers/ends_of_streams::an_empty_reason_ends_no_choice
         unit/providers/ends_of_streams::all_choices_that_were_asked_for_must_end
@@ -27,7 +27,7 @@ ROWS = {
         functional/resilience/provider_streams::before_content_an_error_of_any_shape_goes_to_the_next_deployment
         functional/resilience/provider_streams::behind_content_an_error_of_any_shape_ends_the_stream_with_one""",
     "B15 an emoji in two halves": """
-        unit/providers/odd_shapes::halves_of_an_emoji_are_joined_by_who_reads_them
+        unit/providers/odd_shapes::halves_of_an_emoji_are_joined_by_the_reader
         functional/resilience/provider_streams::the_official_client_reads_an_emoji_in_two_halves""",
     "B16 events over 1 MiB": """
         unit/providers/dialects/lenient/large_events::a_large_event_passes_as_it_came_wherever_it_is_cut

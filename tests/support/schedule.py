@@ -1,6 +1,6 @@
 """The order of a run on several processes: the longest files begin first.
 
-The file that starts last and takes longest is what everybody waits for. Files stay together (`--dist loadfile`): the
+The file that starts last and takes longest is what the run waits for. Files stay together (`--dist loadfile`): the
 groups of xdist 3.8 do nothing with pytest 9.2, which keeps a test's name elsewhere.
 """
 

@@ -93,7 +93,7 @@ async def test_no_time_is_longer_than_the_whole_and_all_say_the_same(gateway, up
     assert own == pytest.approx(row["overhead_ms"], abs=0.51)
 
 
-async def test_embeddings_and_metrics_tell_the_same_times(gateway):
+async def test_embeddings_and_metrics_report_the_same_times(gateway):
     await settled(gateway)
     before = await samples(gateway)
     async with gateway.client(KEY) as client:

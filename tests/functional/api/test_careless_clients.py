@@ -122,7 +122,7 @@ async def test_a_connection_goes_on_after_head(gateway):
         ("OPTIONS", "/v1/models", 405, "GET, HEAD"),
     ],
 )
-async def test_other_methods_are_told_which_there_are(gateway, method, path, status, allowed):
+async def test_other_methods_are_405_with_the_allowed_methods(gateway, method, path, status, allowed):
     async with gateway.client(sample.ALICE) as client:
         answer = await client.request(method, path)
     assert (answer.status_code, answer.headers.get("allow")) == (status, allowed)

@@ -45,7 +45,7 @@ async def test_a_slash_too_many_is_left_out(gateway, upstream, path):
         ("//metrics", b"200"),
     ],
 )
-async def test_so_it_is_for_what_is_read(gateway, path, status):
+async def test_careless_get_paths_have_the_right_status(gateway, path, status):
     got = await spoken(gateway, head(path, b"GET", lines=CLOSE, host=b"127.0.0.1"))
     assert got.startswith(b"HTTP/1.1 " + status), got[:300]
 

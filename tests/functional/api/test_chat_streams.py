@@ -34,7 +34,7 @@ def text_of(events):
     return "".join(delta.get("content") or "" for delta in deltas)
 
 
-async def test_it_is_an_event_stream_that_nobody_buffers(gateway, upstream):
+async def test_event_stream_has_headers_that_disable_buffering(gateway, upstream):
     answer, events = await stream(gateway, upstream, {})
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"

@@ -65,7 +65,7 @@ async def simulate(gateway, key, body, status=200, headers=None):
     return answer.json()
 
 
-async def test_it_reports_the_route_the_cost_and_what_binds(gateway):
+async def test_dry_run_reports_route_cost_and_binding_limit(gateway):
     report = await simulate(
         gateway, RICH, {"endpoint": "chat.completions", "body": question("sim", max_tokens=100)}
     )
@@ -89,7 +89,7 @@ async def test_it_reports_the_route_the_cost_and_what_binds(gateway):
     assert {each["scope"] for each in report["budgets"]} == {"key", "tenant"}
 
 
-async def test_it_agrees_with_what_then_happens_and_takes_nothing(gateway, upstream):
+async def test_dry_run_agrees_with_the_call_and_takes_nothing(gateway, upstream):
     upstream.script("up-sim-a", {"prompt_tokens": 10, "chunks": 5})
     body = question("sim", max_tokens=50)
     before = await standing(gateway, RICH)
@@ -106,7 +106,7 @@ async def test_it_agrees_with_what_then_happens_and_takes_nothing(gateway, upstr
     assert f"{reports[0]['cost']['worst_case_usd']} USD was held" in told
 
 
-async def test_it_refuses_with_the_error_that_the_call_would_get(gateway):
+async def test_dry_run_refuses_with_the_error_that_the_call_would_get(gateway):
     for key, body in (
         (POOR, question("sim", max_tokens=1000)),
         (RICH, question("nobody")),
@@ -153,7 +153,7 @@ async def test_the_endpoint_follows_from_the_shape_and_hints_count(gateway):
     assert [each["deployment"] for each in hinted["route"]["deployments"]] == ["sim-b"]
 
 
-async def test_it_is_guarded_like_every_endpoint(gateway):
+async def test_dry_run_is_guarded_like_every_endpoint(gateway):
     nobody = await simulate(gateway, None, question("sim"), status=401)
     assert nobody["error"]["code"] == "invalid_api_key"
     unknown = await simulate(gateway, RICH, {"endpoint": "weather", "body": {}}, status=400)
@@ -163,7 +163,7 @@ async def test_it_is_guarded_like_every_endpoint(gateway):
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, "invalid_json")
 
 
-async def test_it_says_which_other_model_would_answer_and_why(gateway):
+async def test_dry_run_reports_the_fallback_model_and_the_reason(gateway):
     long = question("small") | {"messages": [{"role": "user", "content": "one two three " * 100}]}
     short = (await simulate(gateway, RICH, question("small")))["route"]
     assert (short["fallback"], short["deployments"][0]["model"]) == (None, "small")
@@ -181,7 +181,7 @@ async def test_it_says_which_other_model_would_answer_and_why(gateway):
     )
 
 
-async def test_it_says_that_the_budget_would_cut_the_output(gateway):
+async def test_dry_run_reports_that_the_budget_would_lower_the_cap(gateway):
     body = question("sim", max_tokens=1000)
     report = await simulate(gateway, THRIFTY, body)
     assert (report["admitted"], report["clamped"]) == (True, True)
@@ -190,7 +190,7 @@ async def test_it_says_that_the_budget_would_cut_the_output(gateway):
     assert report["cost"]["worst_case_nanousd"] <= 500_000
 
 
-async def test_it_says_which_arm_a_user_is_in(gateway):
+async def test_dry_run_reports_the_arm_of_a_user(gateway):
     for user in ("a", "b", "c"):
         route = (await simulate(gateway, RICH, question("arms", user=user)))["route"]
         answer = await ask(gateway.url, RICH, question("arms", user=user))

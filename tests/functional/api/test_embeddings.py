@@ -22,7 +22,7 @@ async def post(gateway, **body):
 
 
 @pytest.mark.parametrize("form", INPUTS)
-async def test_it_takes_every_form_of_input(gateway, upstream, form):
+async def test_embeddings_take_every_form_of_input(gateway, upstream, form):
     given, count = INPUTS[form]
     answer = await post(gateway, input=given)
     assert answer.status_code == 200, answer.text
@@ -49,19 +49,19 @@ async def test_the_clients_of_openai_decode_both(gateway):
     assert packed.data[0].embedding == plain.data[0].embedding == [1.0, *[0.0] * 7]
 
 
-async def test_it_is_priced_by_its_input(gateway):
+async def test_embeddings_are_priced_by_their_input(gateway):
     answer = await post(gateway, input=["a", "b"])
     assert answer.headers["x-gateway-cost-usd"] == "0.000008"
 
 
 @pytest.mark.parametrize("given", ["", [], 5, None, {"a": 1}, True])
-async def test_it_refuses_what_is_no_input(gateway, given):
+async def test_embeddings_with_an_invalid_input_are_refused(gateway, given):
     answer = await post(gateway, input=given)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "input"
 
 
-async def test_it_refuses_a_missing_input(gateway):
+async def test_embeddings_without_input_are_refused(gateway):
     answer = await post(gateway)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "missing_required_parameter"

@@ -72,7 +72,7 @@ def said(answer):
         (NARROW, "demochat", "demo-chat"),
     ],
 )
-async def test_a_wrong_name_is_told_the_right_one(gateway, key, wrong, meant):
+async def test_wrong_name_error_suggests_the_right_one(gateway, key, wrong, meant):
     answer = await ask(gateway.url, key, question(wrong))
     assert (answer.status, answer.error["code"]) == (404, "model_not_found")
     assert f"The model '{wrong}' does not exist. Did you mean '{meant}'?" in said(answer)
@@ -107,7 +107,7 @@ async def test_a_model_that_is_not_allowed_is_refused_with_what_is(gateway):
         ),
     ],
 )
-async def test_the_wrong_endpoint_is_told_the_right_one(gateway, path, body, words):
+async def test_wrong_endpoint_error_names_the_right_one(gateway, path, body, words):
     answer = await ask(gateway.url, WIDE, body, path=path)
     assert (answer.status, answer.error["code"], said(answer)) == (400, "wrong_model_type", words)
 
@@ -134,7 +134,7 @@ async def test_a_wrong_body_is_explained_in_words_of_json(gateway, change, words
 
 
 @pytest.mark.parametrize("asked", ["0", "1e3", "9999999", "-1"])
-async def test_a_wrong_deadline_is_told_its_unit(gateway, asked):
+async def test_wrong_deadline_error_names_the_unit(gateway, asked):
     answer = await ask(gateway.url, WIDE, question("demo-chat"), headers={"x-request-timeout-ms": asked})
     assert "a whole number of milliseconds from 1 to 600,000" in said(answer)
 

@@ -1,4 +1,4 @@
-"""manage.py explain: the story of a call, for whoever has its X-Request-ID."""
+"""manage.py explain: the story of a call, found by its X-Request-ID."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
         yield server
 
 
-async def test_it_tells_who_asked_where_it_went_and_what_it_cost(gateway, upstream):
+async def test_explain_names_caller_route_and_cost(gateway, upstream):
     upstream.script("up-told-a", {"kind": "status", "status": 503})
     upstream.script("up-told-b", {"prompt_tokens": 12, "chunks": 7})
     answer = await ask(gateway.url, KEY, question("told", stream=True))
@@ -91,7 +91,7 @@ async def test_it_tells_who_asked_where_it_went_and_what_it_cost(gateway, upstre
     assert "  It ended well, with HTTP 200, " in told
 
 
-async def test_a_running_call_is_told_as_far_as_it_went(gateway, upstream):
+async def test_a_running_call_is_explained_up_to_its_current_state(gateway, upstream):
     upstream.script("up-told-waits", {"hold_before_head": True})
     asked = asyncio.create_task(ask(gateway.url, KEY, question("waits")))
     [seen] = await upstream.wait("arrived", model="up-told-waits")
@@ -102,7 +102,7 @@ async def test_a_running_call_is_told_as_far_as_it_went(gateway, upstream):
     assert "It has not ended" in told
 
 
-async def test_it_says_when_no_provider_was_reached_or_nobody_knows_the_call(gateway):
+async def test_explain_covers_calls_without_attempts_and_unknown_calls(gateway):
     answer = await ask(gateway.url, KEY, question("dead"))
     assert answer.status == 502
     refused = await ask(gateway.url, KEY, question("nobody"))
@@ -127,7 +127,7 @@ async def told_of(gateway, *answers):
     return [lines for _, lines in done]
 
 
-async def test_it_says_why_another_model_answered_what_broke_off_and_what_was_cut(gateway, upstream):
+async def test_explain_covers_fallbacks_broken_streams_and_lowered_caps(gateway, upstream):
     filtered = {"error": {"message": "no", "code": "content_filter"}}
     upstream.script("up-told-strict", {"kind": "status", "status": 400, "body": filtered})
     long = {"messages": [{"role": "user", "content": "one two three " * 100}]}
@@ -176,14 +176,14 @@ def it_tells_a_stream_to_its_end(lines):
 
 def it_says_what_was_clamped_and_why(lines, cap):
     assert f"  Its output was cut to {cap} tokens: more did not fit into the budget." in lines
-    assert any("for its prompt at a token a byte" in line for line in lines)  # nobody knows its tokenizer
+    assert any("for its prompt at a token a byte" in line for line in lines)  # its tokenizer is unknown
 
 
 def mirrored(gateway):
     return [row["id"] for row in committed(gateway) if row["deployment"] == "told-o"]
 
 
-async def test_the_arm_and_the_mirror_of_a_call_are_told(gateway, upstream):
+async def test_explain_names_the_arm_and_the_mirror_of_a_call(gateway, upstream):
     answer = await ask(gateway.url, KEY, question("arms", user="u1"))
     arm = answer.headers["x-gateway-deployment"]
     await upstream.wait("ended", model="up-told-o")

@@ -20,7 +20,7 @@ CAREFUL = "sk-careful.careful-secret"
 TWIN = "sk-twin.twin-secret"  # another key of the same tenant
 KEEPER = "sk-keeper.keeper-secret"  # its tenant lets finished streams be kept
 MOST_TURNS = 10
-LEFT_S = 20.0  # less than the lease of a claim, which would let anybody in
+LEFT_S = 20.0  # less than the lease of a claim, after which a retry would be admitted
 MODELS = ["once", "other", "flaky", "streamed", "broken", "left", "empty", "late"]
 
 
@@ -53,7 +53,7 @@ async def rows(gateway, name):
     return [row for row in await whole_ledger(gateway) if row["idempotency_key"] == name]
 
 
-async def test_of_fifty_at_once_one_is_called_and_the_others_wait_or_hear_the_same(gateway, upstream):
+async def test_fifty_concurrent_retries_make_one_call_and_share_its_answer(gateway, upstream):
     upstream.script("up-idem-once", {"delay": 0.2})
     answers = await asyncio.gather(*(repeat(gateway, "fifty", question("once")) for _ in range(50)))
     served = [answer for answer in answers if answer.status == 200]
@@ -144,7 +144,7 @@ async def test_a_kept_stream_is_given_again_event_by_event(gateway, upstream):
     assert len(upstream.seen(model="up-idem-streamed")) == 1
 
 
-async def test_a_stream_that_nobody_may_keep_is_neither_repeated_nor_given_again(gateway, upstream):
+async def test_a_stream_that_may_not_be_stored_is_neither_repeated_nor_replayed(gateway, upstream):
     body = question("streamed", stream=True)
     first = await repeat(gateway, "unkept", body)
     again = await repeat(gateway, "unkept", body)

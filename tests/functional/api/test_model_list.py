@@ -12,7 +12,7 @@ async def get(gateway, path, key):
         return await client.get(path)
 
 
-async def test_it_lists_the_aliases_in_openais_shape(gateway):
+async def test_model_list_has_the_aliases_in_openais_shape(gateway):
     answer = await get(gateway, "/v1/models", sample.ALICE)
     assert answer.status_code == 200
     body = answer.json()
@@ -24,7 +24,7 @@ async def test_it_lists_the_aliases_in_openais_shape(gateway):
         assert model["created"] > 1_700_000_000
 
 
-async def test_it_names_no_upstream_model_and_no_address(gateway):
+async def test_model_list_names_no_upstream_model_and_no_address(gateway):
     text = (await get(gateway, "/v1/models", sample.ALICE)).text
     assert "up-" not in text
     assert "127.0.0.1" not in text
@@ -39,7 +39,7 @@ async def test_a_key_for_embeddings_may_list(gateway):
     assert (await get(gateway, "/v1/models", sample.ONLY_EMBEDDINGS)).status_code == 200
 
 
-async def test_it_describes_one_model(gateway):
+async def test_model_endpoint_describes_one_model(gateway):
     listed = (await get(gateway, "/v1/models", sample.ALICE)).json()["data"]
     answer = await get(gateway, "/v1/models/chat", sample.ALICE)
     assert answer.json() == next(model for model in listed if model["id"] == "chat")
@@ -57,11 +57,11 @@ async def test_a_model_one_may_not_use_looks_like_one_that_is_not_there(gateway)
     ("key", "status"),
     [(None, 401), ("sk-nobody.nothing", 401), (sample.EXPIRED, 401), (sample.SUSPENDED, 403)],
 )
-async def test_it_asks_who_is_there(gateway, key, status):
+async def test_model_list_requires_a_key(gateway, key, status):
     assert (await get(gateway, "/v1/models", key)).status_code == status
 
 
-async def test_an_alias_may_contain_a_slash(fresh_gateway, upstream):
-    gateway = fresh_gateway({"model_catalog": [sample.row("team/model:1", "up-slash", upstream.base_url)]})
+async def test_an_alias_may_contain_a_slash(gateway_factory, upstream):
+    gateway = gateway_factory({"model_catalog": [sample.row("team/model:1", "up-slash", upstream.base_url)]})
     answer = await get(gateway, "/v1/models/team/model:1", sample.ALICE)
     assert answer.json()["id"] == "team/model:1"

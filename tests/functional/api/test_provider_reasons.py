@@ -1,4 +1,4 @@
-"""Why a try failed: the client hears it where it is his, the operator always, and nobody hears the provider's key."""
+"""Why an attempt failed: the client learns it for its own faults, the operator always; the key is never shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
 # C26, C34, C35, C36: reasons
 
 
-async def test_a_request_that_no_minute_can_take_hears_why(gateway, upstream):
+async def test_a_request_larger_than_a_minutes_limit_explains_why(gateway, upstream):
     model = ALONE[14]
     upstream.script(
         f"up-{model}", says(429, {"error": {"message": TOO_LARGE, "code": "rate_limit_exceeded"}})
@@ -30,7 +30,7 @@ async def test_a_request_that_no_minute_can_take_hears_why(gateway, upstream):
     assert (answer.status, answer.error["message"]) == (413, TOO_LARGE)
 
 
-async def test_all_are_told_the_same_wait(gateway, upstream):
+async def test_all_clients_get_the_same_retry_after(gateway, upstream):
     model = ALONE[15]
     upstream.script(f"up-{model}", says(429, "", headers={"retry-after": "561635"}))
     first = await ask(gateway.url, sample.ALICE, question(model))
@@ -77,7 +77,7 @@ UNREACHED = {"refused": "connect_refused", "nameless": "dns", "plain": "tls"}
 
 
 @pytest.mark.parametrize("model", UNREACHED)
-async def test_a_try_that_never_connected_is_counted_and_told(gateway, model):
+async def test_an_attempt_that_never_connected_is_counted_and_reported(gateway, model):
     answer = await ask(gateway.url, sample.ALICE, question(model))
     assert answer.status == 502
     lines = await lines_of(gateway, answer.headers["x-request-id"])
@@ -92,7 +92,7 @@ async def test_a_timeout_says_which(gateway, upstream):
     assert (await metrics_of(gateway, "silent-1"))["timeout_first_byte"] >= 1
 
 
-async def test_an_error_in_the_middle_of_a_stream_is_told(gateway, upstream):
+async def test_an_error_in_the_middle_of_a_stream_is_reported(gateway, upstream):
     model = ALONE[25]
     upstream.script(f"up-{model}", {"end": "error", "after": 2})
     answer = await ask(gateway.url, sample.ALICE, question(model, stream=True))

@@ -40,7 +40,7 @@ def refusal(answer):
     ],
     ids=["empty", "words", "cut", "trailing", "bom", "utf8", "nan"],
 )
-async def test_it_refuses_what_is_no_json(gateway, body):
+async def test_a_body_that_is_no_json_is_refused(gateway, body):
     answer = await send(gateway, "POST", CHAT, content=body, headers=JSON)
     assert refusal(answer)[:2] == (400, "invalid_json")
 
@@ -68,13 +68,13 @@ async def test_it_refuses_what_is_no_json(gateway, body):
         ({"stream_options": [], "stream": True}, "stream_options"),
     ],
 )
-async def test_it_names_the_field_that_is_wrong(gateway, change, param):
+async def test_error_names_the_wrong_field(gateway, change, param):
     answer = await send(gateway, "POST", CHAT, json={**question("chat"), **change})
     assert refusal(answer) == (400, "invalid_value", param)
 
 
 @pytest.mark.parametrize("field", ["model", "messages"])
-async def test_it_names_the_field_that_is_missing(gateway, field):
+async def test_error_names_the_missing_field(gateway, field):
     body = {name: value for name, value in question("chat").items() if name != field}
     answer = await send(gateway, "POST", CHAT, json=body)
     assert refusal(answer) == (400, "missing_required_parameter", field)
@@ -87,7 +87,7 @@ async def test_a_body_must_be_an_object(gateway, body):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x", "", None])
-async def test_it_wants_json_declared(gateway, content_type):
+async def test_a_body_not_declared_as_json_is_refused(gateway, content_type):
     headers = {} if content_type is None else {"content-type": content_type}
     answer = await send(gateway, "POST", CHAT, content=b"{}", headers=headers)
     assert refusal(answer)[:2] == (415, "unsupported_media_type")
@@ -110,19 +110,19 @@ async def test_it_wants_json_declared(gateway, content_type):
         (sample.ALICE, "badrow", 503, "no_deployment_available"),
     ],
 )
-async def test_it_says_who_may_not_do_what(gateway, key, model, status, code):
+async def test_refusals_have_the_right_status_and_code(gateway, key, model, status, code):
     answer = await send(gateway, "POST", CHAT, key, json=question(model))
     assert refusal(answer)[:2] == (status, code)
 
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "bearer", "sk-alice.alice-secret", "Bearer é"])
-async def test_other_ways_to_say_who_one_is_are_refused(gateway, value):
+async def test_other_authentication_schemes_are_refused(gateway, value):
     headers = {"authorization": value.encode("latin-1")}
     answer = await send(gateway, "POST", CHAT, None, json=question("chat"), headers=headers)
     assert refusal(answer)[:2] == (401, "invalid_api_key")
 
 
-async def test_refusals_of_keys_do_not_tell_which_prefixes_exist(gateway):
+async def test_refusals_of_keys_do_not_reveal_which_prefixes_exist(gateway):
     wrong = await send(gateway, "POST", CHAT, "sk-alice.wrong-secret", json=question("chat"))
     unknown = await send(gateway, "POST", CHAT, "sk-nobody.wrong-secret", json=question("chat"))
     assert wrong.text == unknown.text
@@ -143,16 +143,16 @@ async def test_unknown_paths_are_answered_in_the_envelope(gateway, path):
         ("POST", "/v1/models", "GET"),
     ],
 )
-async def test_wrong_methods_are_told_the_right_one(gateway, method, path, allowed):
+async def test_wrong_methods_are_405_with_the_right_one(gateway, method, path, allowed):
     answer = await send(gateway, method, path)
     assert refusal(answer)[:2] == (405, "method_not_allowed")
     assert allowed in answer.headers["allow"]
 
 
-async def test_a_model_without_a_price_is_refused_with_a_hint(fresh_gateway, upstream):
+async def test_a_model_without_a_price_is_refused_with_a_hint(gateway_factory, upstream):
     priced = sample.row("unpriced", "surely-in-no-price-map", upstream.base_url)
     row = {name: value for name, value in priced.items() if not name.startswith("price")}
-    gateway = fresh_gateway({"model_catalog": [row, {**row, "alias": "gift", "free": True}]})
+    gateway = gateway_factory({"model_catalog": [row, {**row, "alias": "gift", "free": True}]})
     answer = await send(gateway, "POST", CHAT, json=question("unpriced"))
     assert refusal(answer) == (403, "model_unpriced", "model")
     assert "price" in answer.json()["error"]["message"]
@@ -160,8 +160,8 @@ async def test_a_model_without_a_price_is_refused_with_a_hint(fresh_gateway, ups
     assert (given.status_code, given.headers["x-gateway-cost-usd"]) == (200, "0.00")
 
 
-async def test_nothing_refused_reaches_a_provider_or_the_ledger(fresh_gateway, upstream):
-    gateway = fresh_gateway()
+async def test_nothing_refused_reaches_a_provider_or_the_ledger(gateway_factory, upstream):
+    gateway = gateway_factory()
     for body in ({}, question("nowhere"), question("badrow"), question("m3", n=0)):
         await send(gateway, "POST", CHAT, json=body)
     gateway.stop()

@@ -52,7 +52,7 @@ def said(text):
     return [{"role": "user", "content": text}]
 
 
-async def test_it_answers_in_sentences_that_mention_the_question(client):
+async def test_simulator_answers_in_sentences_that_mention_the_question(client):
     answer = await client.chat.completions.create(
         model=MODEL, messages=said("Tell me about the harbor of Lisbon")
     )
@@ -80,19 +80,19 @@ async def test_the_same_question_has_the_same_answer_streamed_or_not(client):
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
 
 
-async def test_it_sends_no_usage_in_a_stream_unless_asked(client):
+async def test_simulator_sends_no_usage_in_a_stream_unless_asked(client):
     stream = await client.chat.completions.create(model=MODEL, messages=said("hello"), stream=True)
     assert not [chunk async for chunk in stream if chunk.usage is not None or not chunk.choices]
 
 
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
-async def test_it_stops_at_the_token_limit_and_says_so(client, field):
+async def test_simulator_stops_at_the_token_limit_and_says_so(client, field):
     answer = await client.chat.completions.create(model=MODEL, messages=said("hello"), **{field: 5})
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage.completion_tokens == 5
 
 
-async def test_it_ends_before_a_stop_sequence(client):
+async def test_simulator_ends_before_a_stop_sequence(client):
     whole = await client.chat.completions.create(model=MODEL, messages=said("hello"))
     text = whole.choices[0].message.content or ""
     word = text.split()[4]
@@ -101,7 +101,7 @@ async def test_it_ends_before_a_stop_sequence(client):
     assert answer.choices[0].finish_reason == "stop"
 
 
-async def test_it_gives_as_many_choices_as_asked_and_bills_them_all(client):
+async def test_simulator_gives_as_many_choices_as_asked_and_bills_them_all(client):
     answer = await client.chat.completions.create(model=MODEL, messages=said("hello"), n=3, logprobs=True)
     texts = [choice.message.content for choice in answer.choices]
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
@@ -110,7 +110,7 @@ async def test_it_gives_as_many_choices_as_asked_and_bills_them_all(client):
     assert "".join(token.token for token in tokens) == texts[0]
 
 
-async def test_it_interleaves_the_choices_of_a_stream(client):
+async def test_simulator_interleaves_the_choices_of_a_stream(client):
     async with client.chat.completions.stream(model=MODEL, messages=said("hello"), n=2) as stream:
         final = await stream.get_final_completion()
     whole = await client.chat.completions.create(model=MODEL, messages=said("hello"), n=2)
@@ -125,7 +125,7 @@ async def test_it_interleaves_the_choices_of_a_stream(client):
         ("auto", "What is the weather in Paris"),
     ],
 )
-async def test_it_calls_a_tool_that_is_forced_or_asked_for(client, choice, question):
+async def test_simulator_calls_a_tool_that_is_forced_or_asked_for(client, choice, question):
     answer = await client.chat.completions.create(
         model=MODEL, messages=said(question), tools=[WEATHER], tool_choice=choice
     )
@@ -137,7 +137,7 @@ async def test_it_calls_a_tool_that_is_forced_or_asked_for(client, choice, quest
     assert answer.choices[0].finish_reason == "tool_calls"
 
 
-async def test_it_speaks_after_the_tool_has_answered(client):
+async def test_simulator_answers_in_text_after_a_tool_result(client):
     question = said("What is the weather in Paris")
     asked = await client.chat.completions.create(model=MODEL, messages=question, tools=[WEATHER])
     message = asked.choices[0].message
@@ -175,7 +175,7 @@ class Everything(BaseModel):
     pair: tuple[int, str]
 
 
-async def test_it_fills_a_pydantic_model(client):
+async def test_simulator_fills_a_pydantic_model(client):
     parsed = await client.chat.completions.parse(model=MODEL, messages=said("hi"), response_format=Everything)
     made = parsed.choices[0].message.parsed
     assert isinstance(made, Everything)
@@ -222,7 +222,7 @@ async def test_base64_and_float_embeddings_are_the_same_numbers(client, given):
 
 
 @pytest.mark.parametrize("shape", ["url", "b64_json"])
-async def test_it_draws_png_files_of_the_size_asked_for(client, shape):
+async def test_simulator_draws_png_files_of_the_size_asked_for(client, shape):
     asked = {
         "model": "simulator-image",
         "prompt": "a boat",
@@ -242,7 +242,7 @@ async def test_it_draws_png_files_of_the_size_asked_for(client, shape):
 
 
 @pytest.mark.parametrize(("shape", "start"), [("mp3", b"\xff\xfb"), ("wav", b"RIFF"), ("pcm", b"\x00\x00")])
-async def test_it_speaks_for_as_long_as_the_text_takes(client, shape, start):
+async def test_simulator_audio_is_as_long_as_its_text_takes(client, shape, start):
     short = await client.audio.speech.create(model="tts", voice="alloy", input="Hi.", response_format=shape)
     long = await client.audio.speech.create(
         model="tts", voice="alloy", input="Hi. " * 99, response_format=shape
@@ -251,7 +251,7 @@ async def test_it_speaks_for_as_long_as_the_text_takes(client, shape, start):
     assert len(long.content) > len(short.content)
 
 
-async def test_it_transcribes_what_it_spoke_and_knows_how_long_it_was(client):
+async def test_simulator_transcribes_its_own_audio_with_its_length(client):
     spoken = await client.audio.speech.create(
         model="tts", voice="alloy", input="Hello!" * 10, response_format="wav"
     )
@@ -266,7 +266,7 @@ async def test_it_transcribes_what_it_spoke_and_knows_how_long_it_was(client):
     assert titles.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:04.000\n")
 
 
-async def test_it_lists_its_models(client):
+async def test_simulator_lists_its_models(client):
     assert MODEL in [model.id async for model in client.models.list()]
 
 
@@ -282,7 +282,7 @@ async def test_it_lists_its_models(client):
         (b'{"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":0}', "max_tokens"),
     ],
 )
-async def test_it_refuses_what_openai_refuses(base_url, body, param):
+async def test_simulator_refuses_what_openai_refuses(base_url, body, param):
     async with httpx.AsyncClient() as client:
         answer = await client.post(f"{base_url}/chat/completions", content=body)
         nowhere = await client.post(f"{base_url}/nowhere", content=body)

@@ -48,7 +48,7 @@ async def test_the_same_question_of_two_tenants_is_in_two_caches(
 
 
 @pytest.mark.parametrize("member", ["user", "safety_identifier", "prompt_cache_key", "cache_salt"])
-async def test_names_leave_as_the_tenants_own_whoever_serves_them(gateway, upstream, member):
+async def test_names_are_sent_salted_per_tenant_to_every_provider(gateway, upstream, member):
     said = [
         (await sent(gateway, upstream, key, "plain", **{member: "jane"}))[member]
         for key in (sample.ALICE, sample.BOB)

@@ -22,7 +22,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
         yield server
 
 
-async def test_what_each_deployment_did_or_why_it_could_not_is_told(gateway, upstream):
+async def test_each_deployments_result_or_skip_reason_is_reported(gateway, upstream):
     """Of calls that were refused for a different reason each; their stories are told by one command."""
     answers = await failed_at_the_provider(gateway, upstream)
     answers["closed"] = await ask(gateway.url, OPEN, question("why-closed"))
@@ -103,7 +103,7 @@ KEYS = {
 }
 
 
-async def test_what_is_wrong_with_a_key_is_told_and_which_side_a_price_lacks(gateway):
+async def test_the_fault_of_a_key_and_the_missing_side_of_a_price_are_reported(gateway):
     answers = [await ask(gateway.url, key, question("why")) for key in KEYS]
     answers.append(await ask(gateway.url, "", question("why"), headers={"authorization": ""}))
     unpriced = [await ask(gateway.url, OPEN, question(model)) for model in ("why-no-output", "why-no-price")]
@@ -130,7 +130,7 @@ async def test_the_list_of_the_back_office_says_it_in_short(gateway):
     assert said[0].startswith("why-keyless-1 of why-keyless: ")
 
 
-async def test_a_guessed_key_too_many_is_told(gateway):
+async def test_too_many_guessed_keys_are_reported(gateway):
     """The last one: the address of these tests has guessed too much then."""
 
     async def guessed():

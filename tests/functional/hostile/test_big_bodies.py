@@ -69,7 +69,7 @@ async def test_a_chunked_body_is_refused_when_it_passes_the_limit(gateway):
     assert found == (413, "request_too_large")
 
 
-async def test_httpx_is_told_too(gateway):
+async def test_httpx_reads_the_refusal_too(gateway):
     async with gateway.client(sample.ALICE) as client:
         body = b'{"x":"' + b"x" * 25 * MB + b'"}'
         answer = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
@@ -110,8 +110,8 @@ async def test_lengths_that_two_servers_could_read_differently_are_refused(gatew
     assert said.split(b" ")[1:2] == [b"400"] or not said
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(fresh_gateway):
-    gateway = fresh_gateway()
+async def test_a_client_that_disconnects_in_its_body_disturbs_no_other_call(gateway_factory):
+    gateway = gateway_factory()
     address = urlsplit(gateway.url)
     _, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head_of("content-length: 1000") + b'{"model":')

@@ -17,8 +17,8 @@ ROOM = 4  # MB; two for one tenant
 
 
 @pytest.fixture
-def narrow(fresh_gateway, upstream):
-    return fresh_gateway(
+def gateway_with_small_body_memory(gateway_factory, upstream):
+    return gateway_factory(
         {
             "server": {"body_limit_mb": 2, "bodies_in_flight_mb": ROOM, "workers": 1},  # one worker's room
             "model_catalog": [
@@ -51,40 +51,49 @@ async def begin(gateway, key, framing, piece=b""):
     return answer, json.loads(body)["error"]["code"]
 
 
-async def test_beyond_the_bound_nothing_more_is_read_and_small_calls_go_on(narrow, upstream):
+async def test_beyond_the_bound_nothing_more_is_read_and_small_calls_go_on(
+    gateway_with_small_body_memory, upstream
+):
     upstream.script("up-stuck", {"hold_before_head": True})
     calls = [
-        asyncio.create_task(ask(narrow.url, key, large()))
+        asyncio.create_task(ask(gateway_with_small_body_memory.url, key, large()))
         for key in (sample.ALICE, sample.BOB, sample.CHARLIE)
     ]
     await upstream.wait("arrived", model="up-stuck", count=3)
 
     refused, code = await begin(
-        narrow, sample.ALICE, f"content-length: {MB}"
+        gateway_with_small_body_memory, sample.ALICE, f"content-length: {MB}"
     )  # a second one is over her half
     assert (refused.split()[1], code) == ("503", "overloaded")
     assert "retry-after: " in refused
     grown, code = await begin(
-        narrow, sample.BOB, "transfer-encoding: chunked", b"100000\r\n" + b" " * MB + b"\r\n"
+        gateway_with_small_body_memory,
+        sample.BOB,
+        "transfer-encoding: chunked",
+        b"100000\r\n" + b" " * MB + b"\r\n",
     )
     assert (grown.split()[1], code) == ("503", "overloaded")
-    assert (await ask(narrow.url, sample.ALICE, question("m1"))).status == 200
+    assert (await ask(gateway_with_small_body_memory.url, sample.ALICE, question("m1"))).status == 200
 
-    async with narrow.client() as client:
+    async with gateway_with_small_body_memory.client() as client:
         assert 'gateway_shed_total{reason="bodies"} 2.0' in (await client.get("/metrics")).text
     upstream.release(model="up-stuck")
     assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 3
     upstream.script("up-stuck", {})
-    assert (await ask(narrow.url, sample.ALICE, large())).status == 200  # what was taken came back
+    assert (
+        await ask(gateway_with_small_body_memory.url, sample.ALICE, large())
+    ).status == 200  # what was taken came back
 
 
-async def test_a_crowd_of_large_bodies_takes_no_more_memory_than_was_set(narrow, upstream):
+async def test_a_crowd_of_large_bodies_takes_no_more_memory_than_was_set(
+    gateway_with_small_body_memory, upstream
+):
     upstream.script("up-stuck", {"hold_before_head": True})
-    before, earlier = resident(narrow.pid), len(upstream.seen(model="up-stuck"))
+    before, earlier = resident(gateway_with_small_body_memory.pid), len(upstream.seen(model="up-stuck"))
     keys = [sample.ALICE, sample.BOB, sample.CHARLIE] * 20
-    calls = [asyncio.create_task(ask(narrow.url, key, large())) for key in keys]
+    calls = [asyncio.create_task(ask(gateway_with_small_body_memory.url, key, large())) for key in keys]
     await eventually(lambda: sum(call.done() for call in calls), lambda done: done >= len(keys) - 3)
-    grown = resident(narrow.pid) - before
+    grown = resident(gateway_with_small_body_memory.pid) - before
     running = len(upstream.seen(model="up-stuck")) - earlier
     upstream.script("up-stuck", {})  # also for those who have not arrived there yet
     upstream.release(model="up-stuck")

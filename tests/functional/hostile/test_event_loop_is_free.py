@@ -166,7 +166,7 @@ async def test_a_prompt_that_is_too_long_for_the_model_is_counted_and_refused(me
 
 
 @pytest.mark.parametrize("name", each(["code", "a true picture"], {"code"}))
-async def test_what_would_happen_to_it(measured, name):
+async def test_a_dry_run_of_a_hostile_body_is_answered(measured, name):
     body = hostile_bodies.EVERY[name](SIZE)
     for question in (body, b'{"body":' + body[:-1] + b"}}"):
         answer = await measured.post(SIMULATE, question)
@@ -174,7 +174,7 @@ async def test_what_would_happen_to_it(measured, name):
 
 
 @pytest.mark.parametrize("usage", ["always", "never"])
-async def test_a_usage_that_nobody_says_is_counted_beside_the_loop(measured, upstream, usage):
+async def test_unreported_usage_is_counted_outside_the_event_loop(measured, upstream, usage):
     upstream.script("up-wide", {"kind": "status", "status": 200, "body": answer_of(b'"a short one"', usage)})
     answer = await measured.post(CHAT, hostile_bodies.SERVED["code"](QUARTER))
     upstream.script("up-wide", {})

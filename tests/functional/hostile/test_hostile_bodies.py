@@ -98,9 +98,9 @@ async def test_of_two_models_in_one_body_the_priced_one_is_called(gateway, upstr
     assert len(upstream.seen(model="up-m18")) == earlier + 1
 
 
-async def test_a_picture_cannot_be_hidden_from_the_budget_by_its_spelling(fresh_gateway):
+async def test_a_picture_cannot_be_hidden_from_the_budget_by_its_spelling(gateway_factory):
     keys = [sample.key("alice-co", "sk-poor.poor-secret", budget_usd=0.000_001)]
-    gateway = fresh_gateway({"bootstrap": {"api_keys": keys}})
+    gateway = gateway_factory({"bootstrap": {"api_keys": keys}})
     asked = b'"messages":[{"role":"user","content":[{"type":"%s","%s":{"url":"https://example.com/x.png"}}]}]'
     needed = []
     for word in (b"image_url", b"im\\u0061ge_url"):

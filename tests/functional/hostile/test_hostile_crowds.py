@@ -123,8 +123,8 @@ async def test_callers_running_streams_are_not_ended_by_strangers(small, upstrea
         assert [line async for line in lines if line][-1] == "data: [DONE]"
 
 
-async def test_an_address_keeps_no_more_strangers_than_its_share(fresh_gateway):
-    gateway = fresh_gateway({"server": {"workers": 1, "max_connections_per_address": 20}})
+async def test_an_address_keeps_no_more_strangers_than_its_share(gateway_factory):
+    gateway = gateway_factory({"server": {"workers": 1, "max_connections_per_address": 20}})
     with crowd(gateway) as strangers:
         for _ in range(4):
             await strangers.come(20, HEALTH)
@@ -133,8 +133,8 @@ async def test_an_address_keeps_no_more_strangers_than_its_share(fresh_gateway):
             assert await count(client, r'gateway_connections_closed_total\{reason="address"\}') >= 40
 
 
-async def test_a_connection_is_kept_idle_for_callers_only(fresh_gateway):
-    gateway = fresh_gateway({"server": {"unauthenticated_keep_alive": "500ms"}})
+async def test_a_connection_is_kept_idle_for_callers_only(gateway_factory):
+    gateway = gateway_factory({"server": {"unauthenticated_keep_alive": "500ms"}})
     async with gateway.client(sample.ALICE) as caller:
         answer = await caller.get("/v1/models")
         used = answer.extensions["network_stream"].get_extra_info("client_addr")
@@ -147,8 +147,8 @@ async def test_a_connection_is_kept_idle_for_callers_only(fresh_gateway):
         assert again.extensions["network_stream"].get_extra_info("client_addr") == used
 
 
-async def test_a_trusted_proxy_keeps_its_connections(fresh_gateway):
-    gateway = fresh_gateway(
+async def test_a_trusted_proxy_keeps_its_connections(gateway_factory):
+    gateway = gateway_factory(
         {"server": {"unauthenticated_keep_alive": "300ms", "trusted_proxies": ["127.0.0.1"]}}
     )
     async with gateway.client() as proxy:

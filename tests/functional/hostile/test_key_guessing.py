@@ -1,4 +1,4 @@
-"""Somebody guesses keys from an address that others share: who holds a key is served, however new it is."""
+"""Keys are guessed from a shared address: callers with a valid key are served, however new it is."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ async def call(gateway, key):
         return await client.post(CHAT, json=question("chat"))
 
 
-async def test_a_valid_key_is_never_refused_because_strangers_guessed_and_no_guess_lets_anybody_in(
-    fresh_gateway,
+async def test_a_valid_key_is_served_while_other_clients_guess_and_every_guess_is_refused(
+    gateway_factory,
 ):
     """Not one that no worker has seen, nor one that was made a moment ago."""
-    gateway = fresh_gateway()
+    gateway = gateway_factory()
     async with gateway.client() as stranger:
         codes: set[int] = set()
         while 429 not in codes:

@@ -93,8 +93,8 @@ def has_it(text):
     return any(SECRET[4:16] in reading for reading in readings)
 
 
-async def test_it_is_kept_nowhere(fresh_gateway):
-    gateway: Gateway = fresh_gateway()
+async def test_a_misplaced_key_is_stored_nowhere(gateway_factory):
+    gateway: Gateway = gateway_factory()
     for line, headers in LINES.values():
         for key in WRITTEN.values():
             await send(gateway, line, headers, key)

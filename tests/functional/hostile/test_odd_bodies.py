@@ -182,7 +182,7 @@ async def test_a_cap_of_nothing_is_the_providers_to_judge(gateway, upstream):
 @pytest.mark.parametrize(
     ("stated", "is_lowered"), [(5, False), (1024, False), (1025, True), (2**31 - 1, True)]
 )
-async def test_a_cap_that_is_lowered_is_told_as_a_clamp_is(gateway, upstream, stated, is_lowered):
+async def test_a_lowered_cap_is_reported_like_a_clamp(gateway, upstream, stated, is_lowered):
     upstream.script(UPSTREAM, {})
     answer = await ask(gateway.url, sample.ALICE, question(MODEL, max_tokens=stated))
     assert answer.status == 200

@@ -78,8 +78,8 @@ async def test_a_refused_head_after_a_sound_one_spoils_no_answer(gateway):
     assert not got or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
 
 
-async def test_a_handshake_that_leads_nowhere_ends_without_a_traceback(fresh_gateway):
-    gateway = fresh_gateway()
+async def test_a_handshake_that_leads_nowhere_ends_without_a_traceback(gateway_factory):
+    gateway = gateway_factory()
     for path in (b"/x", b"/ws/status/", b"/v1/realtime", b"/" + b"x" * 5_000, b"/" + b"x" * 60_000):
         got = await said(gateway, b"GET " + path + b" HTTP/1.1\r\n" + HELLO)
         assert got.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 431 ")), (path[:20], got)
@@ -106,8 +106,8 @@ async def test_a_handshake_of_a_stranger_at_the_known_path_is_refused(gateway):
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-async def test_a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own(fresh_gateway, log_format):
-    gateway = fresh_gateway({"observability": {"log_format": log_format}})
+async def test_a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own(gateway_factory, log_format):
+    gateway = gateway_factory({"observability": {"log_format": log_format}})
     long = "x" * 60_000
     async with gateway.client(sample.ALICE) as client:
         for path in (f"/v1/{long}", f"/{long}", f"/admin/ui/{long}", f"/static/{long}", f"/v1/models/{long}"):

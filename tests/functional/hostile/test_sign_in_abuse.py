@@ -64,14 +64,14 @@ def shared_stores():
 
 
 @pytest.fixture
-def production(fresh_gateway, shared_stores):
+def production(gateway_factory, shared_stores):
     """Return a maker of gateways on these two."""
     postgres, server = shared_stores
     server.run("FLUSHALL")
 
     def make(section, *more):
         env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": server.url, **HAS_ITS_TABLES}
-        gateway = fresh_gateway(people(EMAIL, *more) | {"server": section}, env=env)
+        gateway = gateway_factory(people(EMAIL, *more) | {"server": section}, env=env)
         make_cheap(gateway)
         return gateway
 
@@ -254,7 +254,7 @@ async def test_several_workers_share_the_limit_while_redis_is_away(production, s
 
 
 async def test_a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in(production, shared_stores, tmp_path):
-    """What is overwritten in Redis is counted in the process beside it, so that nobody gains by it.
+    """What is overwritten in Redis is counted in the process beside it, so that no attempt is gained by it.
 
     Values of every kind: integration/tenants/sign_in/test_attempt_counters.py.
     """

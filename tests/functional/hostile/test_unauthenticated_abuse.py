@@ -21,7 +21,7 @@ PEOPLE = {"admin_users": [{"email": email, "password": PASSWORD} for email in (R
 
 @pytest.fixture(scope="module")
 def office(upstream, closed_port, tmp_path_factory):
-    """Yield a gateway behind a proxy where people sign in; who is locked out of it is nobody else's user."""
+    """Yield a gateway behind a proxy where people sign in; no other test signs in with its users."""
     more = {"bootstrap": PEOPLE, "server": {"trusted_proxies": ["127.0.0.1"]}}
     config = merged(sample.config(upstream.base_url, closed_port), more)
     with Gateway(config, tmp_path_factory.mktemp("office") / "data") as server:
@@ -118,11 +118,11 @@ async def test_a_stranger_learns_no_details_of_readiness(gateway, headers):
 
 
 async def test_forms_are_taken_from_the_public_address_only_and_a_quiet_gateway_writes_only_what_is_bad(
-    fresh_gateway,
+    gateway_factory,
 ):
     server = {"public_url": "https://ai.example.com", "trusted_proxies": []}
     quiet = {"log_level": "error"}
-    gateway = fresh_gateway({"server": server, "bootstrap": PEOPLE, "observability": quiet})
+    gateway = gateway_factory({"server": server, "bootstrap": PEOPLE, "observability": quiet})
     for origin, status in (("https://ai.example.com", 302), ("https://evil.example.com", 403)):
         async with gateway.client() as client:
             assert "https://ai.example.com/v1/chat" in (await client.get("/")).text

@@ -109,7 +109,7 @@ async def test_a_budget_that_clamps_lowers_the_cap_to_what_the_money_buys(gatewa
     assert nanousd(answer.headers["x-gateway-cost-usd"]) == 10_000 + cap * 2_000
 
 
-async def test_it_refuses_where_not_even_one_token_can_be_bought(gateway):
+async def test_a_budget_too_small_for_one_token_refuses_the_call(gateway):
     answer = await ask(gateway.url, POOR, question("words"))
     assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
     assert nanousd(answer.error["budget"]["needed_usd"]) > nanousd(answer.error["budget"]["limit_usd"])
@@ -124,7 +124,7 @@ async def test_a_long_prompt_is_counted_before_it_is_refused(gateway):
     assert "for its prompt as counted" in " ".join(gateway.manage("explain", answer.id))
 
 
-async def test_where_nobody_knows_the_tokenizer_the_bytes_stand(gateway):
+async def test_with_an_unknown_tokenizer_the_bytes_are_the_estimate(gateway):
     body = question("words", max_tokens=10)
     body["messages"][0]["content"] = "incomprehensibilities " * 40
     answer = await ask(gateway.url, FRUGAL, body)

@@ -73,8 +73,8 @@ async def patiently(gateway, body):
     )
 
 
-async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(fresh_gateway, upstream):
-    gateway = fresh_gateway(costs_a_cent(upstream), bare=True)
+async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(gateway_factory, upstream):
+    gateway = gateway_factory(costs_a_cent(upstream), bare=True)
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(gateway, stop, 100 * CENT))
     answers = await asyncio.gather(*(patiently(gateway, question("cent")) for _ in range(CLIENTS)))
@@ -109,11 +109,11 @@ async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(f
 
 @pytest.mark.parametrize("clients", [300, pytest.param(CLIENTS, marks=pytest.mark.soak)])
 async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_a_cent(
-    fresh_gateway, upstream, clients
+    gateway_factory, upstream, clients
 ):
     limit = 20_000 * clients  # about a quarter of these streams
     upstream.script("up-thousand", {"chunks": 20, "pause": 0.01, "prompt_tokens": 10})
-    gateway = fresh_gateway(config(upstream, limit / 10**9), bare=True)
+    gateway = gateway_factory(config(upstream, limit / 10**9), bare=True)
     dice = random.Random(20_261_122)
     body = question("cent", stream=True, max_tokens=20, stream_options={"include_usage": True})
     stop = asyncio.Event()
@@ -144,8 +144,8 @@ async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_
     gateway.manage("reconcile")
 
 
-async def test_what_abandoned_streams_did_not_use_can_be_spent_to_the_last_cent(fresh_gateway, upstream):
-    gateway = fresh_gateway(costs_a_cent(upstream), bare=True)
+async def test_what_abandoned_streams_did_not_use_can_be_spent_to_the_last_cent(gateway_factory, upstream):
+    gateway = gateway_factory(costs_a_cent(upstream), bare=True)
     upstream.script("up-thousand", {"chunks": 20, "pause": 0.01})
     body = question("cent", stream=True)
     dice = random.Random(20_261_122)

@@ -59,14 +59,14 @@ def takes_the_signal(server):
     )
 
 
-def test_while_it_imports(start):
+def test_an_interrupt_during_imports_ends_cleanly(start):
     server = start(**IMPORTS_ITSELF)
     wait_until(lambda: takes_the_signal(server), despite=(OSError,))
     assert server.end(signal.SIGINT) in {INTERRUPTED, 0}  # 0: it served already
     assert is_quiet(server)
 
 
-def test_while_it_migrates_and_the_next_start_goes_on(start, tmp_path):
+def test_an_interrupted_migration_is_continued_by_the_next_start(start, tmp_path):
     server = start()
     wait_until((tmp_path / "data" / "gateway.sqlite3-wal").exists)
     assert server.end(signal.SIGINT) in {INTERRUPTED, 0}
@@ -87,7 +87,7 @@ def redis():
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("away", ["Redis", "the database"])
-def test_while_it_waits_for_a_store(start, redis, away, workers):
+def test_an_interrupt_while_waiting_for_a_store_ends_cleanly(start, redis, away, workers):
     stores = {
         "ROUTER_DB_URL": f"postgres://x@127.0.0.1:{free_port()}/x",
         "ROUTER_REDIS_URL": f"redis://127.0.0.1:{free_port()}" if away == "Redis" else redis.url,
@@ -99,7 +99,7 @@ def test_while_it_waits_for_a_store(start, redis, away, workers):
     assert is_quiet(server)
 
 
-def test_while_it_serves_and_again_while_it_ends(start):
+def test_interrupts_while_serving_and_while_stopping_end_cleanly(start):
     server = start()
     listens(server)
     for _ in range(3):

@@ -80,10 +80,10 @@ def books(gateway, ids):
 
 
 @pytest.mark.timeout(180)
-async def test_an_hour_back_and_forward_again_and_back_while_it_is_down(fresh_gateway, upstream, clock):
+async def test_an_hour_back_and_forward_again_and_back_while_it_is_down(gateway_factory, upstream, clock):
     upstream.script("up-clock-cent", {})
     upstream.script("up-clock-long", {"chunks": 6, "hold_after": 3})
-    gateway = fresh_gateway(config(upstream.base_url), bare=True, env=clock.environment)
+    gateway = gateway_factory(config(upstream.base_url), bare=True, env=clock.environment)
     ids = await nothing_freezes_or_doubles(gateway, upstream, clock)
     clock.step(0)
     await a_killed_one_adopts_its_journal_after_the_step(gateway, upstream, clock, ids)
@@ -152,13 +152,13 @@ async def spend(gateways):
 @pytest.mark.runs_once  # on stores of its own: the second run would be the same
 @pytest.mark.timeout(180)
 async def test_two_gateways_whose_clocks_differ_by_ten_minutes_keep_one_limit_and_one_budget(
-    fresh_gateway, upstream, clock, own_stores
+    gateway_factory, upstream, clock, isolated_stores
 ):
     upstream.script("up-clock-cent", {})
     plan = {**config(upstream.base_url), "server": {"graceful_shutdown_delay": "5s", "workers": 1}}
-    true = fresh_gateway(plan, bare=True, env=own_stores)
+    true = gateway_factory(plan, bare=True, env=isolated_stores)
     clock.step(600)
-    late = fresh_gateway(plan, bare=True, env=own_stores | clock.environment)
+    late = gateway_factory(plan, bare=True, env=isolated_stores | clock.environment)
 
     limited = [ask(gateway.url, LIMITED, question("cent")) for gateway in (true, late) * 20]
     statuses = [answer.status for answer in await asyncio.gather(*limited)]

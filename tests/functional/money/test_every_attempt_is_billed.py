@@ -129,7 +129,7 @@ async def try_it(gateway, upstream, kind, key=PAYER):
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)
-async def test_a_try_whose_outcome_is_unknown_costs_its_prompt(gateway, upstream, kind):
+async def test_an_attempt_with_unknown_outcome_costs_its_prompt(gateway, upstream, kind):
     row, first, beside = await try_it(gateway, upstream, kind)
     assert first["usage"]["estimated"]
     assert first["usage"]["input_tokens"] > 0
@@ -138,7 +138,7 @@ async def test_a_try_whose_outcome_is_unknown_costs_its_prompt(gateway, upstream
 
 
 @pytest.mark.parametrize("kind", SAID)
-async def test_a_try_that_was_no_use_costs_what_it_said(gateway, upstream, kind):
+async def test_a_useless_attempt_costs_the_usage_it_reported(gateway, upstream, kind):
     row, first, beside = await try_it(gateway, upstream, kind)
     assert first["usage"]["input_tokens"] == USED["prompt_tokens"]
     assert first["cost_nanousd"] == beside == 30 * DEAR + 5 * sample.OUTPUT_NANOUSD
@@ -151,7 +151,7 @@ async def test_a_try_that_was_refused_costs_nothing(gateway, upstream, kind):
     assert (first.get("cost_nanousd", 0), beside, row["estimated"]) == (0, 0, False)
 
 
-async def test_a_try_that_reached_nobody_costs_nothing(gateway):
+async def test_an_attempt_that_reached_no_provider_costs_nothing(gateway):
     answer = await ask(gateway.url, PAYER, question("half"))
     row = await row_of(gateway, answer.id)
     assert (row["attempts"], row["cost_nanousd"]) == (2, 10 * CHEAP + 5 * sample.OUTPUT_NANOUSD)
@@ -184,7 +184,7 @@ async def test_all_tries_together_are_charged_up_to_the_hold(gateway, upstream):
     assert now["spent"] <= now["limit"]
 
 
-async def test_a_call_that_nobody_answered_costs_what_its_providers_said(gateway, upstream):
+async def test_a_call_without_an_answer_costs_what_its_providers_reported(gateway, upstream):
     number = len(EVERY)
     for place in "ab":
         upstream.script(f"up-t{number}-{place}", SAID["no choices"][0])

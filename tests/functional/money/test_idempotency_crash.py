@@ -38,11 +38,11 @@ def config(endpoint):
 
 @pytest.mark.parametrize("stream", [False, True], ids=["document", "stream"])
 @pytest.mark.timeout(240)
-async def test_a_call_that_was_made_is_not_made_again(fresh_gateway, upstream, tmp_path, stream):
+async def test_a_call_that_was_made_is_not_made_again(gateway_factory, upstream, tmp_path, stream):
     armed = tmp_path / "failpoint"
     armed.write_text("")
     plan = config(upstream.base_url)
-    gateway = fresh_gateway(plan, bare=True, env={"OMG_FAILPOINT": f"@{armed}"})
+    gateway = gateway_factory(plan, bare=True, env={"OMG_FAILPOINT": f"@{armed}"})
     body = question("once", stream=stream)
     for step in STEPS:
         if step == "after_answered" and stream:  # it is never reached

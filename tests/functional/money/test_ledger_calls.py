@@ -149,7 +149,9 @@ async def test_a_call_that_never_reached_a_provider_has_no_row(gateway):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_call_that_failed_over_is_one_row_at_the_price_of_who_answered(gateway, upstream, stream):
+async def test_a_call_that_failed_over_is_one_row_at_the_answering_deployments_price(
+    gateway, upstream, stream
+):
     upstream.script("up-books-over-a", {"kind": "status", "status": 503})
     upstream.script("up-books-over-b", {"prompt_tokens": 10, "chunks": 5})
     answer = await ask(gateway.url, KEY, question("over", stream=stream))

@@ -39,8 +39,8 @@ def config(upstream, **more):
 
 
 @pytest.mark.runs_once  # locks the file of SQLite
-async def test_calls_are_served_while_another_process_locks_the_database(fresh_gateway, upstream):
-    gateway = fresh_gateway(config(upstream), bare=True)
+async def test_calls_are_served_while_another_process_locks_the_database(gateway_factory, upstream):
+    gateway = gateway_factory(config(upstream), bare=True)
     await ask(gateway.url, KEY, question("chat"))  # the key is known now
     await settled(gateway)
     answers: list[RawAnswer] = []
@@ -62,8 +62,8 @@ async def test_calls_are_served_while_another_process_locks_the_database(fresh_g
 
 
 @pytest.mark.runs_once  # locks the file of SQLite
-async def test_a_journal_damaged_in_the_middle_costs_only_what_was_damaged(fresh_gateway, upstream):
-    gateway = fresh_gateway(config(upstream), bare=True)
+async def test_a_journal_damaged_in_the_middle_costs_only_what_was_damaged(gateway_factory, upstream):
+    gateway = gateway_factory(config(upstream), bare=True)
     await ask(gateway.url, KEY, question("chat"))
     await settled(gateway)
     with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite3", isolation_level=None)) as locker:
@@ -90,9 +90,9 @@ def damage(journal, call):
     return call
 
 
-async def test_long_streams_are_told_that_the_server_stops_and_are_in_the_books(fresh_gateway, upstream):
+async def test_long_streams_end_with_a_shutdown_error_and_are_in_the_ledger(gateway_factory, upstream):
     """Those that flow and one that waits for its provider; shorter ones end well: test_shutdown.py."""
-    gateway = fresh_gateway(config(upstream, server={"graceful_shutdown_delay": "300ms"}), bare=True)
+    gateway = gateway_factory(config(upstream, server={"graceful_shutdown_delay": "300ms"}), bare=True)
     upstream.script("up-survive-long", {"chunks": 2000, "pause": 0.02})
     upstream.script(
         "up-survive-held", {"hold_after": 2}

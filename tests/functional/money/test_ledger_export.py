@@ -40,8 +40,8 @@ def config(upstream):
     }
 
 
-async def test_the_ledger_is_exported_while_calls_run(fresh_gateway, upstream):
-    gateway = fresh_gateway(config(upstream), bare=True)
+async def test_the_ledger_is_exported_while_calls_run(gateway_factory, upstream):
+    gateway = gateway_factory(config(upstream), bare=True)
     upstream.script("up-export-held", {"hold_before_head": True})
     first = await ask(gateway.url, ONE, question("chat"))
     await settled(gateway)
@@ -66,8 +66,8 @@ async def test_the_ledger_is_exported_while_calls_run(fresh_gateway, upstream):
     gateway.manage("export_usage", "--tenant", "nobody", code=1)
 
 
-async def test_reconcile_says_so_when_somebody_changed_a_number(fresh_gateway, upstream):
-    gateway = fresh_gateway(config(upstream), bare=True)
+async def test_reconcile_reports_a_changed_number(gateway_factory, upstream):
+    gateway = gateway_factory(config(upstream), bare=True)
     await ask(gateway.url, ONE, question("chat"))
     await settled(gateway)
     assert "Everything agrees." in gateway.manage("reconcile")

@@ -78,7 +78,7 @@ async def test_one_cap_reaches_the_provider_under_its_own_name(gateway, upstream
     assert answer.headers.get("x-gateway-max-tokens") == ("100" if is_ours else None)
 
 
-async def test_a_maximum_that_nobody_knows_is_capped_and_said_so(gateway, upstream):
+async def test_an_unknown_maximum_is_capped_and_reported(gateway, upstream):
     answer, [body] = await sent(gateway, upstream, CENT, question("unknown"))
     assert caps(body) == {"max_tokens": 4096}
     assert answer.headers["x-gateway-max-tokens"] == "4096"
@@ -139,11 +139,11 @@ async def test_a_provider_that_refuses_the_name_gets_the_other_one_and_is_rememb
         (400, "Unrecognized request argument supplied: max_completion_tokens"),
     ],
 )
-async def test_other_words_of_refusal_are_understood(fresh_gateway, upstream, status, message):
+async def test_other_words_of_refusal_are_understood(gateway_factory, upstream, status, message):
     model = f"up-cap-words-{status}"
     upstream.script(model, {"kind": "status", "status": status, "body": {"error": {"message": message}}}, {})
     config = {"model_catalog": [sample.row("words", model, upstream.base_url, provider="openai")]}
-    gateway = fresh_gateway(config)
+    gateway = gateway_factory(config)
     _, bodies = await sent(gateway, upstream, sample.ALICE, question("words"))
     assert [list(caps(body)) for body in bodies] == [["max_completion_tokens"], ["max_tokens"]]
 
@@ -181,8 +181,8 @@ async def test_a_disputed_call_says_so(gateway, upstream):
     assert "The provider reported 0.007998 USD more than it was allowed to: that is the operator's." in told
 
 
-async def test_nothing_is_stored_at_a_provider_where_nothing_may_be_kept(fresh_gateway):
-    gateway = fresh_gateway({"retention": {"zero_retention": True}})
+async def test_nothing_is_stored_at_a_provider_where_nothing_may_be_kept(gateway_factory):
+    gateway = gateway_factory({"retention": {"zero_retention": True}})
     for value, status in ((True, 400), (False, 200), (None, 200)):
         answer = await ask(gateway.url, sample.ALICE, question("chat", store=value))
         assert answer.status == status

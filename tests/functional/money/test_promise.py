@@ -108,7 +108,7 @@ def lane(upstream, prefix):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("run", [pytest.param(SHORT, id="short"), *LONG])
 async def test_what_providers_bill_is_counted_and_what_is_counted_is_within_the_limit(
-    fresh_gateway, upstream, run
+    gateway_factory, upstream, run
 ):
     seed, calls, deaths = run
     seed = secrets.randbits(32) if seed is None else seed
@@ -116,7 +116,7 @@ async def test_what_providers_bill_is_counted_and_what_is_counted_is_within_the_
     usd = budgets(calls)
     limits = {round(amount * NANO): scope for scope, amount in usd.items()}
     lanes = [lane(upstream, prefix) for prefix in KEYS if calls > SHORT[1] or prefix not in ONLY_LONG]
-    crowd = Crowd(fresh_gateway(config(upstream, usd), bare=True), upstream, lanes, limits)
+    crowd = Crowd(gateway_factory(config(upstream, usd), bare=True), upstream, lanes, limits)
     await crowd.run(random.Random(seed), calls, deaths)
     await crowd.rest()
     figures = {"exact": crowd.exact, "refused": crowd.refused, "looks": crowd.looks}

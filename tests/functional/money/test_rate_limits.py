@@ -135,7 +135,7 @@ async def test_tokens_are_reserved_at_once_and_corrected_at_the_end(gateway, ups
     assert small.status == 200
 
 
-async def test_a_prompt_larger_than_the_limit_is_told_that_waiting_will_not_help(gateway):
+async def test_a_prompt_larger_than_the_limit_gets_no_retry_after(gateway):
     body = question("chat")
     body["messages"][0]["content"] = "word " * 100
     answer = await ask(gateway.url, token("impossible"), body)

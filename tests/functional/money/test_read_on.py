@@ -81,7 +81,7 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("behavior", DOCUMENTS.values(), ids=DOCUMENTS)
-async def test_the_usage_of_an_answer_whose_client_left_is_booked_exactly(gateway, upstream, behavior):
+async def test_the_usage_of_an_answer_is_booked_exactly_after_disconnect(gateway, upstream, behavior):
     call = await leave_a_document(gateway, upstream, "whole", behavior)
     row = await row_of(gateway, call)
     [seen] = upstream.seen(call=call)
@@ -98,7 +98,7 @@ async def test_embeddings_are_read_on_too(gateway, upstream):
     assert (row["status"], row["input_tokens"], row["estimated"]) == ("cancelled", 12, False)
 
 
-async def test_an_answer_that_was_read_on_is_given_to_who_asks_again(gateway, upstream):
+async def test_an_answer_read_after_disconnect_is_replayed_to_a_retry(gateway, upstream):
     headers = {"idempotency-key": "read-on"}
     call = await leave_a_document(gateway, upstream, "kept", {}, headers=headers)
     await row_of(gateway, call)
@@ -120,7 +120,7 @@ STREAMS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_the_usage_of_a_finished_stream_whose_reader_left_is_booked_exactly(gateway, upstream, kind):
+async def test_the_usage_of_a_finished_stream_is_booked_exactly_after_disconnect(gateway, upstream, kind):
     behavior, more, events = STREAMS[kind]
     call, body, headers = await leave_a_stream(gateway, upstream, behavior, events=events, **more)
     await is_read_on(gateway)
@@ -145,7 +145,7 @@ async def test_a_stream_that_is_not_finished_is_cancelled_at_once(gateway, upstr
     assert (row["status"], row["estimated"]) == ("cancelled", True)
 
 
-async def test_no_other_provider_is_asked_for_a_client_who_left(gateway, upstream):
+async def test_no_failover_happens_after_the_client_disconnected(gateway, upstream):
     behavior = {"kind": "status", "status": 500}
     call = await leave_a_document(gateway, upstream, "failing", behavior)
     row = await row_of(gateway, call)
@@ -153,8 +153,8 @@ async def test_no_other_provider_is_asked_for_a_client_who_left(gateway, upstrea
     assert upstream.seen(model="up-on-second") == []
 
 
-async def test_what_does_not_come_in_time_is_cancelled_and_estimated(fresh_gateway, upstream):
-    gateway = fresh_gateway(config(upstream, **SHORT), bare=True)
+async def test_what_does_not_come_in_time_is_cancelled_and_estimated(gateway_factory, upstream):
+    gateway = gateway_factory(config(upstream, **SHORT), bare=True)
     stream, _, _ = await leave_a_stream(gateway, upstream, {}, events=7, model="silent")
     upstream.script("up-on-whole", {"kind": "hang_before_head"})
     before = len(upstream.seen(model="up-on-whole"))

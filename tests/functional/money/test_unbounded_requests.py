@@ -160,7 +160,7 @@ LIES = data_url(plain(3).replace(b"/Count 3", b"/Count 1"), "application/pdf")
 async def test_what_the_operator_says_of_pictures_and_pages_bounds_them(
     gateway, upstream, part, model, status
 ):
-    """A cent is 10,000 tokens. The model reads three pages as 3,600, and bills what is beyond its bound to nobody."""
+    """A cent is 10,000 tokens. The model reads 3 pages as 3,600, and no tenant pays for what is beyond its bound."""
     upstream.script("up-unbounded-paged", {"prompt_tokens": 3_700, "chunks": 2})
     answer = await ask(gateway.url, CENT, carrying(model, part, max_tokens=2))
     assert answer.status == status, answer.body
@@ -170,7 +170,7 @@ async def test_what_the_operator_says_of_pictures_and_pages_bounds_them(
         assert nanousd(answer.headers["x-gateway-cost-usd"]) == 3_700_000 + 2 * 2_000
 
 
-async def test_whose_tokens_cost_nothing_is_not_refused_for_how_many_there_could_be(gateway):
+async def test_a_model_with_free_tokens_is_not_refused_for_an_unbounded_count(gateway):
     model = "by-request"
     film = {"type": "video_url", "video_url": {"url": "http://x/y.mp4"}}
     for body in (
@@ -187,7 +187,7 @@ async def test_whose_tokens_cost_nothing_is_not_refused_for_how_many_there_could
 
 
 @pytest.mark.parametrize("member", ["vendor_option", "enable_magic", "safe_prompt"])
-async def test_a_member_nobody_knows_passes_within_the_window_or_not_at_all(gateway, upstream, member):
+async def test_an_unknown_member_passes_within_the_window_or_not_at_all(gateway, upstream, member):
     body = question("window", max_tokens=2, **{member: 1})
     answer = await ask(gateway.url, RICH, body)
     assert answer.status == 200
@@ -199,7 +199,7 @@ async def test_a_member_nobody_knows_passes_within_the_window_or_not_at_all(gate
     assert (await ask(gateway.url, FREE, {**body, "model": "present"})).status == 200
 
 
-async def test_a_member_that_cost_more_than_was_held_is_refused_until_somebody_clears_it(gateway, upstream):
+async def test_a_member_that_cost_more_than_its_hold_is_refused_until_cleared(gateway, upstream):
     upstream.script("up-unbounded-learns", {"prompt_tokens": 90_000})
     body = question("learns", max_tokens=5, secret_search=True)
     first = await ask(gateway.url, RICH, body)
@@ -233,7 +233,7 @@ async def test_a_feature_without_a_price_is_refused_under_a_budget(gateway, memb
 
 
 @pytest.mark.parametrize("member", ["models", "api_base", "plugins", "data_sources", "previous_response_id"])
-async def test_a_destination_is_refused_for_everybody(gateway, member):
+async def test_a_destination_is_refused_for_all_tenants(gateway, member):
     for key, model in ((RICH, "window"), (FREE, "present")):
         answer = await ask(gateway.url, key, question(model, **{member: ["x"]}))
         assert (answer.status, answer.error["param"]) == (400, member)

@@ -1,4 +1,4 @@
-"""K2: what nobody knows is held, not forgotten. An attempt that reached a provider and ended without usage costs its
+"""K2: unknown usage is held, not forgotten. An attempt that reached a provider and ended without usage costs its
 estimate, and the rest up to its hold is unsettled until it is made exact.
 """
 
@@ -153,7 +153,7 @@ async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is
 
 
 @pytest.mark.parametrize("kind", DEADLINES)
-async def test_a_callers_own_deadline_is_no_way_to_a_free_call(gateway, upstream, kind):
+async def test_a_call_ended_by_its_callers_deadline_is_billed(gateway, upstream, kind):
     """R6: who lets the provider work and stops waiting pays as who hangs up."""
     behavior, stream = DEADLINES[kind]
     own = {"x-request-timeout-ms": "250"}
@@ -247,9 +247,7 @@ async def test_a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_on
     assert held == 0
 
 
-async def test_the_story_says_what_nobody_knows_and_what_cannot_be_settled_has_an_exit_code(
-    gateway, upstream
-):
+async def test_explain_names_unsettled_usage_and_a_failed_settle_has_an_exit_code(gateway, upstream):
     row = await fail(gateway, upstream, "shown", {"kind": "hang_before_head"}, stream=False)
     given = [
         (("--cost-usd", "1"), 1),

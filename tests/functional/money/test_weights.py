@@ -20,7 +20,7 @@ LIKELY = 27.63  # chi-square with two degrees of freedom: a fair gateway exceeds
 
 
 @pytest.fixture
-def gateway(fresh_gateway):
+def gateway(gateway_factory):
     rows = [
         {
             "alias": "weighed",
@@ -32,7 +32,7 @@ def gateway(fresh_gateway):
         }
         for name, weight in WEIGHTS.items()
     ]
-    return fresh_gateway({"model_catalog": rows})
+    return gateway_factory({"model_catalog": rows})
 
 
 @pytest.mark.parametrize("calls", [600, pytest.param(5_000, marks=pytest.mark.soak)])

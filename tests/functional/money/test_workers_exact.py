@@ -51,15 +51,17 @@ def config(endpoint):
 
 
 @pytest.fixture(scope="module")
-def own_stores():
+def isolated_stores():
     """Yield the environment of a gateway on a PostgreSQL and a Redis of its own, for the whole file."""
     with stores.own() as environment:
         yield environment
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream, tmp_path_factory, own_stores):
-    with Gateway(config(upstream.base_url), tmp_path_factory.mktemp("two") / "data", own_stores) as server:
+def gateway(upstream, tmp_path_factory, isolated_stores):
+    with Gateway(
+        config(upstream.base_url), tmp_path_factory.mktemp("two") / "data", isolated_stores
+    ) as server:
         yield server
 
 
@@ -130,7 +132,7 @@ async def test_five_dollars_buy_five_hundred_calls_at_a_cent(gateway):
     }
 
 
-def test_both_workers_had_their_part_in_it(gateway):
+def test_both_workers_have_journaled_calls(gateway):
     journals = [path for path in (gateway.data_dir / "journal").iterdir() if path.is_dir()]
     assert len(journals) == 2
     assert all(any(segment.stat().st_size for segment in path.glob("*.log")) for path in journals)

@@ -140,7 +140,7 @@ def counted(metrics: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def own_stores() -> Iterator[tuple[Postgres, RedisServer]]:
+def isolated_stores() -> Iterator[tuple[Postgres, RedisServer]]:
     postgres, redis = prepared_postgres(), RedisServer()
     try:
         postgres.start()
@@ -153,12 +153,12 @@ def own_stores() -> Iterator[tuple[Postgres, RedisServer]]:
 
 @pytest.mark.runs_once  # on stores of its own with so many workers: the second run would be the same
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_in_production_the_back_office_is_a_process_that_may_die_alone(
-    fresh_gateway, own_stores, workers
+async def test_in_production_the_back_office_process_can_crash_without_the_gateway(
+    gateway_factory, isolated_stores, workers
 ):
-    postgres, redis = own_stores
+    postgres, redis = isolated_stores
     env = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
-    two = Apart(fresh_gateway(PEOPLE | elsewhere(workers=workers), env=env))
+    two = Apart(gateway_factory(PEOPLE | elsewhere(workers=workers), env=env))
     [first] = back_offices(two)
     async with two.gateway.client(sample.ALICE) as payer:
         os.kill(first, signal.SIGSTOP)  # as busy as can be

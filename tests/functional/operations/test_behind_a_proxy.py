@@ -115,7 +115,7 @@ async def test_what_a_stranger_writes_is_no_part_of_the_page(gateway, origin):
     assert len(answer.text) < 4000
 
 
-async def test_other_reasons_are_told_apart(behind, fresh_gateway):
+async def test_other_reasons_are_distinguished(behind, gateway_factory):
     async with behind.client() as client:
         no_cookie = await client.post(
             LOGIN, headers={**OF_PROXY, "origin": PUBLIC, "referer": f"{PUBLIC}{LOGIN}"}
@@ -125,7 +125,7 @@ async def test_other_reasons_are_told_apart(behind, fresh_gateway):
     assert (no_cookie.status_code, page.status_code, too_old.status_code) == (403, 200, 403)
     assert "sent no cookie" in no_cookie.text
     assert "too old" in too_old.text
-    only_tls = fresh_gateway({"server": {"public_url": PUBLIC}})
+    only_tls = gateway_factory({"server": {"public_url": PUBLIC}})
     async with only_tls.client() as client:
         answer = await client.post(LOGIN)
     assert answer.status_code == 403
@@ -221,10 +221,10 @@ async def test_pages_of_the_gateway_itself_are_for_no_other_origin(behind):
             assert "access-control-allow-origin" not in answer.headers, path
 
 
-async def test_no_name_that_a_page_makes_up_shows_it_the_inside(fresh_gateway):
+async def test_no_name_that_a_page_makes_up_shows_it_the_inside(gateway_factory):
     """A page whose name was made to lead here may write any header: only the Host is its browser's word."""
     inside = {"metrics_allow": ["192.0.2.0/24", "127.0.0.1"]}
-    gateway = fresh_gateway({"server": {"trusted_proxies": ["127.0.0.1"]}, "observability": inside})
+    gateway = gateway_factory({"server": {"trusted_proxies": ["127.0.0.1"]}, "observability": inside})
     of_page = {"x-forwarded-for": "192.0.2.5", "x-forwarded-host": "gateway"}
     async with gateway.client() as client:
         for headers, status in (

@@ -94,10 +94,10 @@ def do_jobs(gateway, environment, redis):
     assert code == 0
 
 
-async def test_a_scrape_of_any_gateway_says_what_celery_has_done(environment, fresh_gateway, redis):
+async def test_a_scrape_of_any_gateway_says_what_celery_has_done(environment, gateway_factory, redis):
     """Two workers, one scrape: neither of them has done a job. One job fails, and is counted once."""
     stores = {name: environment[name] for name in STORES}
-    gateway = fresh_gateway({"server": {"workers": 2}}, env=stores | HAS_ITS_TABLES)
+    gateway = gateway_factory({"server": {"workers": 2}}, env=stores | HAS_ITS_TABLES)
     do_jobs(gateway, environment, redis)
     async with gateway.client() as client:
 

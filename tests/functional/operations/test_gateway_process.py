@@ -29,8 +29,8 @@ async def ask(gateway, model="chat"):
 
 
 @pytest.mark.both_modes
-async def test_it_ends_in_good_order_and_comes_back_even_after_a_power_cut(fresh_gateway):
-    gateway = fresh_gateway({"model_catalog": [SIMULATED]})
+async def test_gateway_stops_cleanly_and_restarts_even_after_a_power_cut(gateway_factory):
+    gateway = gateway_factory({"model_catalog": [SIMULATED]})
     answer = await ask(gateway, "sim")
     assert answer.model == "sim"
     assert '"hi"' in (answer.choices[0].message.content or "")
@@ -61,7 +61,7 @@ def a_second_process_on_the_same_data_dir_is_exit_code_2(gateway):
     assert gateway.is_running
 
 
-async def test_it_tells_the_provider_which_call_it_was(gateway, upstream):
+async def test_the_provider_receives_the_request_id(gateway, upstream):
     async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json={"model": "m1", "messages": QUESTION})
     [seen] = upstream.seen(call=answer.headers["x-request-id"])
@@ -70,9 +70,9 @@ async def test_it_tells_the_provider_which_call_it_was(gateway, upstream):
 
 
 @pytest.fixture
-def unheard(fresh_gateway):
-    """Yield the process and the address of a gateway whose standard error nobody reads any more."""
-    gateway = fresh_gateway({"server": {"workers": 1}}, start=False)
+def unheard(gateway_factory):
+    """Yield the process and the address of a gateway whose standard error is not read any more."""
+    gateway = gateway_factory({"server": {"workers": 1}}, start=False)
     process = subprocess.Popen(
         [sys.executable, MANAGE, "serve", "--bind", "127.0.0.1:0"],
         env=gateway.environment,
@@ -88,7 +88,7 @@ def unheard(fresh_gateway):
     process.wait()
 
 
-async def test_lines_that_nobody_reads_are_counted_and_calls_go_on(unheard):
+async def test_unread_log_lines_are_counted_and_calls_go_on(unheard):
     process, address = unheard
     async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
         assert (await client.get("/v1/models")).status_code == 401
@@ -102,6 +102,6 @@ async def test_lines_that_nobody_reads_are_counted_and_calls_go_on(unheard):
     assert process.wait(60) == 0
 
 
-def test_a_wrong_configuration_is_told_in_words(fresh_gateway):
-    gateway = fresh_gateway({"model_catalogue": []}, bare=True, start=False)
+def test_a_wrong_configuration_is_explained(gateway_factory):
+    gateway = gateway_factory({"model_catalogue": []}, bare=True, start=False)
     gateway.manage("serve", code=2)

@@ -1,4 +1,4 @@
-"""Jobs that die, run twice or come again, and tables that somebody else holds: sums stay right and calls go on."""
+"""Jobs that crash, run twice or come again, and tables that another session holds: sums stay right and calls go on."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
 
 
 def waits(environment):
-    """Tell whether somebody stands in the middle of a transaction, before a table."""
+    """Tell whether a session waits inside a transaction for the lock of a table."""
     with psycopg.connect(environment["ROUTER_DB_URL"]) as connection:
         found = connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%metering_hourlyusage%'"

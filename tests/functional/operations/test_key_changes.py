@@ -91,5 +91,5 @@ async def test_a_key_that_was_refused_before_it_existed_works_afterwards(gateway
     assert await status(gateway, wrong) == 401
 
 
-def test_a_key_for_nobody_is_refused_in_words(gateway):
+def test_create_key_for_unknown_tenant_explains(gateway):
     gateway.manage("create_key", "alice-company", code=1)

@@ -1,4 +1,4 @@
-"""Whoever stops `make test` stops all of it: what it runs side by side, and what that has started."""
+"""Stopping `make test` stops all of it: what it runs side by side, and what that has started."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ child.wait()
 
 
 def is_gone(pid):
-    """Whether a process has ended, also where nobody has asked yet how."""
+    """Whether a process has ended, also where its exit status has not been read yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

@@ -59,9 +59,9 @@ class Client:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-async def test_two_hundred_thousand_calls_leave_no_memory_behind(fresh_gateway, upstream):
+async def test_two_hundred_thousand_calls_leave_no_memory_behind(gateway_factory, upstream):
     upstream.script("up-m1", {})
-    gateway = fresh_gateway()
+    gateway = gateway_factory()
     seen = {}
     begun = time.monotonic()
     for calls in range(STEP, CALLS + 1, STEP):

@@ -77,7 +77,7 @@ async def test_the_api_document_describes_the_endpoints(gateway):
     assert chat["security"]
 
 
-async def test_metrics_have_the_promised_names_and_name_nobody(gateway, upstream):
+async def test_metrics_have_the_promised_names_and_no_tenant_names(gateway, upstream):
     upstream.script("up-m9", {})
     async with gateway.client(sample.ALICE) as client:
         for stream in (False, True):
@@ -117,7 +117,7 @@ async def test_the_back_office_asks_strangers_to_log_in(gateway):
         assert "/admin/ui/login/" in str(answer.url), path
 
 
-async def test_an_unknown_page_is_a_404_that_tells_nothing(gateway):
+async def test_an_unknown_page_is_a_404_without_details(gateway):
     answer = await get(gateway, "/no/such/page")
     assert answer.status_code == 404
     assert "Traceback" not in answer.text

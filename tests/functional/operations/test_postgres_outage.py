@@ -45,9 +45,9 @@ async def ask(client: httpx.AsyncClient, model: str) -> int:
 
 
 async def test_calls_go_on_while_postgres_is_away_and_the_ledger_has_each_once(
-    fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str, upstream: Upstream
+    gateway_factory: Callable[..., Gateway], postgres: Postgres, redis: str, upstream: Upstream
 ) -> None:
-    gateway = fresh_gateway(env=environment(postgres, redis) | HAS_ITS_TABLES)
+    gateway = gateway_factory(env=environment(postgres, redis) | HAS_ITS_TABLES)
     async with gateway.client(sample.ALICE) as client:
         codes = [await ask(client, "m1") for _ in range(5)]
         postgres.stop()
@@ -85,10 +85,10 @@ async def refusal(client: httpx.AsyncClient) -> str:
     return str(answer.headers["x-request-id"])
 
 
-def test_it_waits_for_postgres_lives_meanwhile_and_is_ready_soon_after(
-    fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str
+def test_gateway_is_live_while_it_waits_for_postgres_and_ready_soon_after(
+    gateway_factory: Callable[..., Gateway], postgres: Postgres, redis: str
 ) -> None:
-    gateway = fresh_gateway(env=environment(postgres, redis), start=False)
+    gateway = gateway_factory(env=environment(postgres, redis), start=False)
     address = f"127.0.0.1:{free_port()}"
     postgres.stop()
     try:
@@ -107,24 +107,24 @@ def test_it_waits_for_postgres_lives_meanwhile_and_is_ready_soon_after(
     assert httpx.get(f"{gateway.url}/readyz", trust_env=False).status_code == 200
 
 
-def test_it_gives_up_with_a_reason_when_postgres_never_comes(
-    fresh_gateway: Callable[..., Gateway], redis: str, closed_port: int
+def test_gateway_gives_up_with_a_reason_when_postgres_never_starts(
+    gateway_factory: Callable[..., Gateway], redis: str, closed_port: int
 ) -> None:
     env = {"ROUTER_DB_URL": f"postgres://x@127.0.0.1:{closed_port}/x", "ROUTER_REDIS_URL": redis}
-    gateway = fresh_gateway({"database": {"start_timeout": "1s"}}, env=env, start=False)
+    gateway = gateway_factory({"database": {"start_timeout": "1s"}}, env=env, start=False)
 
     with pytest.raises(AssertionError, match="the database did not answer within 1 s"):
         gateway.start()
 
 
 def test_a_start_without_redis_begins_with_the_reason(
-    fresh_gateway: Callable[..., Gateway], postgres: Postgres, closed_port: int
+    gateway_factory: Callable[..., Gateway], postgres: Postgres, closed_port: int
 ) -> None:
     env = {
         "ROUTER_DB_URL": postgres.new_database(EMPTY),
         "ROUTER_REDIS_URL": f"redis://127.0.0.1:{closed_port}/0",
     }
-    gateway = fresh_gateway({"database": {"start_timeout": "1s"}}, env=env, start=False)
+    gateway = gateway_factory({"database": {"start_timeout": "1s"}}, env=env, start=False)
 
     with pytest.raises(AssertionError, match="Redis did not serve within 1 s"):
         gateway.start()
@@ -134,10 +134,10 @@ def test_a_start_without_redis_begins_with_the_reason(
 
 
 def test_two_gateways_may_prepare_one_database_at_once(
-    fresh_gateway: Callable[..., Gateway], postgres: Postgres, redis: str
+    gateway_factory: Callable[..., Gateway], postgres: Postgres, redis: str
 ) -> None:
     env = {"ROUTER_DB_URL": postgres.new_database(EMPTY), "ROUTER_REDIS_URL": redis}
-    both = [fresh_gateway(env=env, start=False) for _ in range(2)]
+    both = [gateway_factory(env=env, start=False) for _ in range(2)]
 
     starts = [threading.Thread(target=gateway.start) for gateway in both]
     for start in starts:

@@ -46,7 +46,7 @@ def redis():
 
 
 @pytest.fixture
-def spender(fresh_gateway, redis, upstream):
+def spender(gateway_factory, redis, upstream):
     """Return what starts a gateway on this database, whose tenant has so many cents."""
 
     def start(database):
@@ -55,7 +55,7 @@ def spender(fresh_gateway, redis, upstream):
         env = {"ROUTER_DB_URL": database, "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
         plan = concurrent_clients.config(upstream.base_url, CENTS, **more)
         plan["bootstrap"]["admin_users"] = [admin_client.ROOT]
-        return fresh_gateway(plan, bare=True, env=env)
+        return gateway_factory(plan, bare=True, env=env)
 
     return start
 

@@ -93,7 +93,7 @@ async def test_a_call_leaves_no_cycle(watched, upstream, what):
     assert {name for name, count in found.items() if count >= CALLS} <= OF_A_CONNECTION
 
 
-async def test_a_call_whose_client_left_is_gone_too(watched, upstream):
+async def test_a_call_whose_client_disconnected_is_freed_too(watched, upstream):
     """What is left is of the connections that were cut."""
     gateway, cycles = watched
     upstream.script("up-m1", {"chunks": 6, "hold_after": 3})

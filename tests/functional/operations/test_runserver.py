@@ -14,8 +14,8 @@ from tests.support.servers.processes import START_S, ServerProcess
 from tests.support.sources import MANAGE
 
 
-async def test_it_serves_calls_on_daphne(fresh_gateway):
-    gateway = fresh_gateway()
+async def test_runserver_serves_calls_on_daphne(gateway_factory):
+    gateway = gateway_factory()
     gateway.stop()  # it has made the tables
     address = f"127.0.0.1:{free_port()}"
     server = ServerProcess(

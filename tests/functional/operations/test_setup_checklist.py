@@ -35,7 +35,7 @@ WORKS = {"alias": "a", "provider": "simulator", "provider_model": "a", "free": T
 
 
 class Place:
-    """A directory in which somebody starts a gateway of their own."""
+    """A directory in which an operator starts a gateway of their own."""
 
     def __init__(self, home):
         self.home = home
@@ -129,7 +129,7 @@ def test_the_first_steps_are_typed_for_the_directory_they_are_printed_in(place):
     assert all(os.access(place.home / each, os.R_OK) for each in (python, manage))
 
 
-def test_an_administrator_before_there_are_tables_is_told_to_migrate(tmp_path):
+def test_creating_an_administrator_without_tables_says_to_migrate(tmp_path):
     done = subprocess.run(
         [sys.executable, MANAGE, "createsuperuser", "--noinput"],
         cwd=tmp_path,

@@ -27,16 +27,16 @@ def stream(gateway, model):
     return asyncio.create_task(ask(gateway.url, sample.ALICE, question(model, stream=True)))
 
 
-def serving(fresh_gateway, upstream, model, **server):
+def serving(gateway_factory, upstream, model, **server):
     """Start a gateway with a model of its own: the upstream's counts are of all tests together."""
     row = sample.row(model, f"up-{model}", upstream.base_url, timeouts=PATIENCE)
-    return fresh_gateway({"server": server, "model_catalog": [row]})
+    return gateway_factory({"server": server, "model_catalog": [row]})
 
 
-async def test_running_calls_finish_within_the_grace_and_no_new_one_is_taken(fresh_gateway, upstream):
+async def test_running_calls_finish_within_the_grace_and_no_new_one_is_taken(gateway_factory, upstream):
     """What runs ends within the grace, as one answer and as a stream; kept connections hear of it, and it exits 0."""
     delays = {"prestop_delay": "200ms", "graceful_shutdown_delay": "60s"}
-    gateway = serving(fresh_gateway, upstream, "finishing", **delays)
+    gateway = serving(gateway_factory, upstream, "finishing", **delays)
     upstream.script("up-finishing", {"chunks": 10, "hold_after": 2})
     upstream.script("up-m10", {"hold_before_head": True})
     running = stream(gateway, "finishing")
@@ -78,8 +78,8 @@ async def until_draining(client):
     return await eventually(ask_again, lambda answer: answer is None or answer.status_code == 503)
 
 
-async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
-    gateway = serving(fresh_gateway, upstream, "hurried", graceful_shutdown_delay="600s")
+async def test_a_second_signal_cuts_at_once(gateway_factory, upstream):
+    gateway = serving(gateway_factory, upstream, "hurried", graceful_shutdown_delay="600s")
     upstream.script("up-hurried", {"hold_after": 2})  # for ever, and the grace is longer than a test
     running = stream(gateway, "hurried")
     await upstream.wait("chunk", model="up-hurried", count=2)
@@ -94,8 +94,8 @@ async def test_a_second_signal_cuts_at_once(fresh_gateway, upstream):
     assert "The process that took it was shutting down." in why
 
 
-async def test_before_it_stops_accepting_it_tells_the_load_balancer_and_still_serves(fresh_gateway):
-    gateway = fresh_gateway({"server": {"prestop_delay": "600s"}})
+async def test_readiness_fails_before_the_listener_closes_while_calls_are_served(gateway_factory):
+    gateway = gateway_factory({"server": {"prestop_delay": "600s"}})
     gateway.send(signal.SIGTERM)
     async with gateway.client(sample.ALICE) as client:
         await eventually(lambda: client.get("/readyz"), lambda ready: ready.status_code == 503)

@@ -56,46 +56,46 @@ def run(gateway, *arguments, config=None, **env):
     return code, said
 
 
-def test_a_wrong_configuration_is_exit_code_2_with_the_path_of_each_key(fresh_gateway):
-    gateway = fresh_gateway(WRONG, bare=True, start=False)
+def test_a_wrong_configuration_is_exit_code_2_with_the_path_of_each_key(gateway_factory):
+    gateway = gateway_factory(WRONG, bare=True, start=False)
     code, said = run(gateway, "serve", "--bind", "127.0.0.1:0", config=gateway.config_file)
     assert code == 2
     for named in NAMED:
         assert [line for line in said.splitlines() if line.startswith(named)], (named, said)
 
 
-def test_a_file_that_is_no_configuration_is_exit_code_2(fresh_gateway):
-    gateway = fresh_gateway({}, bare=True, start=False)
+def test_a_file_that_is_no_configuration_is_exit_code_2(gateway_factory):
+    gateway = gateway_factory({}, bare=True, start=False)
     gateway.config_file.write_text("a: [")
     code, said = run(gateway, "serve", config=gateway.config_file)
     assert code == 2
     assert str(gateway.config_file) in said
 
 
-def test_a_file_that_is_not_there_is_exit_code_2(fresh_gateway):
-    gateway = fresh_gateway({}, bare=True, start=False)
+def test_a_file_that_is_not_there_is_exit_code_2(gateway_factory):
+    gateway = gateway_factory({}, bare=True, start=False)
     code, said = run(gateway, "serve", config=gateway.data_dir.parent / "nowhere.yaml")
     assert code == 2
     assert "nowhere.yaml" in said
 
 
-def test_half_of_production_mode_is_exit_code_2(fresh_gateway):
-    gateway = fresh_gateway({}, bare=True, start=False)
+def test_half_of_production_mode_is_exit_code_2(gateway_factory):
+    gateway = gateway_factory({}, bare=True, start=False)
     for given in ({"ROUTER_DB_URL": "postgres://h/d"}, {"ROUTER_REDIS_URL": "redis://h"}):
         code, said = run(gateway, "serve", "--bind", "127.0.0.1:0", **given)
         assert code == 2
         assert "ROUTER_REDIS_URL" in said or "ROUTER_DB_URL" in said
 
 
-def test_two_workers_without_shared_counters_are_exit_code_2(fresh_gateway):
-    gateway = fresh_gateway({}, bare=True, start=False)
+def test_two_workers_without_shared_counters_are_exit_code_2(gateway_factory):
+    gateway = gateway_factory({}, bare=True, start=False)
     code, said = run(gateway, "serve", "--bind", "127.0.0.1:0", "--workers", "2")
     assert code == 2
     assert "ROUTER_DB_URL" in said
 
 
-def test_a_port_in_use_is_exit_code_1(fresh_gateway):
-    gateway = fresh_gateway({}, bare=True, start=False)
+def test_a_port_in_use_is_exit_code_1(gateway_factory):
+    gateway = gateway_factory({}, bare=True, start=False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -117,9 +117,9 @@ async def test_no_configuration_at_all_is_a_configuration(tmp_path):
         assert server.end(signal.SIGTERM) == 0
 
 
-def test_the_demo_on_an_open_address_is_exit_code_2(fresh_gateway):
+def test_the_demo_on_an_open_address_is_exit_code_2(gateway_factory):
     """At every kind of address: tests/unit/gateway/config/checks/test_weak_secrets.py."""
-    gateway = fresh_gateway({}, bare=True, start=False)
+    gateway = gateway_factory({}, bare=True, start=False)
     code, said = run(gateway, "serve", "--bind", "0.0.0.0:0", config=ROOT / "deploy" / "demo.yaml")
     assert code == 2
     assert [line.partition(":")[0] for line in said.splitlines()] == [
@@ -128,8 +128,8 @@ def test_the_demo_on_an_open_address_is_exit_code_2(fresh_gateway):
     ]
 
 
-def test_a_ram_disk_is_exit_code_2_before_anything_is_made_there(fresh_gateway):
-    gateway = fresh_gateway({}, bare=True, start=False)
+def test_a_ram_disk_is_exit_code_2_before_anything_is_made_there(gateway_factory):
+    gateway = gateway_factory({}, bare=True, start=False)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as home:
         data_dir = Path(home) / "deep" / "data"
         code, said = run(gateway, "serve", "--bind", "127.0.0.1:0", ROUTER_DATA_DIR=str(data_dir))

@@ -46,7 +46,7 @@ def stores():
 
 
 @pytest.fixture
-def spending(fresh_gateway, stores, upstream):
+def spending(gateway_factory, stores, upstream):
     """Return what starts two workers whose tenant has so many cents, on stores that know nothing yet."""
 
     def start(limit):
@@ -57,7 +57,7 @@ def spending(fresh_gateway, stores, upstream):
         plan = concurrent_clients.config(
             upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4}
         )
-        return fresh_gateway(plan, bare=True, env=env)
+        return gateway_factory(plan, bare=True, env=env)
 
     return start
 
@@ -136,7 +136,7 @@ async def test_calls_go_on_from_what_was_set_aside(spending, stores, fault, heal
         for _ in range(4 * ANSWERS // 10)
     ]
     assert words[0] == "200"
-    assert set(words) == {"200", LATE}  # and when that is spent, nothing is granted that nobody can count
+    assert set(words) == {"200", LATE}  # and when that is spent, nothing is granted that cannot be counted
     await asyncio.to_thread(getattr(stores.redis, heal))
 
 

@@ -46,7 +46,7 @@ def workers_of(gateway):
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("deaths", [pytest.param(SHORT, id="short"), pytest.param(20, id="long", marks=LONG)])
 async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
-    fresh_gateway, own_stores, upstream, deaths
+    gateway_factory, isolated_stores, upstream, deaths
 ):
     seed = deaths if deaths == SHORT else secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
@@ -56,7 +56,7 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     plan = concurrent_clients.config(
         upstream.base_url, limit, server={"workers": 2}, database={"max_conns": 4}
     )
-    gateway = fresh_gateway(plan, bare=True, env=own_stores)
+    gateway = gateway_factory(plan, bare=True, env=isolated_stores)
     async with Crowd(gateway, 8) as calls, Crowd(gateway, 8, question("cent", stream=True)) as streams:
         lived_since = 0.0
         for _ in range(deaths):
@@ -75,11 +75,11 @@ async def test_workers_killed_under_load_lose_no_call_and_hold_no_money(
     await agree(gateway, upstream, [one.answer for one in said if one.word == "200"] + rest, limit)
 
 
-async def test_a_call_killed_before_a_byte_was_sent_is_billed_as_if_it_had_been(fresh_gateway):
+async def test_a_call_killed_before_a_byte_was_sent_is_billed_as_if_it_had_been(gateway_factory):
     with socket.create_server(("127.0.0.1", free_port())) as mute:  # it never shakes hands
         mute.setblocking(False)
         host, port = mute.getsockname()
-        gateway = fresh_gateway(concurrent_clients.config(f"https://{host}:{port}/v1", 10), bare=True)
+        gateway = gateway_factory(concurrent_clients.config(f"https://{host}:{port}/v1", 10), bare=True)
         running = asyncio.create_task(ask(gateway.url, concurrent_clients.KEY, question("cent")))
         async with asyncio.timeout(30):
             knocked, _ = await asyncio.get_running_loop().sock_accept(mute)
@@ -111,10 +111,10 @@ async def asks_until_it_dies(doomed):
 
 
 @pytest.mark.timeout(240)
-async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(fresh_gateway, upstream):
+async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(gateway_factory, upstream):
     upstream.script("up-cents", {})
     plan = concurrent_clients.config(upstream.base_url, 10_000, server={"workers": 1})
-    gateway = fresh_gateway(plan, bare=True, start=False)
+    gateway = gateway_factory(plan, bare=True, start=False)
     stores = ("ROUTER_DB_URL", "ROUTER_REDIS_URL")  # of this run, if it has any
     own = {name: value for name, value in gateway.environment.items() if name in stores}
     finished: set[str] = set()

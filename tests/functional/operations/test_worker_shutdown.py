@@ -88,7 +88,7 @@ async def release_until_renewed(gateway, upstream, old):
             await asyncio.sleep(0.1)
 
 
-async def test_what_a_dead_worker_left_is_billed_before_anybody_looks_for_it(gateway, upstream):
+async def test_the_journal_of_a_dead_worker_is_adopted_without_a_query_for_its_calls(gateway, upstream):
     calls = await begun(gateway, upstream, 6, stream=True)
     killed, said = min(workers_of(gateway)), len(gateway.logs())
     os.kill(killed, signal.SIGKILL)
@@ -97,7 +97,7 @@ async def test_what_a_dead_worker_left_is_billed_before_anybody_looks_for_it(gat
     await asyncio.gather(*calls)
 
 
-async def test_a_worker_that_waits_for_its_calls_can_still_be_told_to_end(gateway, upstream):
+async def test_a_draining_worker_still_obeys_a_stop_signal(gateway, upstream):
     """The last one: it ends the gateway of this file."""
     calls = await begun(gateway, upstream, 6, stream=True)
     old = workers_of(gateway)

@@ -99,7 +99,7 @@ def served(gateway) -> int:
     return len(serving(gateway))
 
 
-async def test_a_worker_that_dies_is_replaced_while_the_other_one_serves_and_no_count_falls(two_workers):
+async def test_a_crashed_worker_is_replaced_while_the_other_serves_and_no_counter_falls(two_workers):
     served_calls = [(await call(two_workers, "counted")).status for _ in range(20)]
     assert served_calls == [200] * 20
     for _ in range(4):  # whichever worker is asked
@@ -109,7 +109,7 @@ async def test_a_worker_that_dies_is_replaced_while_the_other_one_serves_and_no_
     answers = [await call(two_workers) for _ in range(5)]
     assert [answer.status for answer in answers] == [200] * 5, two_workers.logs()
     while served(two_workers) == ready:  # the other one serves also while the new one starts
-        assert (await call(two_workers, "paced")).status == 200  # 0: nobody answered
+        assert (await call(two_workers, "paced")).status == 200  # 0: no worker answered
     assert len(workers_of(two_workers) - before) == 1
     assert await counted(two_workers, REQUESTS) == 20
 
@@ -149,7 +149,7 @@ async def renewed(two_workers) -> Counter[str]:
     return heard
 
 
-async def test_what_a_dead_worker_left_is_billed_by_the_other(two_workers, upstream):
+async def test_calls_of_a_dead_worker_are_billed_by_another_worker(two_workers, upstream):
     upstream.script("up-left-behind", {"hold_before_head": True})
     before = workers_of(two_workers)
     calls = [asyncio.create_task(call(two_workers, "left-behind")) for _ in range(4)]

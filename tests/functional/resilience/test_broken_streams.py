@@ -33,7 +33,7 @@ async def events_of(gateway, upstream, behavior):
 
 
 @pytest.mark.parametrize("end", BREAKS)
-async def test_it_ends_with_an_error_event_and_no_done(gateway, upstream, end):
+async def test_broken_stream_ends_with_an_error_event_and_no_done(gateway, upstream, end):
     answer, events = await events_of(gateway, upstream, {"end": end, "after": 2})
     assert "[DONE]" not in answer.text
     *chunks, last = events

@@ -17,9 +17,9 @@ PATIENCE = {"first_byte": "30s", "idle": "30s"}
 
 
 @pytest.fixture
-def gateway(fresh_gateway, upstream):
+def gateway(gateway_factory, upstream):
     """Return a gateway of which each endpoint and credential may take four calls."""
-    return fresh_gateway(
+    return gateway_factory(
         {
             "server": {"max_inflight_per_endpoint": ROOM, "workers": 1},  # the room is one worker's
             "model_catalog": [

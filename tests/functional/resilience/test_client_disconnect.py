@@ -68,7 +68,7 @@ async def test_the_provider_is_cancelled_as_soon_as_the_client_has_left(gateway,
     assert seen["closed_early"]
 
 
-async def test_it_is_one_cancelled_row_that_bills_what_was_produced(gateway, upstream):
+async def test_a_disconnected_call_is_one_cancelled_row_that_bills_the_output(gateway, upstream):
     seen = await leave(gateway, upstream, {"hold_after": 3}, "chunk", stream=True)
     row = await row_of(gateway, seen["id"])
     assert (row["status"], row["http_status"], row["estimated"]) == ("cancelled", 499, True)
@@ -81,7 +81,7 @@ async def test_a_client_that_left_before_the_answer_is_one_row_too(gateway, upst
     assert (row["status"], row["output_tokens"]) == ("cancelled", 0)
 
 
-async def test_a_client_that_left_before_anybody_was_reached_has_no_row_and_pays_nothing(gateway):
+async def test_a_disconnect_before_any_attempt_makes_no_row_and_costs_nothing(gateway):
     await settled(gateway)
     async with gateway.client(sample.CHARLIE) as client:
         call = asyncio.create_task(read_from(client, "deaf"))

@@ -76,7 +76,7 @@ async def leave(gateway, upstream, *sent, politely=True):
 
 @pytest.mark.parametrize("politely", [True, False], ids=["closing", "resetting"])
 @pytest.mark.parametrize("size", SIZES)
-async def test_it_is_noticed_for_every_size_of_the_body(gateway, upstream, size, politely):
+async def test_disconnect_is_noticed_for_every_body_size(gateway, upstream, size, politely):
     seen = await leave(gateway, upstream, question(size), politely=politely)
     assert seen["closed_early"]
 
@@ -153,7 +153,7 @@ AHEAD = {
 
 @pytest.mark.parametrize("ahead", AHEAD)
 @pytest.mark.parametrize("size", [200, 300 * KB])
-async def test_it_is_noticed_when_something_was_sent_ahead(gateway, upstream, size, ahead):
+async def test_disconnect_is_noticed_when_data_was_pipelined(gateway, upstream, size, ahead):
     address = urlsplit(gateway.url)
     assert address.port
     upstream.script(UPSTREAM, {"kind": "hang_before_head"})
@@ -166,7 +166,7 @@ async def test_it_is_noticed_when_something_was_sent_ahead(gateway, upstream, si
     writer.close()
     [seen] = await upstream.wait("closed", call=name)
     assert seen["closed_early"]
-    assert len(upstream.seen(model=UPSTREAM)) == before + 1  # nobody waits for an answer to the others
+    assert len(upstream.seen(model=UPSTREAM)) == before + 1  # no client waits for an answer to the others
 
 
 @pytest.mark.parametrize("size", [60 * KB, 300 * KB, 5 * MB])

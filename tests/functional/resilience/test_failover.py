@@ -100,7 +100,7 @@ async def test_a_clients_own_mistake_does_not_fail_over(gateway, upstream, numbe
     assert not upstream.seen(model=f"up-pair-mistake-{number}-b")
 
 
-async def test_after_the_first_content_nobody_fails_over(gateway, upstream):
+async def test_no_failover_happens_after_the_first_content(gateway, upstream):
     upstream.script("up-pair-begun-a", {"end": "cut", "after": 1})
     answer = await ask(gateway, "pair-begun", stream=True)
     assert answer.text.count(" word") == 1
@@ -108,7 +108,7 @@ async def test_after_the_first_content_nobody_fails_over(gateway, upstream):
     assert not upstream.seen(model="up-pair-begun-b")
 
 
-async def test_when_all_are_rate_limited_the_earliest_return_is_told(gateway, upstream):
+async def test_when_all_are_rate_limited_the_earliest_retry_after_is_sent(gateway, upstream):
     for place, seconds in (("a", "40"), ("b", "9")):
         limited = {"kind": "status", "status": 429, "headers": {"retry-after": seconds}}
         upstream.script(f"up-pair-limited-{place}", limited)

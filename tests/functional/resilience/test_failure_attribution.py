@@ -180,7 +180,7 @@ async def test_a_status_that_no_request_brings_about_is_another_deployments(gate
 @pytest.mark.parametrize(
     ("status", "code"), [(402, "upstream_account_exhausted"), (401, "upstream_auth_failed")]
 )
-async def test_where_there_is_no_other_the_client_hears_neutral_words(gateway, upstream, status, code):
+async def test_without_another_deployment_the_client_gets_a_neutral_message(gateway, upstream, status, code):
     model = ALONE[12 if status == 402 else 13]
     upstream.script(f"up-{model}", says(status, {"error": {"message": "Insufficient Balance of org-77"}}))
     answer = await ask(gateway.url, sample.ALICE, question(model))
@@ -224,7 +224,7 @@ async def test_and_so_is_one_that_a_streams_first_event_refuses(gateway, upstrea
         {"kind": "reset_before_head"},
     ],
 )
-async def test_one_tenants_poison_takes_the_model_from_nobody(gateway, upstream, poison):
+async def test_one_tenants_failing_prompts_block_the_model_for_no_other_tenant(gateway, upstream, poison):
     model = ALONE[27 + ["CUDA error", "", "Forbidden", None].index(poison.get("body"))]
     upstream.script(f"up-{model}", poison)
     for _ in range(6):

@@ -128,7 +128,7 @@ async def test_each_reason_has_its_own_alias_and_no_other_refusal_is_one(gateway
     assert not {"x-gateway-model", "x-gateway-fallback"} & plain.headers.keys()
 
 
-async def test_it_has_a_try_of_its_own_however_many_deployments_failed_before(gateway, upstream):
+async def test_fallback_alias_has_its_own_attempt_after_any_number_of_failures(gateway, upstream):
     for name in "abcd":
         upstream.script(f"up-fb-wide-{name}", {"kind": "status", "status": 503})
     answer = await ask(gateway.url, FREE, question("wide"))

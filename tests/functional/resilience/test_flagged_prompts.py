@@ -1,4 +1,4 @@
-"""A prompt that a provider flags is its sender's: nobody else loses the model by it."""
+"""A prompt that a provider flags counts for its sender: no other tenant loses the model by it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAGS = {
 
 @pytest.mark.parametrize("how", FLAGS)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_flagged_prompts_take_the_model_from_nobody(gateway, upstream, how, stream):
+async def test_flagged_prompts_block_the_model_for_no_tenant(gateway, upstream, how, stream):
     model = sample.FAILING[54 + list(FLAGS).index(how)]
     upstream.script(f"up-{model}", FLAGS[how])
     async with gateway.client(sample.ALICE) as sender, gateway.client(sample.BOB) as other:

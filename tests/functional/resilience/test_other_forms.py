@@ -78,7 +78,7 @@ async def test_a_large_answer_in_the_place_of_a_stream_is_its_only_event(gateway
     }  # fmt: skip
 
 
-async def test_a_large_answer_takes_of_the_memory_for_bodies(gateway, upstream):
+async def test_a_large_answer_counts_against_the_memory_for_bodies(gateway, upstream):
     """As a large event does: three times its size, of 32 MB which all share."""
     answer, row = await asked(gateway, upstream, document(f',"x":"{"x" * 12_000_000}"'), stream=True)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")

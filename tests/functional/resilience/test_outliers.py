@@ -11,8 +11,8 @@ from tests.support.waiting import eventually
 FAILS, ANSWERS = {"kind": "status", "status": 500}, {"kind": "ok"}
 
 
-async def test_the_odd_one_of_a_tier_is_left_alone_and_clients_see_no_error(fresh_gateway, upstream):
-    gateway = fresh_gateway(
+async def test_the_odd_one_of_a_tier_is_left_alone_and_clients_see_no_error(gateway_factory, upstream):
+    gateway = gateway_factory(
         {
             "health": {"cooldown": "60s"},
             "server": {"workers": 1},  # of two, each sees a share where chance may open the breaker before

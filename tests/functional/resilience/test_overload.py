@@ -17,10 +17,10 @@ REFUSALS = 200
 
 
 @pytest.fixture
-def small(fresh_gateway):
+def small(gateway_factory):
     """Return a gateway that serves ten calls at a time."""
     keys = [sample.key("charlie-co", BATCH, priority="batch")]
-    return fresh_gateway(
+    return gateway_factory(
         {
             "server": {  # the slots are one worker's
                 "max_inflight": SLOTS,
@@ -39,7 +39,7 @@ async def occupied(gateway, upstream, count, key=sample.ALICE, before=0):
     return calls
 
 
-async def test_it_refuses_in_the_order_of_importance_and_serves_again(small, upstream):
+async def test_gateway_refuses_in_the_order_of_importance_and_serves_again(small, upstream):
     upstream.script("up-m15", {"hold_before_head": True})
     already = len(upstream.seen(model="up-m15"))
     calls = await occupied(small, upstream, 5, before=already)

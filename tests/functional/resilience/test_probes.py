@@ -19,11 +19,11 @@ def of_jobs(text, name):
     }
 
 
-async def test_a_running_gateway_probes_each_place_once_a_round(fresh_gateway):
-    gateway = fresh_gateway({"health": {"check_interval": "300ms"}})
+async def test_a_running_gateway_probes_each_place_once_a_round(gateway_factory):
+    gateway = gateway_factory({"health": {"check_interval": "300ms"}})
     await eventually(lambda: len(probes(gateway)) >= 4)
     rounds = [state for state, _ in probes(gateway)]
-    assert set(rounds[:2]) == {"online", "degraded"}  # the test upstream, and the port where nobody listens
+    assert set(rounds[:2]) == {"online", "degraded"}  # the test upstream, and the port without a listener
     assert {"online", "offline"} <= set(rounds[2:])
     await its_metrics_tell_of_jobs(gateway)
 

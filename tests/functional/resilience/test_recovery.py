@@ -69,7 +69,7 @@ async def call_until(gateway, model, deployment, state):
     return met
 
 
-async def test_it_recovers_alone_and_beside_its_twin(recovering, upstream):
+async def test_a_deployment_recovers_alone_and_beside_another(recovering, upstream):
     async with asyncio.TaskGroup() as stories:
         stories.create_task(it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering, upstream))
         stories.create_task(a_herd_that_waits_for_a_sole_deployment_is_let_in_slowly(recovering, upstream))
@@ -81,7 +81,7 @@ async def it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering
     assert set(met) <= {"rec-b"}
     failed = len(upstream.seen(model="up-rec-a"))
     assert failed >= 5
-    for _ in range(30):  # at rest: nobody goes there, but for a probe when the rest is over
+    for _ in range(30):  # at rest: no call goes there, but for a probe when the rest is over
         answer = await call(recovering, "twins")
         assert answer.headers["x-gateway-deployment"] == "rec-b"
         was_probe = answer.headers["x-gateway-attempts"] == "2"

@@ -212,7 +212,7 @@ async def test_a_key_never_falls_back_to_what_it_may_not_use(routed):
     assert answer.status_code == 403
 
 
-async def test_nobody_calls_before_the_retry_after_ends(resting, upstream):
+async def test_no_call_is_sent_before_the_retry_after_ends(resting, upstream):
     limited = {"kind": "status", "status": 429, "headers": {"Retry-After": "120"}, "body": {}}
     upstream.script("r-resting-limited", limited)
     first = await ask(resting, "resting-limited")

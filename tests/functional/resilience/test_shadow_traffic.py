@@ -31,7 +31,7 @@ def on_trial(alias, endpoint):
 
 
 @pytest.fixture(scope="module")
-def tried(upstream, closed_port, tmp_path_factory):
+def gateway_with_shadow(upstream, closed_port, tmp_path_factory):
     rows = [
         *(row for alias in ALIASES for row in on_trial(alias, upstream.base_url)),
         sample.row("only", "up-only", upstream.base_url, deployment="trial", shadow_percent=50),
@@ -43,14 +43,18 @@ def tried(upstream, closed_port, tmp_path_factory):
         yield server
 
 
-async def test_an_answered_call_is_mirrored_at_the_operators_cost(tried, upstream):
+async def test_an_answered_call_is_mirrored_at_the_operators_cost(gateway_with_shadow, upstream):
     for stream, key in KEYS.items():
-        known = {row["id"] for row in await whole_ledger(tried)}
+        known = {row["id"] for row in await whole_ledger(gateway_with_shadow)}
         before = len(upstream.seen(model="up-tried-trial"))
-        answer = await ask(tried.url, key, question("tried", stream=stream))
+        answer = await ask(gateway_with_shadow.url, key, question("tried", stream=stream))
         assert (answer.status, answer.headers["x-gateway-deployment"]) == (200, "real")
         await upstream.wait("ended", model="up-tried-trial", count=before + 1)
-        rows = {row["deployment"]: row for row in await whole_ledger(tried) if row["id"] not in known}
+        rows = {
+            row["deployment"]: row
+            for row in await whole_ledger(gateway_with_shadow)
+            if row["id"] not in known
+        }
         real, trial = rows["real"], rows["trial"]
         assert (real["tenant"], real["id"]) == ("frugal-co", answer.id)
         assert (trial["tenant"], trial["endpoint"], trial["status"]) == (
@@ -59,14 +63,14 @@ async def test_an_answered_call_is_mirrored_at_the_operators_cost(tried, upstrea
             "ok",
         )
         assert trial["cost_nanousd"] == real["cost_nanousd"] == 20_000
-        after = await ask(tried.url, key, question("tried"))
+        after = await ask(gateway_with_shadow.url, key, question("tried"))
         assert after.headers["x-budget-spent-usd"].rstrip("0") == "0.00004"
         await upstream.wait("ended", model="up-tried-trial", count=before + 2)
-    assert (await asyncio.to_thread(tried.manage, "reconcile"))[-1] == "Everything agrees."
+    assert (await asyncio.to_thread(gateway_with_shadow.manage, "reconcile"))[-1] == "Everything agrees."
 
 
-async def test_a_shadow_never_answers_even_when_there_is_nobody_else(tried):
-    answer = await ask(tried.url, sample.ALICE, question("only"))
+async def test_a_shadow_never_answers_even_as_the_only_deployment(gateway_with_shadow):
+    answer = await ask(gateway_with_shadow.url, sample.ALICE, question("only"))
     assert (answer.status, answer.error["code"]) == (503, "no_deployment_available")
 
 
@@ -87,47 +91,57 @@ async def mirrors(gateway, count):
     )
 
 
-async def test_metrics_tell_what_became_of_mirrors_and_what_they_cost(tried, upstream):
+async def test_metrics_count_mirror_outcomes_and_costs(gateway_with_shadow, upstream):
     upstream.script("up-measured-trial", {}, {"kind": "status", "status": 500}, {"end": "cut", "after": 2})
     for number in range(3):
-        assert (await ask(tried.url, sample.ALICE, question("measured", stream=True))).status == 200
-        await mirrors(tried, number + 1)
-    await settled(tried)
-    ended = await counted(tried, "gateway_shadow_calls_total", "measured")
+        assert (
+            await ask(gateway_with_shadow.url, sample.ALICE, question("measured", stream=True))
+        ).status == 200
+        await mirrors(gateway_with_shadow, number + 1)
+    await settled(gateway_with_shadow)
+    ended = await counted(gateway_with_shadow, "gateway_shadow_calls_total", "measured")
     assert ended == {
         f'{{deployment="trial",model="measured",status="{status}"}}': 1.0
         for status in ("ok", "error", "incomplete")
     }
-    [(_, cost)] = (await counted(tried, "gateway_shadow_cost_usd_total", "measured")).items()
+    [(_, cost)] = (await counted(gateway_with_shadow, "gateway_shadow_cost_usd_total", "measured")).items()
     rows = [
-        row for row in await whole_ledger(tried) if (row["tenant"], row["model"]) == ("operator", "measured")
+        row
+        for row in await whole_ledger(gateway_with_shadow)
+        if (row["tenant"], row["model"]) == ("operator", "measured")
     ]
     assert round(cost * 1e9) == sum(row["cost_nanousd"] for row in rows) > 0
-    own = await counted(tried, "gateway_requests_total", "measured")
+    own = await counted(gateway_with_shadow, "gateway_requests_total", "measured")
     assert sum(own.values()) == 3, "mirrors are not counted as calls of anybody"
 
 
-async def test_a_broken_or_slow_trial_disturbs_nobody_and_what_is_not_mirrored_for_a_bound_is_counted(
-    tried, upstream
+async def test_a_broken_or_slow_shadow_delays_no_call_and_skipped_mirrors_are_counted(
+    gateway_with_shadow, upstream
 ):
     upstream.script("up-hindered-trial", {"kind": "status", "status": 500}, {"hold_before_head": True})
-    answers = [await ask(tried.url, sample.ALICE, question("hindered")) for _ in range(8)]
+    answers = [await ask(gateway_with_shadow.url, sample.ALICE, question("hindered")) for _ in range(8)]
     assert {answer.status for answer in answers} == {200}
     assert {answer.headers["x-gateway-attempts"] for answer in answers} == {"1"}
 
     upstream.script("up-bounded-trial", {"hold_before_head": True})
     picture = {"type": "image_url", "image_url": {"url": data_url(png(100, 100, 225_000))}}
     long = [{"role": "user", "content": [picture]}]
-    assert (await ask(tried.url, sample.ALICE, question("bounded") | {"messages": long})).status == 200
+    assert (
+        await ask(gateway_with_shadow.url, sample.ALICE, question("bounded") | {"messages": long})
+    ).status == 200
     for _ in range(10):
-        calls = [ask(tried.url, sample.ALICE, question("bounded")) for _ in range(16)]
+        calls = [ask(gateway_with_shadow.url, sample.ALICE, question("bounded")) for _ in range(16)]
         assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
-    dropped = await counted(tried, "gateway_shadow_dropped_total")
+    dropped = await counted(gateway_with_shadow, "gateway_shadow_dropped_total")
     assert dropped['{reason="body_too_large"}'] == 1
     assert dropped['{reason="queue_full"}'] >= 160 - 2 * (4 + 64)
 
-    tried.stop()
-    rows = [row for row in committed(tried) if (row["tenant"], row["model"]) == ("operator", "hindered")]
+    gateway_with_shadow.stop()
+    rows = [
+        row
+        for row in committed(gateway_with_shadow)
+        if (row["tenant"], row["model"]) == ("operator", "hindered")
+    ]
     assert {(row["status"], row["error_code"]) for row in rows} == {
         ("error", "upstream_error"),
         ("cancelled", "server_shutdown"),

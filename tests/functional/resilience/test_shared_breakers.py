@@ -40,7 +40,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def two_gateways(fresh_gateway, upstream, postgres, redis):
+async def two_gateways(gateway_factory, upstream, postgres, redis):
     """Yield two gateways that know the same catalog."""
     config = {
         "model_catalog": [
@@ -52,7 +52,7 @@ async def two_gateways(fresh_gateway, upstream, postgres, redis):
         "health": {"cooldown": "120s"},
     }
     stores = {"ROUTER_DB_URL": postgres.new_database(), "ROUTER_REDIS_URL": redis.url, **HAS_ITS_TABLES}
-    gateways = [fresh_gateway(config, env=stores) for _ in range(2)]
+    gateways = [gateway_factory(config, env=stores) for _ in range(2)]
 
     async def versions():
         return {await version(gateway) for gateway in gateways}
@@ -108,7 +108,7 @@ async def hears_without_a_call_of_its_own_what_broke_and_what_serves_again(one, 
     assert failed <= 5 * WORKERS + LOOKS
     await eventually(
         lambda: state(other), lambda value: value != 1.0, longest_pause_s=PACE_S
-    )  # nobody has called it
+    )  # no call has reached it
     assert (await call(other)).headers["x-gateway-deployment"] == "second"
     assert len(upstream.seen(model="up-told-first")) <= failed + LOOKS
 
@@ -127,7 +127,7 @@ async def does_not_call_who_asked_one_for_patience(one, other, upstream):
     limited = {"kind": "status", "status": 429, "headers": {"retry-after": "120"}}
     upstream.script("up-limited-first", limited)
     assert (await call(one, "limited")).headers["x-gateway-deployment"] == "idle"
-    await eventually(lambda: state(other, "busy"), lambda value: value != 1.0)  # nobody has called it
+    await eventually(lambda: state(other, "busy"), lambda value: value != 1.0)  # no call has reached it
     answer = await call(other, "limited")
     assert (answer.headers["x-gateway-deployment"], answer.headers["x-gateway-attempts"]) == ("idle", "1")
     assert len(upstream.seen(model="up-limited-first")) == 1

@@ -72,8 +72,8 @@ async def test_two_tenants_with_the_same_values_are_not_bound_together(gateway, 
     assert await where(gateway, member, VALUES) != await where(gateway, member, VALUES, sample.BOB)
 
 
-async def test_it_survives_a_restart(fresh_gateway, upstream):
-    server = fresh_gateway({"model_catalog": rows(upstream.base_url)})
+async def test_sticky_routing_survives_a_restart(gateway_factory, upstream):
+    server = gateway_factory({"model_catalog": rows(upstream.base_url)})
     before = [await where(server, member, VALUES[:10]) for member in ALIASES]
     server.restart()
     assert [await where(server, member, VALUES[:10]) for member in ALIASES] == before

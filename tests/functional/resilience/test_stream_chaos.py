@@ -81,7 +81,7 @@ def what_was_produced_is_billed_and_nothing_else(case, views):
     received = sum(text.count(WORD) for text in seen.texts.values())
     produced = truth["bill"]["completion_tokens"] if case.tokens is None else case.tokens
     assert row["output_tokens"] == produced
-    assert (row["unsettled_nanousd"] > 0) is row["estimated"]  # what nobody told may have been more
+    assert (row["unsettled_nanousd"] > 0) is row["estimated"]  # what was not reported may have been more
     if case.status == "error":
         prompts = row["input_tokens"] * row["attempts"] * sample.INPUT_NANOUSD  # each try has its own
         assert (received, row["cost_nanousd"]) == (0, prompts)

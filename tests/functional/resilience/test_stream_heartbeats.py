@@ -53,7 +53,7 @@ async def collect(gateway, upstream, until, model=MODEL):
     return answer, received
 
 
-async def test_it_pings_a_client_that_waits_for_the_first_content(hasty, upstream):
+async def test_stream_pings_a_client_that_waits_for_the_first_content(hasty, upstream):
     upstream.script(UPSTREAM, {"hold_before_head": True})
     answer, received = await collect(hasty, upstream, PING)
     assert answer.status_code == 200
@@ -65,7 +65,7 @@ async def test_it_pings_a_client_that_waits_for_the_first_content(hasty, upstrea
     assert (row["status"], row["http_status"], row["output_tokens"]) == ("ok", 200, 5)
 
 
-async def test_it_pings_between_events_and_the_official_client_does_not_mind(hasty, upstream):
+async def test_stream_pings_between_events_and_the_official_client_accepts_them(hasty, upstream):
     upstream.script(UPSTREAM, {"hold_after": 2})
     _, received = await collect(hasty, upstream, PING)
     assert received.index(b" word") < received.index(PING) < received.index(b"[DONE]")
@@ -77,7 +77,7 @@ async def test_it_pings_between_events_and_the_official_client_does_not_mind(has
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " word" * 5
 
 
-async def test_it_still_fails_over_after_a_ping(hasty, upstream):
+async def test_stream_still_fails_over_after_a_ping(hasty, upstream):
     upstream.script("up-a", {"kind": "status", "status": 503, "hold_before_head": True})
     upstream.script("up-b", {})
     _, received = await collect(hasty, upstream, PING, "pair")
@@ -102,7 +102,7 @@ async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raise
     )
 
 
-async def test_it_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
+async def test_stream_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
     upstream.script(UPSTREAM, {"kind": "status", "status": 503, "delay": 0.2})
     async with gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True))
@@ -110,8 +110,8 @@ async def test_it_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
     assert answer.json()["error"]["code"] == "upstream_error"
 
 
-async def test_it_cuts_a_client_that_stops_reading_and_holds_the_provider_back(hasty, upstream):
-    """40 MiB are offered; what nobody reads is not taken from the provider, and a second of it is the end."""
+async def test_stream_ends_for_a_client_that_stops_reading_with_backpressure(hasty, upstream):
+    """40 MiB are offered; what is not read is not taken from the provider, and a second of it is the end."""
     megabyte = json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 1_000_000}}]})
     upstream.script("up-torrent", {"kind": "events", "events": [megabyte] * 40})
     before = rss_kb(hasty.pid)

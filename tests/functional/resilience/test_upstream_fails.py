@@ -58,7 +58,7 @@ FAILURES = {
 
 @BOTH
 @pytest.mark.parametrize("how", FAILURES)
-async def test_it_says_what_went_wrong_in_its_own_words(gateway, upstream, model, how, stream):
+async def test_error_does_not_repeat_the_providers_words(gateway, upstream, model, how, stream):
     behavior, expected, code = FAILURES[how]
     upstream.script(f"up-{model}", behavior)
     answer = await ask(gateway, model, stream=stream)

@@ -42,7 +42,7 @@ async def body_of(raw, model):
     return received, False
 
 
-async def test_it_answers_like_openai_and_bills_what_it_says(client, upstream):
+async def test_fake_provider_answers_like_openai_and_bills_what_it_says(client, upstream):
     headers = {"X-Client-Request-Id": "books-1"}
     answer = await client.chat.completions.create(model="fine", messages=QUESTION, extra_headers=headers)
     await upstream.wait("ended", call="books-1")
@@ -54,7 +54,7 @@ async def test_it_answers_like_openai_and_bills_what_it_says(client, upstream):
     assert "authorization" in bill["headers"]
 
 
-async def test_it_streams_choices_and_usage(client):
+async def test_fake_provider_streams_choices_and_usage(client):
     stream = await client.chat.completions.create(
         model="fine",
         messages=QUESTION,
@@ -69,7 +69,7 @@ async def test_it_streams_choices_and_usage(client):
     assert chunks[-1].usage.completion_tokens == 6
 
 
-async def test_it_embeds(client):
+async def test_fake_provider_embeds(client):
     answer = await client.embeddings.create(model="fine", input=["a", "b"])
     assert len(answer.data) == 2
     assert answer.usage.prompt_tokens == 8
@@ -135,7 +135,7 @@ async def test_connections_break_as_scripted(raw, kind):
 @pytest.mark.parametrize(
     "model", ["early?kind=hang_before_head", "early?end=stall&after=1", "early?hold_after=1"]
 )
-async def test_it_notices_at_once_that_the_client_went_away(raw, upstream, model):
+async def test_fake_provider_notices_at_once_that_the_client_went_away(raw, upstream, model):
     event = "arrived" if "before" in model else "chunk"
     call = asyncio.create_task(raw.post("/chat/completions", **asked(model)))
     await upstream.wait(event, model=model)
@@ -169,7 +169,7 @@ async def test_a_wrong_script_is_refused(upstream):
         upstream.script("x", {"kind": "typo"})
 
 
-async def test_it_counts_connections(raw, upstream):
+async def test_fake_provider_counts_connections(raw, upstream):
     before = upstream.stats()["accepted"]
     for _ in range(3):
         await raw.post("/chat/completions", **asked("fine", stream=False))

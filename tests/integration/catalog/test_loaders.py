@@ -96,7 +96,7 @@ OTHER = {"provider": "openai-compatible", "provider_model": "x", "endpoint": "ht
     ("rows", "window"),
     [
         ([{"context_window": 8_000}, {}], 128_000),  # the second one is gpt-4o, which the map knows
-        ([{"context_window": 8_000}, OTHER], None),  # of which nobody knows anything
+        ([{"context_window": 8_000}, OTHER], None),  # of which nothing is known
         ([OTHER, {}], None),
         ([{**OTHER, "context_window": 8_000}, {**OTHER, "context_window": 32_000}], 32_000),
         ([{**OTHER, "context_window": 200_000}, {}], 200_000),

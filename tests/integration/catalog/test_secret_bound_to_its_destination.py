@@ -99,7 +99,7 @@ def test_a_form_that_changes_the_origin_needs_the_key_typed_again(client, elsewh
     assert keys_in_use() == [CANARY]
 
 
-def test_the_refusal_says_whom_the_key_is_for(client):
+def test_the_refusal_names_the_keys_destination(client):
     row = stored()
 
     page = refusal(client, "catalog_deployment_change", deployment_fields(row.model, **ELSEWHERE), row.pk)

@@ -24,7 +24,7 @@ def upsert(**changes) -> Deployment:
     return upsert_deployment(NewDeployment(**(plain | changes)), key=KEY, actor=ALICE)
 
 
-def test_it_creates_the_alias_with_its_first_deployment():
+def test_upsert_creates_the_alias_with_its_first_deployment():
     row = upsert(api_key="sk-upstream-1234567", model={"context_window": 8192})
 
     stored = Deployment.objects.select_related("model", "credential").get(pk=row.pk)

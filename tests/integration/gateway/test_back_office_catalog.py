@@ -113,7 +113,7 @@ def test_the_refusal_of_an_endpoint_says_what_to_configure(client):
 @pytest.mark.parametrize(
     "timeouts", ['{"total": 0}', '{"totl": 5}', "[]5", '{"total": "5"}', '{"total": true}']
 )
-def test_it_refuses_timeouts_that_are_none(client, timeouts):
+def test_form_refuses_invalid_timeouts(client, timeouts):
     model = Model.objects.create(alias="gpt-4o")
 
     refusal(client, "catalog_deployment_add", deployment_fields(model, timeouts=timeouts))
@@ -124,7 +124,7 @@ def test_it_refuses_timeouts_that_are_none(client, timeouts):
 @pytest.mark.parametrize(
     "facts", ['{"images": 1}', '{"image_max_tokens": 0}', '{"image_max_tokens": true}', "[900]"]
 )
-def test_it_refuses_facts_that_are_none(client, facts):
+def test_form_refuses_invalid_facts(client, facts):
     sync_catalog(Config.model_validate({"model_catalog": [ROW]}))
     row = Deployment.objects.get()
     fields = deployment_fields(row.model, facts=facts)
@@ -254,7 +254,7 @@ def test_a_model_cannot_fall_back_to_itself_and_may_to_another(client):
         ({}, {"upstream_model": "gpt-4o"}, []),
     ],
 )
-def test_the_figures_of_a_model_that_nobody_knows_are_asked_for(client, alias, row, wanted):
+def test_the_figures_of_an_unknown_model_are_asked_for(client, alias, row, wanted):
     model = Model.objects.create(**{"alias": "m", "edited": True, "origin": "admin"} | alias)
     added = post(client, "catalog_deployment_add", deployment_fields(model, **row))
     said = [

@@ -49,7 +49,7 @@ def test_a_question_needs_the_token_of_its_form(key):
     assert ApiKey.objects.get().revoked_at is None
 
 
-def test_several_keys_are_revoked_from_the_list_and_each_is_told(client, acme):
+def test_several_keys_are_revoked_from_the_list_and_each_is_reported(client, acme):
     rows = [
         ApiKey.objects.create(tenant=acme, name=f"k{n}", prefix=f"k{n}", secret_hmac="x") for n in range(3)
     ]
@@ -93,7 +93,7 @@ def test_a_key_in_force_is_not_deleted_and_a_revoked_one_may_be(client, key):
     assert not ApiKey.objects.exists()
 
 
-def test_suspending_asks_and_tells(client, acme):
+def test_suspending_asks_for_confirmation_and_reports(client, acme):
     action = {"action": "suspend", "_selected_action": [acme.pk]}
     url = reverse("admin:tenants_tenant_changelist")
     assert "Suspend this tenant?" in client.post(url, action).content.decode()
@@ -105,7 +105,7 @@ def test_suspending_asks_and_tells(client, acme):
     assert said_after(client, resumed) == ["acme is active: its keys work again."]
 
 
-def test_who_may_not_change_keys_may_not_revoke_one(key):
+def test_a_user_without_permission_to_change_keys_may_not_revoke_one(key):
     person = User.objects.create_user("reader@example.com", is_staff=True)
     person.user_permissions.set(Permission.objects.filter(codename="view_apikey"))
     reader = Client()

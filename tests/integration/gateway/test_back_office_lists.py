@@ -74,7 +74,7 @@ def test_a_filter_takes_no_value_but_those_that_it_offers(client, page, paramete
     assert shown.context["cl"].result_count > 0
 
 
-def test_calls_whose_outcome_nobody_knows_are_found_by_a_filter(client):
+def test_calls_with_unknown_outcome_are_found_by_a_filter(client):
     UsageEvent.objects.bulk_create(ledger_row(number) for number in range(3))
     UsageEvent.objects.filter(pk=ledger_row(1).pk).update(unsettled_nanousd=5)
     page = client.get(reverse("admin:metering_usageevent_changelist"), {"unsettled": "yes"})

@@ -65,7 +65,7 @@ def key(acme):
         ),
     ],
 )
-def test_a_constraint_is_told_in_plain_words(client, acme, key, page, change, words):
+def test_a_violated_constraint_is_reported_in_plain_words(client, acme, key, page, change, words):
     Budget.objects.create(key=key, limit_nanousd=1, schedule="weekly")
     RateLimit.objects.create(key=key, requests_per_minute=1)
     model = Model.objects.create(alias="m")

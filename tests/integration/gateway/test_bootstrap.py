@@ -30,7 +30,7 @@ def run(*, update=False, **changes) -> list[str]:
     return bootstrap(Config.model_validate({"bootstrap": {**SECTION, **changes}}), update=update)
 
 
-def test_it_creates_what_is_missing():
+def test_bootstrap_creates_what_is_missing():
     run()
 
     key = ApiKey.objects.get(prefix="demo")
@@ -59,7 +59,7 @@ def test_a_second_run_does_nothing():
     assert (config_version(), AuditEvent.objects.count()) == (version, events)
 
 
-def test_it_never_resets_a_password():
+def test_bootstrap_never_resets_a_password():
     run()
     admin = User.objects.get()
     admin.set_password("another password")
@@ -70,7 +70,7 @@ def test_it_never_resets_a_password():
     assert User.objects.get().check_password("another password")
 
 
-def test_it_says_a_generated_token_once():
+def test_bootstrap_prints_a_generated_token_once():
     messages = run(api_keys=[{"tenant": "demo", "name": "App"}])
 
     token = next(message for message in messages if "sk-" in message and "once" in message).split()[-1]

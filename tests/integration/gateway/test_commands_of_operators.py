@@ -76,7 +76,7 @@ def test_audit_rows_of_commands_name_the_users_of_the_system(monkeypatch, settin
     monkeypatch.setenv("SUDO_USER", "alice")
     assert at_the_shell().name == "shell (root, sudo by alice)"
     monkeypatch.setattr(os, "getuid", lambda: 987654)
-    assert at_the_shell().name == "shell (uid 987654)"  # nor is the variable believed of somebody else
+    assert at_the_shell().name == "shell (uid 987654)"  # nor is the variable of another user believed
 
 
 def test_the_demos_secrets_in_the_database_are_refused_where_others_reach_them(demo):

@@ -31,7 +31,7 @@ def test_the_token_alone_is_on_stdout():
     assert secret not in err
 
 
-def test_it_takes_scopes_an_end_and_a_budget():
+def test_create_key_accepts_scopes_an_expiry_and_a_budget():
     Tenant.objects.create(name="acme")
 
     create_key("acme", "--scopes", "chat,embeddings", "--expires", "2099-01-31", "--budget-usd", "1.5")
@@ -41,7 +41,7 @@ def test_it_takes_scopes_an_end_and_a_budget():
     assert (Budget.objects.get(key=key).limit_nanousd, key.name) == (1_500_000_000, "created in the shell")
 
 
-def test_it_names_tenants_that_look_like_an_unknown_one():
+def test_create_key_names_tenants_that_look_like_an_unknown_one():
     Tenant.objects.create(name="acme")
 
     with pytest.raises(CommandError, match="Did you mean: acme") as refused:
@@ -63,7 +63,7 @@ def test_it_names_tenants_that_look_like_an_unknown_one():
         ("--budget-usd", "0.0000000001"),
     ],
 )
-def test_it_refuses_bad_arguments_with_exit_code_2(arguments):
+def test_create_key_refuses_bad_arguments_with_exit_code_2(arguments):
     Tenant.objects.create(name="acme")
 
     with pytest.raises(CommandError) as refused:

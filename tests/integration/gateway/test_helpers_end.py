@@ -37,7 +37,7 @@ def runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"  # ended, and nobody has asked how
+    return state != "Z"  # ended, and its exit status was not read
 
 
 def test_helpers_end_with_a_server_that_is_killed_while_they_work(tmp_path):
@@ -50,7 +50,7 @@ def test_helpers_end_with_a_server_that_is_killed_while_they_work(tmp_path):
         helpers = [int(pid) for pid in server.stdout.readline().split()]
         holding = wait_until(
             lambda: os.open(path, os.O_WRONLY | os.O_NONBLOCK), lambda _: True, despite=(OSError,)
-        )  # the work has begun: somebody reads
+        )  # the work has begun: the pipe is read
         try:
             assert [runs(pid) for pid in helpers] == [True, True]
             server.kill()

@@ -71,7 +71,7 @@ def test_many_workers_leave_each_other_some():
         each.close()
 
 
-async def test_a_worker_that_takes_the_listener_over_lets_nobody_wait_for_connections():
+async def test_a_worker_that_takes_over_the_listener_delays_no_connection():
     first, (ours, theirs) = bind("127.0.0.1", 0), socket.socketpair()
     with first, ours:
         link = SupervisorClient.inherited(os.dup(first.fileno()), theirs.detach())

@@ -1,4 +1,4 @@
-"""The address of a list compares only what the list shows: nobody learns a stored secret by asking letter by letter."""
+"""The address of a list compares only what the list shows: a stored secret cannot be found letter by letter."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLUMNS = [
 
 @pytest.fixture
 def reader(acme) -> Client:
-    """Somebody who may look at everything and change nothing."""
+    """A user who may look at everything and change nothing."""
     ApiKey.objects.create(tenant=acme, name="App", prefix="app", secret_hmac="ab" * 32)
     person = User.objects.create_user("reader@example.com", is_staff=True)
     person.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
@@ -73,7 +73,7 @@ DOORS = [
 
 @pytest.mark.parametrize(("page", "column", "value"), DOORS)
 def test_no_other_door_compares_a_secret(reader, page, column, value):
-    """Neither the parameters of pop-ups, nor a page's address, nor the search, nor an order nobody offers."""
+    """Neither the parameters of pop-ups, nor a page's address, nor the search, nor an order that is not offered."""
     ApiKey.objects.update(previous_hmac="cd" * 32)
     by_column = {"_to_field": column, "_popup": "1"}
     answers = [

@@ -99,7 +99,7 @@ class Hears:
 
 
 @pytest.mark.parametrize("hint", [HINT, HealthHint(1, "cool", 60.0), HealthHint(1, "closed")])
-def test_a_hint_that_is_said_again_is_heard_once(hint):
+def test_a_replayed_hint_is_applied_once(hint):
     process = Hears()
     assert process.hear(hint) == hint
     for _ in range(3):
@@ -119,7 +119,7 @@ def test_what_was_said_before_a_deployment_came_back_does_not_take_it_away_again
 
 @pytest.mark.parametrize("late_s", [YOUNG_S + 1, 3600.0, -YOUNG_S - 1, -3600.0])
 @pytest.mark.parametrize("hint", [HINT, HealthHint(1, "closed")])
-def test_an_old_hint_of_an_unknown_sender_is_not_heard(late_s: float, hint: HealthHint):
+def test_an_old_hint_of_an_unknown_sender_is_ignored(late_s: float, hint: HealthHint):
     process = Hears()
     process.now += late_s
     assert process.hear(hint) is None
@@ -166,7 +166,7 @@ def test_celery_workers_take_no_orders_over_redis():
     assert app.conf.accept_content == ["json"]
 
 
-def test_the_websocket_of_the_status_page_hears_nobody():
+def test_the_websocket_of_the_status_page_has_no_channel_layer():
     from channels.layers import get_channel_layer  # noqa: PLC0415 - needs settings
 
     from gateway.site.status_socket import StatusSocket  # noqa: PLC0415

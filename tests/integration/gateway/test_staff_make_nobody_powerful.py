@@ -1,4 +1,4 @@
-"""Who may do what is for superusers to say: no model permission, form, action or inline makes somebody powerful."""
+"""Only superusers grant rights: no model permission, form, action or inline gives a user more of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def person(email, *codenames, **fields) -> User:
 
 @pytest.fixture
 def helpdesk() -> User:
-    """Somebody with every permission that Django has."""
+    """A user with every permission that Django has."""
     names = Permission.objects.values_list("codename", flat=True)
     return person("helpdesk@example.com", *names, is_staff=True)
 
@@ -55,7 +55,7 @@ POWERFUL = [
 
 @pytest.mark.parametrize("power", POWERFUL)
 @pytest.mark.parametrize("whom", ["himself", "another person"])
-def test_a_crafted_form_gives_nobody_a_flag(client, helpdesk, power, whom):
+def test_a_crafted_form_sets_no_flag(client, helpdesk, power, whom):
     user = helpdesk if whom == "himself" else person("bob@example.com")
     before = facts(user)
 
@@ -65,7 +65,7 @@ def test_a_crafted_form_gives_nobody_a_flag(client, helpdesk, power, whom):
 
 
 @pytest.mark.parametrize("whom", ["himself", "another person"])
-def test_a_crafted_form_gives_nobody_a_group_or_a_permission(client, helpdesk, whom):
+def test_a_crafted_form_grants_no_group_or_permission(client, helpdesk, whom):
     user = helpdesk if whom == "himself" else person("bob@example.com")
     group = Group.objects.create(name="mighty")
     before = facts(user)
@@ -151,7 +151,7 @@ def test_groups_are_for_superusers(client, helpdesk, page):
     assert [(each.name, each.permissions.count()) for each in Group.objects.all()] == [("desk", 0)]
 
 
-def test_the_helpdesk_looks_after_people_who_are_no_staff(client):
+def test_the_helpdesk_may_change_users_that_are_not_staff(client):
     bob = person("bob@example.com")
 
     answer = client.post(
@@ -165,7 +165,7 @@ def test_the_helpdesk_looks_after_people_who_are_no_staff(client):
     assert now.check_password("a good phrase 2")
 
 
-def test_everybody_changes_his_own_password_and_name(client, helpdesk):
+def test_every_user_may_change_their_own_password_and_name(client, helpdesk):
     client.post(reverse("admin:tenants_user_change", args=[helpdesk.pk]), fields_of(helpdesk))
 
     assert User.objects.get(pk=helpdesk.pk).name == "Changed"

@@ -116,7 +116,7 @@ async def load(keys: Sequence[WindowKey]) -> list[WindowTotal]:
 
 
 async def beside(work: Callable[[], Any]) -> Any:
-    """Do it in a thread, as everybody does who asks the database."""
+    """Run it in a thread, as every query of the database is."""
 
     def do() -> Any:
         try:

@@ -34,7 +34,7 @@ def page(client: Client, request_id: str) -> str:
     return answer.content.decode()
 
 
-def test_it_tells_the_story_and_shows_the_receipt(client: Client) -> None:
+def test_call_page_shows_the_story_and_the_receipt(client: Client) -> None:
     write.write([Call(opened("req_1"), closed("req_1"))])
     text = page(client, "req_1")
     assert "Key key-7 of tenant tenant-3." in text

@@ -141,7 +141,7 @@ def test_a_journal_full_of_it_is_adopted_without_a_loss(tmp_path: Path, kind: st
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_somebody_wrote_as_text_stays_as_it_was() -> None:
+def test_text_entered_by_users_is_stored_unchanged() -> None:
     write.write([in_receipt(Call(opened("req_1"), closed("req_1")), "\\u0000 and \x00")])
 
     assert UsageEvent.objects.get().receipt[0]["note"] == "\\u0000 and "

@@ -68,7 +68,7 @@ async def test_a_closed_call_becomes_a_row_with_everything_it_was(journal: Journ
     assert row.usage["images"] == [[2, "1024x1024", "high"]]
 
 
-async def test_it_adds_costs_to_the_windows_and_tells_admission(
+async def test_shipping_adds_costs_to_the_windows_and_notifies_admission(
     journal: Journal, shipper: Shipper, posts: Posts
 ) -> None:
     await sync_to_async(load_windows)([TENANT_JULY, KEY_JULY])
@@ -192,7 +192,7 @@ async def test_stopping_leaves_what_was_not_flushed_to_be_adopted(journal: Journ
     await serve(journal, "req_1")
     await shipper.stop()
 
-    await journal.close(patience_s=0.2)  # nobody ships what it would wait for
+    await journal.close(patience_s=0.2)  # what it would wait for is not shipped
 
     assert Directory.take(journal.directory.path) is not None
 

@@ -28,7 +28,7 @@ def again(journal: Journal) -> Batch:
     return JournalLoader(journal.directory).write(journal.written)
 
 
-async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_ledger_has_it(
+async def test_calls_not_yet_reported_to_admission_stay_in_the_journal_after_shipping(
     journal: Journal, shipper: Shipper, posts: Posts
 ) -> None:
     await sync_to_async(load_windows)([TENANT_JULY, KEY_JULY])
@@ -38,7 +38,7 @@ async def test_what_admission_has_not_heard_stays_in_the_journal_although_the_le
         await eventually(ledger, partial(contains, request_id))
     assert journal.unshipped_records == 2
 
-    copy = Posts()  # of whoever finds the journal if this process dies now
+    copy = Posts()  # of the process that adopts the journal if this one crashes now
     calls = await sync_to_async(again)(journal)
     await copy.publish_totals(calls.posts, [call.open.id for call in calls.calls])
     assert copy.request_ids == ["req_1", "req_2"]

@@ -88,7 +88,7 @@ async def failure_of(transport: Transport, scheme: str, answer: Callable[[socket
     return found.error, meaning_of(found.error, url)
 
 
-async def test_it_says_that_the_port_may_speak_the_other_one() -> None:
+async def test_error_says_that_the_port_may_use_the_other_scheme() -> None:
     transport = Transport()
     await transport.open()
     for number, (scheme, answer) in enumerate(PORTS):

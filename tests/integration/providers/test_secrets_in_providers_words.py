@@ -1,4 +1,4 @@
-"""A provider that repeats the credential it was sent tells it to nobody: not to the tenant, nor to logs and pages."""
+"""A provider that repeats the credential it was sent does not expose it: not to the tenant, nor in logs and pages."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ async def test_streams_in_a_row_share_one_connection(transport: Transport) -> No
         assert (len(server.peers), len(server.requests)) == (1, 10)
 
 
-async def test_a_call_nobody_could_be_reached_for_says_so(transport: Transport) -> None:
+async def test_a_call_that_reached_no_provider_says_so(transport: Transport) -> None:
     async with RawServer(answers) as gone:
         closed = target("a", gone)
     with pytest.raises(UpstreamFailed) as caught:

@@ -55,7 +55,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def price(self, bill: Mapping[str, int], most_output: int | None = None) -> Fraction:
-        """Return what an attempt costs, with no more output than that: what nobody saw goes first."""
+        """Return what an attempt costs, with no more output than that: unseen output is left out first."""
         left = bill["completion_tokens"] if most_output is None else most_output
         sound, hidden = bill["audio_output_tokens"], bill["reasoning_tokens"]
         text = min(left, bill["completion_tokens"] - sound - hidden)

@@ -171,7 +171,7 @@ def token_lists(size: int) -> bytes:
     )
 
 
-SERVED: dict[str, Body] = {  # what nobody can refuse: it is only long
+SERVED: dict[str, Body] = {  # what cannot be refused: it is only long
     "a picture": text(b"QUJD"),
     "runs of 999 of base64": text(b"A" * 999 + b" "),
     "escaped quotes": text(rb"\""),

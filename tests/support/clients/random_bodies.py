@@ -217,7 +217,7 @@ def _refers(message: dict[str, Any]) -> bool:
 
 
 def _is_wide(members: dict[str, Any], table: Table) -> bool:
-    """Tell whether a member may stand for as much as the model takes: nobody knows it, or it is a reference."""
+    """Tell whether a member may stand for as much as the model takes: it is unknown, or it is a reference."""
     stated = [name for name, value in members.items() if value not in NEUTRAL]
     return any(name not in table or table[name].money is Money.REFERENCE for name in stated)
 

@@ -62,7 +62,7 @@ async def ask(
     try:
         async with asyncio.timeout(CALL_S):
             await _exchange(url, _request(key, body, headers or {}, path), answer, leave_after)
-    except TimeoutError:  # nobody died: somebody waits for ever
+    except TimeoutError:  # no process has ended: one waits for ever
         raise
     except (OSError, asyncio.IncompleteReadError):
         pass  # the server died: what came before stands

@@ -1,4 +1,4 @@
-"""The key that the workers of a test share, and that of somebody else."""
+"""The key that the workers of a test share, and that of another gateway."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A wall clock that a test can set while processes run: CPython's own functions are replaced before anything else runs.
 
 No compiler and no privilege: a `sitecustomize` on PYTHONPATH calls install(), so every process of a gateway has it. The
-monotonic clock, and those of PostgreSQL and Redis, are left alone, as they are by whoever sets a machine's clock.
+monotonic clock, and those of PostgreSQL and Redis, are left alone, as they are when a machine's clock is set.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def digest(value: bytes) -> str:
 
 
 class Truth:
-    """All calls so far; wakes whoever waits for one to get somewhere."""
+    """All calls so far; wakes tasks that wait for a call to reach a state."""
 
     def __init__(self, path: Path | None) -> None:
         self.calls: list[Seen] = []

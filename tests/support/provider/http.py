@@ -22,7 +22,7 @@ class Request(msgspec.Struct):
 
 
 class ClientGone(Exception):
-    """Raised where an answer is written to nobody."""
+    """Raised where an answer is written after the client left."""
 
 
 Handler = Callable[["Connection", Request], Awaitable[None]]

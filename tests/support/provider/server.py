@@ -157,7 +157,7 @@ def _seen(request: Request, model: str, number: int) -> Seen:
 
 
 async def serve(port: int, truth_file: Path | None) -> None:
-    """Serve until SIGTERM, or until whoever started this process is gone (its end of stdin closes)."""
+    """Serve until SIGTERM, or until the parent of this process is gone (its end of stdin closes)."""
     loop = asyncio.get_running_loop()
     upstream = Upstream(Truth(truth_file))
     server = await loop.create_server(upstream.connection, "127.0.0.1", port, backlog=1024)

@@ -24,7 +24,7 @@ _MOST_CLAIMS = 200  # the servers of the ports before have long begun to listen,
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, and that no other test gets before its server listens."""
+    """Return a port of 127.0.0.1 without a listener, which no other test gets before its server listens."""
     dice = random.SystemRandom()
     while True:
         port, claim = dice.choice(_CHOICE), socket.socket(socket.AF_UNIX)
@@ -57,7 +57,7 @@ async def stop_accepting(server: asyncio.Server) -> None:
 
 
 class ClosedPort:
-    """A port that refuses every connection, and that nobody else can get while it is held."""
+    """A port that refuses every connection, and that no other process gets while it is held."""
 
     def __init__(self) -> None:
         self._socket = socket.socket()
@@ -70,7 +70,7 @@ class ClosedPort:
 
 @contextmanager
 def full_port() -> Iterator[int]:
-    """Yield a port that takes no more connections: nobody accepts them, and its queue is full."""
+    """Yield a port that takes no more connections: they are not accepted, and its queue is full."""
     with socket.socket() as held, ExitStack() as waiting:
         held.bind(("127.0.0.1", 0))
         held.listen(0)

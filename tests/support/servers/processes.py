@@ -142,7 +142,7 @@ def start(
 def clean_environment(**extra: str) -> dict[str, str]:
     """Return this environment without what would configure a gateway or a client.
 
-    Nobody in it meets the authorities of the world: reading them takes a tenth of a start.
+    No process in it needs the public authorities: reading them takes a tenth of a start.
     """
     secret = ("ROUTER_", "OPENAI_", "ANTHROPIC_", "DJANGO_", "GATEWAY_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(secret)}

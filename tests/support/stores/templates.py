@@ -93,7 +93,7 @@ def _prepare_postgres(files: Path) -> None:
         with tempfile.TemporaryDirectory() as data_dir:
             _run_migrations(
                 ROUTER_DB_URL=server.url_of(TEMPLATE),
-                ROUTER_REDIS_URL="redis://127.0.0.1:1/0",  # nobody asks it
+                ROUTER_REDIS_URL="redis://127.0.0.1:1/0",  # it is not used
                 ROUTER_DATA_DIR=data_dir,
             )
         server.end()

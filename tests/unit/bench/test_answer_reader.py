@@ -23,20 +23,20 @@ EMPTY = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: clo
         (b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN, Answer(200, b"hello", keep_alive=True)),
     ],
 )
-def test_it_finds_the_end_of_an_answer_however_it_is_split(sent: bytes, answer: Answer):
+def test_reader_finds_the_end_of_an_answer_for_every_split(sent: bytes, answer: Answer):
     for split in range(1, len(sent)):
         reader = AnswerReader()
         assert reader.feed(sent[:split]) is None
         assert reader.feed(sent[split:]) == answer
 
 
-def test_it_reads_one_answer_after_another_on_a_connection():
+def test_reader_reads_one_answer_after_another_on_a_connection():
     reader = AnswerReader()
     whole = Answer(200, b"hello", keep_alive=True)
     assert [reader.feed(sent) for sent in (PLAIN, CHUNKED, PLAIN)] == [whole] * 3
 
 
-def test_it_reads_an_answer_that_arrives_byte_by_byte():
+def test_reader_reads_an_answer_that_arrives_byte_by_byte():
     reader = AnswerReader()
     found = [reader.feed(CHUNKED[at : at + 1]) for at in range(len(CHUNKED))]
     assert found[-1] == Answer(200, b"hello", keep_alive=True)
@@ -46,7 +46,7 @@ def test_it_reads_an_answer_that_arrives_byte_by_byte():
 @pytest.mark.parametrize(
     "sent", [b"SSH-2.0-OpenSSH\r\n", PLAIN + PLAIN, PLAIN + b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe"]
 )
-def test_it_refuses_what_is_not_exactly_one_answer(sent: bytes):
+def test_reader_refuses_input_that_is_not_exactly_one_answer(sent: bytes):
     with pytest.raises(MalformedAnswer):
         AnswerReader().feed(sent)
 

@@ -14,21 +14,21 @@ def latencies(samples: list[int]) -> Latencies:
     return found
 
 
-def test_it_says_nothing_about_no_samples():
+def test_no_samples_have_no_percentile():
     assert Latencies().percentile_ms(50) is None
 
 
-def test_it_ranks_a_hundred_samples_like_a_textbook():
+def test_percentiles_of_a_hundred_samples_match_the_definition():
     found = latencies([number * 1_000_000 for number in range(100, 0, -1)])
     assert [found.percentile_ms(p) for p in (0, 1, 50, 99, 99.5, 100)] == [1, 1, 50, 99, 100, 100]
 
 
-def test_it_shows_a_single_slow_answer_in_the_highest_percentile_only():
+def test_a_single_slow_answer_is_in_the_highest_percentile_only():
     found = latencies([1_000_000] * 99 + [900_000_000])
     assert (found.percentile_ms(99), found.percentile_ms(100)) == (1.0, 900.0)
 
 
-def test_it_takes_more_samples_after_a_percentile_was_read():
+def test_samples_can_be_added_after_a_percentile_was_read():
     found = latencies([5_000_000])
     assert found.percentile_ms(100) == 5.0
     found.add_ns(7_000_000)
@@ -36,7 +36,7 @@ def test_it_takes_more_samples_after_a_percentile_was_read():
 
 
 @pytest.mark.parametrize("percent", [-1, 100.1])
-def test_it_refuses_a_percentile_that_cannot_be(percent: float):
+def test_an_impossible_percentile_is_refused(percent: float):
     with pytest.raises(ValueError, match=str(percent)):
         latencies([1]).percentile_ms(percent)
 

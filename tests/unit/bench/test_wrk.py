@@ -14,7 +14,7 @@ SPEC = LoadSpec(
 ANSWER = '{"answers":7,"micros":9,"p50":1.5,"p99":2.5,"connect":0,"read":0,"write":0,"status":3,"timeout":0}'
 
 
-def test_it_asks_what_the_bundled_generator_asks() -> None:
+def test_wrk_script_sends_the_bundled_generators_request() -> None:
     lua = script(SPEC)
 
     assert f'wrk.path = "{WORKLOADS["chat"].path}"' in lua

@@ -1,5 +1,5 @@
 """The database as admission sees it, for the tests that compare implementations with the naive model: calls, added up
-anew whenever somebody asks. Pure.
+anew at each query. Pure.
 """
 
 from __future__ import annotations

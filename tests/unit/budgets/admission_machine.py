@@ -194,7 +194,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def renew(self, which: set[int]) -> None:
         running = [call.ask.request_id for call in self.model.alive("running")]
         ids = [request_id for i, request_id in enumerate(running) if i % 10 in which]
-        if ids:  # nobody says that nothing lives
+        if ids:  # it is never reported that no worker is live
             self.runner.run(self.it.admission.renew(ids))
             self.model.renew(ids, self.it.now)
 

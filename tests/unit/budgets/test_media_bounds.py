@@ -111,7 +111,7 @@ def test_otherwise_it_is_the_whole_window_and_never_more(changes, pages):
     assert tokens(msgspec.structs.replace(PAPER, **changes), *pages) == WINDOW
 
 
-class Purse:
+class LimitedAdmission:
     """Grants what fits."""
 
     def __init__(self, nanousd):
@@ -161,7 +161,7 @@ SEES = Sight("u", None, 1_000)
 
 
 async def test_pdfs_are_measured_only_where_their_window_does_not_fit():
-    counter, rich, poor = Counter(), Purse(10**12), Purse(10 * 1_000 * 1_000)
+    counter, rich, poor = Counter(), LimitedAdmission(10**12), LimitedAdmission(10 * 1_000 * 1_000)
     wish = asking(counter, SEES, encoded(PDF), encoded(PDF), encoded(plain(1), ""))
     held = await reserve(rich, wish)
     assert counter.measured == 0
@@ -189,33 +189,33 @@ async def test_pdfs_are_measured_only_where_their_window_does_not_fit():
     ],
 )
 async def test_a_pdf_that_is_not_measured_holds_the_window(sight, file):
-    purse = Purse(10 * 1_000 * 1_000)
+    admission = LimitedAdmission(10 * 1_000 * 1_000)
     with pytest.raises(BudgetRefused):
-        await reserve(purse, asking(Counter(), sight, file))
-    assert min(purse.asked) >= WINDOW * 1_000
+        await reserve(admission, asking(Counter(), sight, file))
+    assert min(admission.asked) >= WINDOW * 1_000
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.pdf.csv", "a.docx", "", "pdf", "a.pdf\0.txt", "a.pdf ", 7])
 async def test_a_pdf_under_another_name_holds_the_window(name):
     """Who goes by the name reads all of its bytes as text."""
-    purse, counter = Purse(10 * 1_000 * 1_000), Counter()
+    admission, counter = LimitedAdmission(10 * 1_000 * 1_000), Counter()
     with pytest.raises(BudgetRefused):
-        await reserve(purse, asking(counter, SEES, encoded(PDF), name=name))
+        await reserve(admission, asking(counter, SEES, encoded(PDF), name=name))
     assert counter.measured == 0
-    held = await reserve(purse, asking(counter, SEES, encoded(PDF), name="A.PDF"))
+    held = await reserve(admission, asking(counter, SEES, encoded(PDF), name="A.PDF"))
     assert held.is_counted
 
 
 async def test_a_pdf_beside_what_only_a_window_bounds_is_not_even_looked_at():
     counter = Counter()
     with pytest.raises(BudgetRefused):
-        await reserve(Purse(10), asking(counter, SEES, encoded(PDF), "https://x/a.pdf"))
+        await reserve(LimitedAdmission(10), asking(counter, SEES, encoded(PDF), "https://x/a.pdf"))
     assert counter.measured == 0
 
 
 async def test_a_pdf_measured_in_vain_is_charged_to_the_rate():
     with pytest.raises(BudgetRefused) as refused:
-        await reserve(Purse(10), asking(Counter(), SEES, encoded(PDF)))
+        await reserve(LimitedAdmission(10), asking(Counter(), SEES, encoded(PDF)))
     assert refused.value.is_counted
 
 
@@ -226,7 +226,7 @@ def test_measuring_ends_with_the_time_that_there_is_for_it():
     assert "too long" in done.why
 
 
-def test_more_pdfs_than_anybody_sends_are_bounded_by_the_window():
+def test_an_implausible_number_of_pdfs_is_not_measured():
     demand = asking(None, SEES, *[encoded(PDF)] * 65).demand
     assert len(demand.documents) == 64
     assert not demand.can_be_measured
@@ -234,7 +234,7 @@ def test_more_pdfs_than_anybody_sends_are_bounded_by_the_window():
 
 @pytest.mark.parametrize(("model", "least"), [("gemma-3n", 188), ("voxtral-mini", 375), ("gpt-4o-audio", 0)])
 @pytest.mark.parametrize("count", [1, 50])
-def test_a_short_sound_is_as_many_tokens_as_the_span_that_a_model_hears(model, least, count):
+def test_a_short_sound_is_counted_as_the_models_shortest_span(model, least, count):
     """K1: Gemma 3n hears each sound as one of 30 s, and Voxtral in spans of 30 s; OpenAI by its length."""
     sound = {
         "type": "input_audio",

@@ -83,7 +83,7 @@ class Story:
             call.truth = 0
         elif how == "exact":
             call.cost = call.truth
-        else:  # nobody knows: an estimate that is right or wrong, and the rest of the hold
+        else:  # unknown: an estimate that is right or wrong, and the rest of the hold
             call.cost = self.dice.randint(0, call.hold)
             call.unsettled = call.hold - call.cost
         call.state = "ended"

@@ -74,7 +74,7 @@ def test_rows_whose_calls_could_not_be_bounded_are_named(tmp_path: Path) -> None
             "m",
             {"price_input": 0.03, "price_output": 0.18},
             [],
-        ),  # dear, and nobody can know
+        ),  # expensive, and unknown
         ("openai-compatible", "m", {"price_input": 60, "price_output": 181, "price_per": "1m"}, ["181"]),
         ("openai-compatible", "m", {"price_input": 0.000001, "price_output": 0}, []),
     ],
@@ -90,7 +90,7 @@ def test_a_price_in_the_other_unit_is_named(
     assert [message.partition(" comes to ")[2].split()[0] for message in found] == said
 
 
-def test_pictures_that_nobody_can_bound_well_are_named(tmp_path: Path) -> None:
+def test_models_with_poorly_bounded_pictures_are_named(tmp_path: Path) -> None:
     base = {"provider": "openai-compatible", "endpoint": "http://x/v1", "price_input": 1, "price_output": 1}
     base |= {"context_window": 1000, "modalities": ["text", "image"], "provider_model": "m"}
     rows = [

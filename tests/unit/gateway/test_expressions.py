@@ -111,7 +111,7 @@ def test_an_expression_means_what_it_means_in_a_browser(expression: str) -> None
         "() => this",
     ],
 )
-def test_it_reaches_nothing_beyond(gadget: str) -> None:
+def test_expressions_reach_no_other_objects(gadget: str) -> None:
     [answer] = run(gadget)
 
     assert "error" in answer["ours"] or answer["ours"].get("value") in (None, "function")

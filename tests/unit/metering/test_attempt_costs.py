@@ -39,7 +39,7 @@ def bill(*attempts, most=None, hold=None, own=OWN):
         (tried("east", "upstream_error", 500, usage=OWN), True),
     ],
 )
-def test_who_saw_it_and_did_not_refuse_it_may_bill_it(attempt, said):
+def test_a_provider_that_got_the_prompt_and_did_not_refuse_it_may_bill_it(attempt, said):
     assert may_cost(attempt) is said
 
 
@@ -78,10 +78,10 @@ def test_each_try_is_charged_no_more_than_was_held_for_one(most):
     assert (guessed.attempts[0].cost_nanousd, guessed.charged.disputed_nanousd) == (
         cost,
         0,
-    )  # nobody claimed it
+    )  # it was claimed by no attempt
 
 
-def test_what_is_known_and_what_nobody_knows_is_told_apart():
+def test_known_and_unknown_usage_are_distinguished():
     tries = bill(
         tried("east", "upstream_timeout"),
         tried("west", "upstream_error", usage=OWN),

@@ -68,7 +68,7 @@ PROBLEMS = (
 )
 
 
-def test_it_keeps_what_routing_and_admission_decided():
+def test_decision_keeps_what_routing_and_admission_decided():
     decision = read(
         orjson.loads(orjson.dumps(document(decision_trace(ROUTE, RULES, HELD, PROBLEMS), ATTEMPTS)))
     )
@@ -97,7 +97,7 @@ def test_it_keeps_what_routing_and_admission_decided():
     assert decision.attempts == tuple(ATTEMPTS)
 
 
-def test_it_names_the_models_to_fall_back_to_and_what_routing_passed_over():
+def test_decision_names_the_fallback_models_and_the_skipped_deployments():
     mini = deployment("mini-1", 9, alias="mini")
     route = Route(
         Model(alias="gpt-4o"),
@@ -133,11 +133,11 @@ def test_a_decision_of_a_later_release_is_read_as_far_as_it_is_known():
     assert read(stored).attempts == tuple(ATTEMPTS)
 
 
-def test_it_is_small():
+def test_decision_is_small():
     assert len(orjson.dumps(document(decision_trace(ROUTE, RULES, HELD), ATTEMPTS))) <= 600
 
 
-def test_it_costs_a_call_microseconds():
+def test_decision_costs_a_call_microseconds():
     """Some 10 us on the machine of docs/performance.md: counted in functions that are called."""
     called = []
     document(decision_trace(ROUTE, RULES, HELD), ())  # what is done once only

@@ -74,7 +74,7 @@ def test_a_tool_that_is_said_twice_counts_as_the_larger():
         assert said(**tools).tool_calls == (ToolCount("web_search", 3),)
 
 
-def test_a_call_whose_process_died_is_kept_so_too():
+def test_a_call_of_a_crashed_process_is_stored_the_same_way():
     usage = said(**NAMES)
     answered = Answered(id="req_1", size=9, usage=usage, sheet=priced("tool_2999"))
     close = incomplete(OpenCall(opened("req_1"), 1, answered=answered), 0.0)

@@ -55,7 +55,7 @@ TEXTS = {"ascii": " word", "chinese": "\u4f60\u597d", "emoji": "\U0001f600", "lo
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_a_mark_tells_events_and_bytes(stream, text):
+def test_a_mark_counts_events_and_bytes(stream, text):
     size = len(text.encode())
     assert marks_of(stream, event(text), event(text) * 3) == [(1, size), (4, 4 * size)]
 

@@ -1,4 +1,4 @@
-"""Output that nobody saw is estimated by the time it had and the speed that was measured."""
+"""Unseen output is estimated by the time it had and the speed that was measured."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def begun(several):
     return sum(bool(each.begin()) for each in several)
 
 
-def test_one_tenant_gets_a_quarter_and_everybody_together_no_more_than_there_are():
+def test_one_tenant_gets_a_quarter_and_all_together_at_most_the_total():
     room = ReadingOn(5.0, 8)
     assert begun(calls(room, 5)) == 2
     assert begun([call for tenant in range(2, 9) for call in calls(room, 3, tenant)]) == 6

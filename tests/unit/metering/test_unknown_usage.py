@@ -1,4 +1,4 @@
-"""What is unsettled of a call whose tries were not all answered: the hold of each that nobody knows the outcome of."""
+"""What is unsettled of a call with unanswered attempts: the hold of each whose outcome is unknown."""
 
 from __future__ import annotations
 

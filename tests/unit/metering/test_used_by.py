@@ -1,4 +1,4 @@
-"""What a call used whose answer nobody could look into."""
+"""What a call used whose answer could not be parsed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_chat_that_said_nothing_has_as_much_as_it_is_long():
         ("chat.completions", {"prompt_tokens": 12, "completion_tokens": 0}, None),
     ],
 )
-def test_what_an_answer_says_is_noted_before_anybody_looks_into_it(endpoint, usage, known):
+def test_usage_of_an_answer_is_noted_before_it_is_inspected(endpoint, usage, known):
     noted: list[Answered] = []
     books: Any = SimpleNamespace(journal=SimpleNamespace(mark=noted.append))
     record = replace(opened("req_1"), endpoint=endpoint)

@@ -74,7 +74,7 @@ def test_in_doubt_it_is_the_credential(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", PAGES)
-def test_a_firewalls_page_is_tried_elsewhere_and_is_nobodys_credential(body: bytes) -> None:
+def test_a_firewalls_page_fails_over_and_blames_no_credential(body: bytes) -> None:
     failure = UpstreamStatus(403, body)
     assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 403, True)
     both = summarize([failure, UpstreamStatus(403, body)])
@@ -141,7 +141,7 @@ def test_another_429_is_a_limit(body: bytes) -> None:
         (400, b""),
     ],
 )
-def test_what_one_tenant_asked_takes_the_deployment_from_nobody(status: int, body: bytes) -> None:
+def test_one_tenants_request_blocks_the_deployment_for_no_other(status: int, body: bytes) -> None:
     health = DeploymentHealth()
     for _ in range(20):
         turn = health.start(TARGET)

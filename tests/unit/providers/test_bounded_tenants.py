@@ -29,7 +29,7 @@ def test_only_so_many_limited_tenants_are_remembered():
     assert entry.is_limited_for_others(ALICE, subject.clock())
 
 
-def test_tenants_that_are_too_many_to_be_told_apart_are_no_suspect():
+def test_tenants_beyond_the_tracked_number_are_no_suspects():
     subject = health()
     for who in range(1, 1_000):
         call(subject, who, POISON["silence"]())

@@ -29,7 +29,7 @@ from providers.egress import EgressRefused, check_url, is_forbidden, is_public
         "http://localhost./",
     ],
 )
-def test_it_refuses_addresses_inside_the_network(url):
+def test_addresses_inside_the_network_are_refused(url):
     with pytest.raises(EgressRefused, match="egress_allow"):
         check_url(url)
 
@@ -37,12 +37,12 @@ def test_it_refuses_addresses_inside_the_network(url):
 @pytest.mark.parametrize(
     "url", ["ftp://8.8.8.8/", "file:///etc/passwd", "example.com", "http://", "http://[::1", ""]
 )
-def test_it_refuses_what_is_not_a_web_address(url):
+def test_an_address_that_is_not_a_web_address_is_refused(url):
     with pytest.raises(EgressRefused):
         check_url(url)
 
 
-def test_it_refuses_a_password_in_the_address():
+def test_an_address_with_a_password_is_refused():
     with pytest.raises(EgressRefused, match="password"):
         check_url("https://me:secret@8.8.8.8/")
 

@@ -218,7 +218,7 @@ def test_what_is_cut_behind_its_last_content_is_no_end():
 @pytest.mark.parametrize(
     "left", [b'{"error":{"message":"boom"}}', b'data: {"error":"x"}\n{"error":"boom"}', b"error: boom"]
 )
-def test_an_error_without_its_blank_line_is_heard(left):
+def test_an_error_without_its_blank_line_is_read(left):
     stream, _ = read(event(said()), left)
     assert (stream.done, stream.failure is not None) == (False, True)
 

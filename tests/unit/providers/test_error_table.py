@@ -235,7 +235,7 @@ def test_a_firewalls_page_reaches_its_sender_without_its_markup(status: int) -> 
         ("", "a redirect"),
     ],
 )
-def test_a_redirect_tells_where_it_leads_and_nothing_else_of_it(location: str, told: str) -> None:
+def test_a_redirect_error_names_only_its_target(location: str, told: str) -> None:
     failure = UpstreamStatus.of(301, {"location": location} if location else {}, b"")
     assert (failure.reason, failure.kind) == (f"status 301, {told}", "redirect")
     assert (failure.fault, failure.code) == ("nobody", "upstream_error")

@@ -73,7 +73,7 @@ def test_a_call_of_a_tool_is_put_together(kind):
 
 
 @pytest.mark.parametrize("kind", TWO)
-def test_calls_of_tools_are_told_apart(kind):
+def test_calls_of_tools_are_kept_separate(kind):
     assert message(*TWO[kind])["tool_calls"] == [called("a", "f", "1"), called("b", "g", "2")]
 
 
@@ -106,7 +106,7 @@ def test_what_a_choice_says_is_added_up(kind):
     assert message(*[delta(each) for each in deltas]) == whole
 
 
-def test_choices_are_told_apart_and_what_stands_beside_them_is_kept():
+def test_choices_are_kept_separate_with_the_members_beside_them():
     first = delta({"content": "a"}, logprobs={"content": [{"token": "a"}], "refusal": None})
     second = delta({"content": "b"}, "length", logprobs={"content": [{"token": "b"}], "refusal": None})
     last = {
@@ -176,7 +176,7 @@ def test_what_lies_deep_passes_as_it_came(begin, end, monkeypatch):
     assert sum(read) <= 20 * len(event)
 
 
-def test_a_stream_that_nobody_asked_for_keeps_its_usage():
+def test_an_unrequested_stream_keeps_its_usage():
     stream = OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).stream()
     out = stream.feed(b"data: %b\n\n" % json.dumps({**HEAD, "choices": [], "usage": USED}).encode())
     assert json.loads(out[6:])["usage"] == USED

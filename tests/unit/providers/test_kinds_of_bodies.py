@@ -49,11 +49,11 @@ def test_other_bytes_are_a_stream_only_where_they_are_declared_as_one(head):
 
 
 @pytest.mark.parametrize("head", [b"", b"\n", b" \r\n", b"\xef", b"\xef\xbb", b"\xef\xbb\xbf"])
-def test_too_little_tells_nothing(head):
+def test_too_few_bytes_decide_nothing(head):
     for is_declared in (False, True):
         assert kind_of(head, is_declared=is_declared) is None
 
 
 @pytest.mark.parametrize("head", [b"d", b"dat", b"ev", b"even", b"i", b"retr"])
-def test_the_beginning_of_a_field_tells_nothing_yet(head):
+def test_the_beginning_of_a_field_decides_nothing_yet(head):
     assert kind_of(head, is_declared=False) is None

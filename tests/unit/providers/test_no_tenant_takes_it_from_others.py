@@ -1,4 +1,4 @@
-"""What one tenant's calls bring about rests for that tenant; for everybody only once others see it too. Pure."""
+"""What one tenant's calls bring about rests for that tenant; for all tenants only once others see it too. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rests(subject: DeploymentHealth, who: int, where=WHERE) -> bool:
 
 
 @pytest.mark.parametrize("how", POISON)
-def test_what_one_tenant_asks_takes_a_deployment_from_nobody_else(how):
+def test_one_tenants_requests_block_a_deployment_for_no_other(how):
     clock = Clock()
     subject = health(clock)
     for _ in range(500):
@@ -97,13 +97,13 @@ def test_a_doubtful_credential_is_proven_by_the_second_tenant(how):
     "sure",
     [status(401, b"who are you"), status(402), status(429, b'{"error":{"code":"insufficient_quota"}}')],
 )
-def test_what_needs_no_proof_rests_for_everybody_at_once(sure):
+def test_an_unambiguous_failure_rests_the_deployment_for_all_at_once(sure):
     subject = health()
     call(subject, ALICE, sure)
     assert rests(subject, BOB)
 
 
-def test_a_success_of_anybody_between_them_makes_failures_no_row():
+def test_a_success_of_any_tenant_resets_consecutive_failures():
     subject = health()
     for _ in range(20):
         call(subject, ALICE, POISON["silence"]())
@@ -129,7 +129,7 @@ def test_a_share_of_failures_counts_without_those_of_the_tenant_with_the_most():
     assert rests(subject, BOB)
 
 
-def test_after_an_outage_one_tenants_poison_keeps_nobody_else_away():
+def test_after_an_outage_one_tenants_failures_block_no_other_tenant():
     clock = Clock()
     subject = health(clock)
     for who in (ALICE, BOB, CARL, BOB, CARL):
@@ -165,7 +165,7 @@ def test_a_sole_tenant_is_kept_away_as_ever_and_comes_back():
     assert not rests(subject, ALICE)
 
 
-def test_who_was_kept_away_alone_comes_back_slowly_too():
+def test_a_tenant_blocked_alone_ramps_up_slowly_too():
     clock = Clock()
     subject = health(clock, bulkheads=Bulkheads(200))
     subject.update_targets([WHERE])
@@ -178,7 +178,7 @@ def test_who_was_kept_away_alone_comes_back_slowly_too():
     assert (len(hers), len(his)) == (20, 160)
 
 
-def test_when_others_find_it_well_again_the_one_who_doubted_looks_at_once():
+def test_when_other_tenants_succeed_the_blocked_tenant_probes_at_once():
     clock = Clock()
     subject = health(clock)
     for who in (ALICE, BOB, CARL, BOB, CARL):
@@ -233,7 +233,7 @@ def test_a_client_that_leaves_gives_its_tenants_probe_back():
     assert call(subject, ALICE, None)
 
 
-def test_the_first_caller_is_told_to_wait_as_long_as_everybody_else():
+def test_the_first_caller_gets_the_same_retry_after_as_all_others():
     clock = Clock()
     subject = health(clock)
     waits = []
@@ -247,7 +247,7 @@ def test_the_first_caller_is_told_to_wait_as_long_as_everybody_else():
 
 
 @pytest.mark.parametrize("headers", [{"retry-after": "60"}, {"retry-after-ms": "90000"}, {}])
-def test_a_limit_that_one_prompt_met_is_nobody_elses(headers):
+def test_a_limit_met_by_one_prompt_applies_to_no_other(headers):
     clock = Clock()
     subject = health(clock)
     for _ in range(10):
@@ -260,7 +260,7 @@ def test_a_limit_that_one_prompt_met_is_nobody_elses(headers):
     assert entry.breaker.is_calm
 
 
-def test_a_limit_that_two_tenants_meet_is_everybodys_until_its_end():
+def test_a_limit_met_by_two_tenants_applies_to_all_until_its_end():
     clock = Clock()
     subject = health(clock)
     for who in (ALICE, BOB):

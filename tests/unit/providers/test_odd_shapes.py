@@ -177,7 +177,7 @@ def test_however_the_model_is_written_the_client_reads_the_alias(raw):
         assert (ours["model"], "usage" in ours) == ("chat", False)
 
 
-def test_halves_of_an_emoji_are_joined_by_who_reads_them():
+def test_halves_of_an_emoji_are_joined_by_the_reader():
     halves = [
         b'{"model":"up","choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}',
         b'{"model":"up","choices":[{"index":0,"delta":{"content":"\\ude00"},"finish_reason":"stop"}]}',

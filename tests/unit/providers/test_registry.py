@@ -168,7 +168,7 @@ def test_a_cap_goes_into_the_field_the_provider_knows(provider: str, field: str)
         ({"provider": "openai", "api_version": "v1", "name": "gpt-eastus"}, ""),
     ],
 )
-def test_azures_api_without_dates_is_told_the_deployment(facts: dict[str, object], name: str) -> None:
+def test_azures_api_without_dates_gets_the_deployment_name(facts: dict[str, object], name: str) -> None:
     whole = {"provider": "azure", "base_url": "https://own.openai.azure.com", **facts}
     assert wire_model(target(**whole)) == name  # type: ignore[arg-type]
     sent = body_for(

@@ -265,7 +265,7 @@ def test_a_row_that_takes_no_cap_gets_none_but_the_clients_own() -> None:
         (Shape(alias="c", path="p", stream=True, include_usage=True), Added("max_tokens"), ""),
     ],
 )
-def test_what_was_set_is_told(shape: Shape, added: Added, told: str) -> None:
+def test_configured_additions_are_reported(shape: Shape, added: Added, told: str) -> None:
     assert OpenAIToOpenAI(shape).told(added) == told
 
 

@@ -158,7 +158,7 @@ def test_what_is_no_twin_says_nothing(raw):
         b'{"model":"up-model","usage":null,"choices":[{"delta":{"content":"\\ud83d"},"finish_reason":"stop"}]}',
     ],
 )
-def test_a_null_that_nobody_asked_for_goes_also_where_half_an_emoji_stands(event):
+def test_an_unrequested_null_is_removed_also_beside_half_an_emoji(event):
     stream = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions", stream=True)).stream()
     out = stream.feed(b"data: " + event + b"\n\n")
     told = json.loads(event)

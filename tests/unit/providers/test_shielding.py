@@ -31,7 +31,7 @@ async def test_a_cancellation_is_raised_when_the_work_is_over(cancellations):
     assert ended == [True]
 
 
-async def test_its_error_is_the_waiters_and_after_a_cancellation_nobodys():
+async def test_a_shielded_error_reaches_the_waiter_and_is_dropped_after_cancellation():
     async def fails():
         await asyncio.sleep(0)
         raise ValueError("broken")

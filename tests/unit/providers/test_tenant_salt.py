@@ -1,4 +1,4 @@
-"""Nobody shares or probes another tenant's prompt cache at a provider account that both use (kind: neighbours)."""
+"""No tenant shares or probes another's prompt cache at a provider account that both use (kind: neighbours)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_large_body_is_salted_as_a_small_one_is(member: str, upstream: str) ->
 
 @pytest.mark.parametrize("member", sorted(MEMBERS))
 @pytest.mark.parametrize("provider", ["openai", "azure", "openai-compatible"])
-def test_two_tenants_who_say_the_same_name_do_not_meet(member: str, provider: str) -> None:
+def test_the_same_name_of_two_tenants_is_salted_differently(member: str, provider: str) -> None:
     body = f'{{"model":"m",{HELLO},"{member}":"shared"}}'
     mine, again, theirs = (sent(body, tenant, target(provider))[member] for tenant in (1, 1, 2))
     assert mine == again != theirs
@@ -89,7 +89,7 @@ def test_a_call_that_names_no_cache_gets_its_tenants_own(says: str, upstream: st
     }
 
 
-def test_nobody_can_say_the_name_of_another_tenants_own_cache() -> None:
+def test_no_tenant_can_name_the_cache_of_another() -> None:
     theirs = sent(f'{{"model":"m",{HELLO}}}', 2)["prompt_cache_key"]
     for guess in (theirs, "", " ", "\\u0000"):
         said = sent(f'{{"model":"m",{HELLO},"prompt_cache_key":"{guess}"}}')["prompt_cache_key"]
@@ -112,7 +112,7 @@ def test_a_cache_is_named_where_that_is_understood(at: Target, member: str) -> N
 
 
 @pytest.mark.parametrize("member", ["user", "safety_identifier", "cache_salt"])
-def test_embeddings_name_nobody_either(member: str) -> None:
+def test_embeddings_send_no_user_either(member: str) -> None:
     body = f'{{"model":"m","input":"x","{member}":"shared"}}'
     assert len({sent(body, tenant)[member] for tenant in (1, 2)} | {"shared"}) == 3
     assert "prompt_cache_key" not in sent('{"model":"m","input":"x"}')
@@ -129,7 +129,7 @@ def test_a_cache_that_is_named_by_something_else_is_a_tenants_own_too(member: st
 
 
 @pytest.mark.parametrize("value", ["null", '""', "7", '{"a":1}'])
-def test_what_names_nobody_passes_as_it_is(value: str) -> None:
+def test_a_user_value_that_is_no_name_passes_unchanged(value: str) -> None:
     assert json.dumps(sent(f'{{"model":"m",{HELLO},"user":{value}}}')["user"]) == json.dumps(
         json.loads(value)
     )

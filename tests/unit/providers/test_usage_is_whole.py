@@ -84,11 +84,11 @@ def test_usage_behind_which_nothing_comes_is_of_the_whole_answer(kind):
 
 
 @pytest.mark.parametrize("kind", ON_THE_WAY)
-def test_usage_that_is_told_on_the_way_is_not(kind):
+def test_usage_reported_before_the_end_is_not_whole(kind):
     assert not has_said_all(read(ON_THE_WAY[kind]))
 
 
-def test_a_stream_that_turns_into_nonsense_has_not_told_all():
+def test_a_stream_that_becomes_invalid_has_incomplete_usage():
     stream = OpenAIToOpenAI(CHAT).stream()
     stream.feed(TOLD)
     with pytest.raises(MalformedStream):

@@ -7,13 +7,13 @@ import pytest
 from tests.support.waiting import NeverHeld, eventually, wait_until
 
 
-async def test_it_returns_the_value_that_held():
+async def test_eventually_returns_the_value_that_satisfied_the_condition():
     numbers = iter(range(10))
     assert await eventually(lambda: next(numbers), lambda number: number == 3) == 3
     assert next(numbers) == 4
 
 
-async def test_it_awaits_what_is_asynchronous():
+async def test_eventually_awaits_async_functions():
     numbers = iter(range(10))
 
     async def read():
@@ -22,7 +22,7 @@ async def test_it_awaits_what_is_asynchronous():
     assert await eventually(read, lambda number: number > 1) == 2
 
 
-async def test_it_says_what_it_saw_last():
+async def test_eventually_reports_the_last_value():
     with pytest.raises(NeverHeld, match="last value was 'almost'"):
         await eventually(lambda: "almost", lambda _: False, within_s=0)
 

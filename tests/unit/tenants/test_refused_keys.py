@@ -24,7 +24,7 @@ async def refused(cache, token):
 
 
 @pytest.mark.parametrize("stored", [REVOKED, ROTATED, BOTH])
-async def test_of_a_key_that_is_not_good_any_more_it_is_known_whose_it_was(cache, shelf, stored):
+async def test_the_owner_of_an_invalid_key_is_known(cache, shelf, stored):
     shelf.keys = {"alice": stored}
     for _ in range(3):  # read, and then by memory
         assert await refused(cache, "sk-alice.secret") == ("alice", ALICE)
@@ -32,7 +32,7 @@ async def test_of_a_key_that_is_not_good_any_more_it_is_known_whose_it_was(cache
 
 
 @pytest.mark.parametrize("stored", [REVOKED, ROTATED, BOTH, StoredKey("0" * 64, ALICE, None)])
-async def test_who_guesses_at_a_key_is_not_taken_for_its_owner(cache, shelf, stored):
+async def test_a_guessed_key_is_not_attributed_to_its_owner(cache, shelf, stored):
     shelf.keys = {"alice": stored}
     assert await refused(cache, "sk-alice.guess") == ("alice", None)
     assert await refused(cache, "sk-alice.guess") == ("alice", None)
@@ -51,7 +51,7 @@ async def test_who_guesses_at_a_key_is_not_taken_for_its_owner(cache, shelf, sto
         ("", ""),
     ],
 )
-async def test_of_a_key_that_nobody_has_a_safe_part_is_told(cache, token, told):
+async def test_a_safe_part_of_an_unknown_key_is_logged(cache, token, told):
     assert await refused(cache, token) == (told, None)
 
 
@@ -62,7 +62,7 @@ async def test_a_key_denied_here_is_named(cache):
     assert await refused(cache, "sk-alice.guess") == ("alice", None)
 
 
-async def test_an_address_that_guesses_too_much_is_told_of_in_the_same_way(cache):
+async def test_an_address_with_too_many_guesses_is_logged_in_the_same_way(cache):
     for number in range(MOST):
         await refused(cache, f"sk-guess{number}.x")
     with pytest.raises(TooManyMisses) as refusal:

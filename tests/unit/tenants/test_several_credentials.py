@@ -118,7 +118,7 @@ async def test_of_two_valid_ones_the_first_counts_cold_and_warm(who):
         ([], InvalidKey),
     ],
 )
-async def test_where_none_is_valid_the_most_telling_reason_is_told(headers, refusal, who):
+async def test_without_a_valid_key_the_most_specific_reason_is_reported(headers, refusal, who):
     with pytest.raises(refusal):
         await who(*headers)
 
@@ -129,7 +129,7 @@ async def test_while_keys_cannot_be_looked_up_that_is_the_reason(shelf, who):
         await who(*bearer("nonsense"), ("x-api-key", GOOD))
 
 
-async def test_a_wrong_one_beside_a_valid_one_shuts_nobody_out_and_guesses_are_counted(who):
+async def test_a_wrong_key_beside_a_valid_one_is_ignored_and_guesses_are_counted(who):
     for number in range(3 * MOST):
         assert await who(*bearer(f"sk-guess{number}.x"), ("x-api-key", GOOD)) == "alice"
     with pytest.raises(TooManyMisses):

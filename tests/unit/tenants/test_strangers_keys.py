@@ -94,7 +94,7 @@ async def test_other_addresses_are_not_concerned(suspect, shelf):
     assert shelf.lists == 0
 
 
-async def test_while_the_database_is_away_nobody_is_called_unknown(suspect, shelf):
+async def test_no_key_is_called_unknown_while_the_database_is_away(suspect, shelf):
     shelf.keys = None
     with pytest.raises(KeysUnavailable):
         await suspect.caller("sk-guess.x", HERE)
@@ -121,7 +121,7 @@ async def test_a_reading_that_began_before_a_key_was_made_does_not_decide():
     assert await second
 
 
-async def test_who_gives_up_waiting_takes_nobody_along():
+async def test_a_cancelled_waiter_cancels_no_other():
     gate = asyncio.Event()
 
     async def load(_):

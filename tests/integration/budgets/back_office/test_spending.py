@@ -52,7 +52,7 @@ def test_the_window_that_counts_now_is_read_in_the_owners_zone(schedule, timezon
         assert told.resets_at.timestamp() > NOON
 
 
-def test_a_window_that_nobody_has_counted_is_not_known():
+def test_an_uncounted_window_is_shown_as_unknown():
     row = Budget.objects.create(tenant=Tenant.objects.create(name="acme"), limit_nanousd=100)
     [told] = spending_of([row], NOON)
     assert (told.spent, told.left, told.share) == (None, None, None)

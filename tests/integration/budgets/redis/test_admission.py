@@ -42,9 +42,7 @@ async def test_a_freed_slot_is_free_for_every_worker(redis_server: RedisServer) 
 
 
 @pytest.mark.parametrize("calls", [2_000, pytest.param(10_000, marks=pytest.mark.soak)])
-async def test_cancelled_callers_leave_nothing_behind_and_get_nobodys_answer(
-    redis_server: RedisServer, calls: int
-) -> None:
+async def test_cancelled_admit_leaks_no_hold_and_no_reply(redis_server: RedisServer, calls: int) -> None:
     dice = random.Random(7)
     async with Crew(redis_server.url, 1) as crew:
         scopes, worker = rules(10**8, Limits(None, None, 10_000), 15), crew.workers[0]
@@ -65,7 +63,7 @@ async def test_cancelled_callers_leave_nothing_behind_and_get_nobodys_answer(
             await asyncio.gather(*(one(number) for number in range(start, start + 100)))
         await worker.publish_totals(
             [], []
-        )  # what was granted to nobody has been taken back when this is answered
+        )  # what was granted to a cancelled call has been taken back when this is answered
         standing = await worker.status(scopes)
         assert standing.budget is not None
         assert standing.budget.held_nanousd == 0

@@ -51,7 +51,7 @@ async def test_nothing_is_overspent_when_redis_forgets_everything_under_load(
             assert (await load, crew.outcomes["unavailable"]) == (5000, 0), crew.refusals[:3]
 
 
-async def test_a_tenant_is_open_again_after_a_flush_once_the_ledger_has_told_its_sum(
+async def test_a_tenant_is_served_after_a_flush_once_its_sum_is_loaded_from_the_ledger(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 2) as crew:
@@ -69,7 +69,7 @@ async def test_a_tenant_is_open_again_after_a_flush_once_the_ledger_has_told_its
         assert served == 500
 
 
-async def test_a_hung_redis_makes_nobody_wait_and_nothing_overspent(
+async def test_a_hung_redis_delays_no_call_and_allows_no_overspend(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Any] = []
@@ -161,7 +161,7 @@ async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: R
         assert crew.outcomes["unavailable"] == 0
 
 
-async def test_what_a_dead_worker_was_granted_and_never_wrote_down_is_free_again(
+async def test_grants_of_a_dead_worker_that_were_never_journaled_are_released(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 2) as crew:
@@ -179,7 +179,7 @@ async def test_what_a_dead_worker_was_granted_and_never_wrote_down_is_free_again
 
 
 @pytest.mark.usefixtures("frequent_upkeep")
-async def test_what_a_dead_worker_set_aside_is_taken_back_once_its_death_is_known(
+async def test_the_reserve_of_a_dead_worker_is_released_once_its_end_is_proven(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 1) as crew:
@@ -199,7 +199,7 @@ async def test_calls_that_ran_through_a_crash_of_redis_still_count(redis_server:
         scopes = rules(1000, tenant=34)
         running = await crew.burst(scopes, 10, 60)
         redis_server.kill()
-        await asyncio.gather(*(crew.settle(name, 8) for name in running[:30]))  # nobody can be told
+        await asyncio.gather(*(crew.settle(name, 8) for name in running[:30]))  # Redis cannot be reached
         redis_server.start()
         await until_granted(crew, scopes, 10)
         more = await crew.burst(scopes, 10, 200)
@@ -207,7 +207,7 @@ async def test_calls_that_ran_through_a_crash_of_redis_still_count(redis_server:
         assert len(more) >= 44
 
 
-async def test_a_hung_redis_leaves_everybody_where_they_stood(redis_server: RedisServer) -> None:
+async def test_totals_are_unchanged_after_a_redis_hang(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1, IMPATIENT_S) as crew:
         [worker], scopes = crew.workers, rules(50_000, Limits(8), tenant=38)
         await until_granted(crew, scopes, 10)

@@ -1,4 +1,4 @@
-"""Redis has lost its data, and one of the workers cannot tell again what it holds: nobody may spend that meanwhile."""
+"""Redis has lost its data, and one worker cannot report again what it holds: no other may spend that meanwhile."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def lose_everything(redis_server: RedisServer) -> None:
     await asyncio.to_thread(redis_server.start)
 
 
-async def test_nothing_is_granted_before_a_worker_that_was_cut_off_has_told_what_it_holds(
+async def test_nothing_is_granted_before_a_disconnected_worker_has_reported_its_holds(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=50)
@@ -90,13 +90,13 @@ async def test_what_ended_while_its_worker_was_cut_off_is_counted(
     running = await crew.burst(scopes, HOLD, 60)
     await link.cut()
     await lose_everything(redis_server)
-    await asyncio.gather(*(crew.settle(name, 8) for name in running))  # half of them tell nobody
+    await asyncio.gather(*(crew.settle(name, 8) for name in running))  # half of them cannot be reported
     await link.mend()
     await eventually_granted(crew.workers[0], scopes)
     assert await all_that_fits(crew, scopes) == (LIMIT - 60 * 8) // HOLD - 1
 
 
-async def test_a_worker_whose_death_is_proven_is_not_waited_for(
+async def test_recovery_does_not_wait_for_a_worker_proven_dead(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=52)
@@ -111,7 +111,7 @@ async def test_a_worker_whose_death_is_proven_is_not_waited_for(
     assert await all_that_fits(crew, scopes) == LIMIT // HOLD - 30 - 30 - 1
 
 
-async def test_where_nothing_was_lost_nobody_waits_for_a_worker_that_has_died(link: Link, crew: Crew) -> None:
+async def test_recovery_does_not_wait_for_dead_worker_without_data_loss(link: Link, crew: Crew) -> None:
     await crew.burst(rules(LIMIT, tenant=56), HOLD, 60)
     await link.cut()  # so that it says no goodbye
     assert await outcome(crew.workers[0], rules(LIMIT, tenant=57), "a first call") == "granted"
@@ -135,7 +135,7 @@ async def test_a_worker_that_has_just_started_waits_for_those_that_it_cannot_kno
     assert len(running) + 1 + await all_that_fits(crew, scopes) == LIMIT // HOLD
 
 
-async def test_who_has_no_budget_is_served_with_this_workers_share_of_the_rates_meanwhile(
+async def test_tenants_without_budget_get_this_workers_share_of_the_rates_meanwhile(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(0, Limits(8), tenant=55)
@@ -146,7 +146,7 @@ async def test_who_has_no_budget_is_served_with_this_workers_share_of_the_rates_
     assert answers == ["granted"] * 4 + ["requests"] * 6
 
 
-async def test_a_newcomer_knows_at_once_who_is_alive(redis_server: RedisServer) -> None:
+async def test_new_worker_learns_live_workers_on_connect(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1) as crew:
         newcomer = crew.worker(redis_server.url)
         await newcomer.open()
@@ -161,7 +161,7 @@ def posted(scopes: tuple[ScopeRules, ...], spent: int, version: int) -> list[Win
 
 
 @pytest.mark.parametrize(("tenant", "is_settled"), [(58, False), (60, True)])
-async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
+async def test_calls_not_posted_before_a_worker_crash_are_counted_once(
     link: Link, crew: Crew, tenant: int, *, is_settled: bool
 ) -> None:
     scopes = rules(LIMIT, tenant=tenant)
@@ -172,7 +172,7 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
     await link.cut()
     await dead.settle("a-call", 1, 800)
     assert not await dead.publish_totals(posted(scopes, 800, 2), ["a-call"])
-    # so its journal is kept, and tells whoever adopts it
+    # so its journal is kept, and read by the worker that adopts it
     assert await living.publish_totals(posted(scopes, 800, 2), ["a-call"], is_adopted=True)
     await living.release_worker(dead.worker)
     standing = await living.status(scopes)
@@ -181,7 +181,7 @@ async def test_what_a_worker_could_not_post_before_it_died_is_counted_once(
     assert await all_that_fits(crew, scopes) == 200 // HOLD
 
 
-async def test_a_worker_that_is_heard_again_has_posted_everything(link: Link, crew: Crew) -> None:
+async def test_a_reconnected_worker_has_posted_all_its_calls(link: Link, crew: Crew) -> None:
     scopes = rules(LIMIT, tenant=59)
     worker = crew.workers[1]
     await worker.admit(AdmissionRequest("b-call", scopes, 1, 800))

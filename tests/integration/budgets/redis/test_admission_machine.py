@@ -102,7 +102,7 @@ def faults(redis: Hashes) -> list[str]:
 
 
 @pytest.mark.parametrize(("examples", "steps"), [(20, 500), pytest.param(60, 2_000, marks=pytest.mark.soak)])
-def test_it_decides_like_the_naive_model_in_thousands_of_steps(
+def test_redis_admission_decides_like_the_naive_model_in_thousands_of_steps(
     redis_server: RedisServer, examples: int, steps: int
 ) -> None:
     seen: Counter[str] = Counter()

@@ -38,7 +38,7 @@ async def serve(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int, cost: int
     return granted
 
 
-async def test_calls_that_redis_never_heard_of_are_forgotten_once_the_ledger_has_them(
+async def test_calls_never_sent_to_redis_are_dropped_once_in_the_ledger(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 1, 0.03) as crew:
@@ -57,7 +57,7 @@ async def test_calls_that_redis_never_heard_of_are_forgotten_once_the_ledger_has
             redis_server.start()
 
 
-async def test_calls_that_cost_nothing_leave_nothing_to_tell(redis_server: RedisServer) -> None:
+async def test_calls_that_cost_nothing_are_not_reported(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1, 0.03) as crew:
         [worker], scopes = crew.workers, rules(1000, tenant=55)
         await until_granted(crew, scopes, 1)
@@ -106,7 +106,7 @@ async def test_a_call_that_redis_may_have_granted_is_taken_back(redis_server: Re
         assert (await crew.ask(scopes, 500)).startswith("call-")
 
 
-async def test_a_call_asked_while_nobody_is_there_leaves_nothing_to_take_back(
+async def test_admit_during_outage_creates_no_orphan(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 1, 0.03) as crew:

@@ -84,7 +84,7 @@ async def test_posts_that_overtake_each_other_never_change_what_was_spent(
 async def test_what_an_adopted_journal_brings_counts_although_later_posts_came_first(
     redis_server: RedisServer,
 ) -> None:
-    """A worker died between its batch and its post: whoever finds the batch in the ledger knows only the total."""
+    """A worker crashed between its batch and its post: the next one finds only the total in the ledger."""
     async with patient_crew(redis_server.url, 2) as crew:
         scopes = rules(10 * COST, tenant=426)
         first, dead, last = shipped(426, await spend(crew, scopes, 9), 3)
@@ -98,7 +98,7 @@ async def test_what_an_adopted_journal_brings_counts_although_later_posts_came_f
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_posts_of_the_living_and_for_the_dead_in_any_order_never_say_too_little(
+async def test_totals_never_too_low_whatever_order_workers_publish(
     redis_server: RedisServer, seed: int
 ) -> None:
     dice, tenant = random.Random(seed), 430 + seed
@@ -146,7 +146,7 @@ async def test_a_load_that_comes_late_counts_nothing_twice(redis_server: RedisSe
         assert await spent(slow, scopes) == 5 * COST
 
 
-async def test_nobody_is_refused_for_calls_that_are_counted_twice_for_a_moment(
+async def test_calls_briefly_counted_twice_refuse_no_tenant(
     redis_server: RedisServer,
 ) -> None:
     async with patient_crew(redis_server.url, 2) as crew:

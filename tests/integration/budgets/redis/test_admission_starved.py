@@ -61,7 +61,7 @@ async def counted(worker: Admission, scopes: tuple[ScopeRules, ...]) -> int:
     return budget.spent_nanousd + budget.held_nanousd
 
 
-async def test_calls_that_reach_the_ledger_before_redis_hears_their_ends_are_never_free(
+async def test_calls_shipped_before_redis_gets_their_ends_stay_counted(
     redis_server: RedisServer, link: Link
 ) -> None:
     """The link breaks, calls end, the ledger has them, the link heals: their ends are told, and then their batch."""
@@ -159,7 +159,7 @@ async def test_what_was_set_aside_before_a_loss_is_not_given_back_to_be_spent_af
         await worker.open(tend=False)
         try:
             await until(lambda: outcome(worker, scopes, "first", CENT), lambda said: said == "granted")
-            await worker._allowances.renew(time.time())  # noqa: SLF001 - nobody tends
+            await worker._allowances.renew(time.time())  # noqa: SLF001 - no upkeep runs
             redis_server.hang()
             assert await outcome(worker, scopes, "offline", 9 * CENT) == "granted"
             redis_server.go_on()
@@ -174,7 +174,7 @@ async def test_what_was_set_aside_before_a_loss_is_not_given_back_to_be_spent_af
             await worker.aclose()
 
 
-async def test_who_ends_before_its_calls_are_in_the_ledger_is_waited_for_until_they_are(
+async def test_an_ended_worker_is_waited_for_until_its_calls_are_in_the_ledger(
     redis_server: RedisServer,
 ) -> None:
     scopes = rules(100 * PRICE, tenant=804)
@@ -192,7 +192,7 @@ async def test_who_ends_before_its_calls_are_in_the_ledger_is_waited_for_until_t
         assert await counted(living, scopes) == 61 * PRICE
 
 
-async def test_who_ends_with_nothing_left_is_not_waited_for(redis_server: RedisServer) -> None:
+async def test_an_ended_worker_without_open_calls_is_not_waited_for(redis_server: RedisServer) -> None:
     scopes = rules(100 * PRICE, tenant=805)
     async with Crew(redis_server.url, 2) as crew:
         living, leaving = crew.workers
@@ -222,7 +222,7 @@ class LateLink(Link):
         return sink.transport.abort()
 
 
-async def test_a_call_that_is_told_again_while_the_ledger_gets_it_does_not_come_back(
+async def test_a_call_reported_again_while_it_is_shipped_is_not_counted_twice(
     redis_server: RedisServer,
 ) -> None:
     scopes = rules(100 * PRICE, tenant=806)

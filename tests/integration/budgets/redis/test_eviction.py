@@ -50,7 +50,7 @@ async def is_not_used(caplog: pytest.LogCaptureFixture, policy: str) -> None:
         server.kill()
 
 
-async def test_it_is_used_once_it_was_put_right(redis: RedisServer) -> None:
+async def test_redis_is_used_once_its_eviction_policy_is_corrected(redis: RedisServer) -> None:
     redis.run("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     connection = await opened(redis)
     redis.run("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -62,7 +62,9 @@ async def test_it_is_used_once_it_was_put_right(redis: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "noeviction"])
-async def test_it_is_known_also_where_config_is_forbidden(redis: RedisServer, policy: str) -> None:
+async def test_eviction_policy_is_known_also_where_config_is_forbidden(
+    redis: RedisServer, policy: str
+) -> None:
     redis.run("CONFIG", "SET", "maxmemory-policy", policy)
     redis.run("ACL", "SETUSER", "omg", "on", ">pw", "~*", "&*", "+@all", "-config")
 

@@ -1,4 +1,4 @@
-"""Somebody deletes single keys of a tenant: nothing is granted from the rest, and everything is made anew."""
+"""Single keys of a tenant are deleted: nothing is granted from the rest, and everything is made anew."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def lose(server: RedisServer, tenant: int, kinds: str) -> None:
 
 
 class Careless(World):
-    """Somebody deletes keys of the tenant again and again: of these kinds, or any."""
+    """Delete keys of the tenant again and again: of these kinds, or any."""
 
     kinds = ""
 

@@ -38,7 +38,7 @@ async def unable(server: RedisServer, setting: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def confused(server: RedisServer, tenant: int) -> AsyncIterator[None]:
-    """Let the scripts fail on what they find: a defect, whoever's."""
+    """Let the scripts fail on what they find, as after any defect."""
     key = f"omg:{{t{tenant}}}:calls"
     exchange = "redis.call('RENAME', KEYS[1], KEYS[2]); redis.call('SET', KEYS[1], 'nonsense')"
     await asyncio.to_thread(server.run, "EVAL", exchange, "2", key, f"{key}:mine")
@@ -59,7 +59,7 @@ async def until_told(worker: RedisAdmission, tenant: int, expected: tuple[int, i
 
 
 @pytest.mark.parametrize("setting", ["min-replicas-to-write", "maxmemory"])
-async def test_calls_get_a_clear_refusal_and_ends_are_told_later(
+async def test_calls_get_a_clear_refusal_and_ends_are_posted_later(
     redis_server: RedisServer, setting: str
 ) -> None:
     tenant = 60 + len(setting)
@@ -94,7 +94,7 @@ async def test_upkeep_goes_on_after_errors(redis_server: RedisServer) -> None:
         async with unable(redis_server, "min-replicas-to-write"):
             await crew.settle(running, COST)
             refused = errors(redis_server)
-            await eventually(lambda: errors(redis_server) > refused + 1)  # nobody asks but upkeep
+            await eventually(lambda: errors(redis_server) > refused + 1)  # only upkeep sends commands
         await until_told(crew.workers[0], 63, (COST, 0))
 
 
@@ -114,7 +114,7 @@ async def test_upkeep_goes_on_after_a_defect(
     assert "upkeep-failed" in caplog.text
 
 
-async def test_it_connects_while_nothing_can_be_written(redis_server: RedisServer) -> None:
+async def test_client_connects_while_nothing_can_be_written(redis_server: RedisServer) -> None:
     redis_server.run("FLUSHALL")  # its life has no name yet
     async with unable(redis_server, "min-replicas-to-write"):
         crew = Crew(redis_server.url, 1)
@@ -125,7 +125,7 @@ async def test_it_connects_while_nothing_can_be_written(redis_server: RedisServe
         await crew.workers[0].aclose()
 
 
-async def test_it_goes_on_connecting_whatever_answers(
+async def test_client_goes_on_connecting_whatever_answers(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     proper, tries = RedisConnection._shake_hands, []  # noqa: SLF001 - what a proxy answers there is up to it

@@ -98,7 +98,7 @@ def states(now: datetime) -> list[str]:
     return [doing.state for doing in provider_health(now)]
 
 
-def test_it_asks_each_endpoint_and_credential_once_however_many_aliases_use_it(provider: Provider) -> None:
+def test_each_endpoint_and_credential_is_probed_once_for_all_aliases(provider: Provider) -> None:
     catalog(provider.url, "sk-one-0000000000", "sk-one-0000000000", "sk-two-0000000000")
     assert states(NOON) == ["unknown"] * 3
     assert probe_all(NOON) == 2
@@ -152,7 +152,7 @@ def test_a_list_that_cannot_be_read_says_nothing_of_a_server_that_is_well(
     assert HealthProbe.objects.get().state == "online"
 
 
-def test_it_remembers_since_when_and_forgets_after_a_week(provider: Provider) -> None:
+def test_probe_result_keeps_its_start_and_expires_after_a_week(provider: Provider) -> None:
     catalog(provider.url, "sk-one-0000000000")
     seen = []
     for number, status in enumerate((200, 200, 500, 500, 200)):
@@ -267,7 +267,7 @@ def test_a_name_that_is_nearly_one_of_the_providers_list_is_a_slip(
     assert HealthProbe.objects.get().state == "online"  # the provider is well: only the name is not
 
 
-def test_a_slip_is_told_of_its_own_deployment_alone(provider: Provider) -> None:
+def test_a_misspelled_model_is_reported_for_its_own_deployment_only(provider: Provider) -> None:
     """They share a place, and with it the row of its probe; the right name is in the sentence about the wrong one."""
     provider.models = ["gpt-4o-mini", "text-embedding-3-small"]
     names = ["gpt-4o-minni", "gpt-4o-mini", "gpt4o-mini", "my-fine-tune"]

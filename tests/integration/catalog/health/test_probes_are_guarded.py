@@ -43,7 +43,7 @@ def test_a_name_that_flips_after_the_check_reaches_nothing_inside(
     catalog(f"http://{HOST}:{port}/v1", "sk-one-0000000000")
     Deployment.objects.update(edited=True)
     monkeypatch.setattr(socket, "getaddrinfo", FlippingNames(inside, truthful).getaddrinfo)
-    monkeypatch.setattr("catalog.health.probes.TIMEOUT_S", 0.2)  # nobody is at the public address
+    monkeypatch.setattr("catalog.health.probes.TIMEOUT_S", 0.2)  # nothing answers at the public address
 
     for _ in range(truthful + 1):
         probe_all(NOON)

@@ -46,7 +46,7 @@ def test_they_follow_the_file():
     assert Price.objects.count() == 2
 
 
-def test_facts_follow_the_file_until_somebody_edits_them():
+def test_facts_follow_the_file_until_they_are_edited():
     stated = config(facts={"image_max_tokens": 900, "pdf_page_max_tokens": 1_200})
     assert sync_catalog(stated)
     assert not sync_catalog(stated)
@@ -59,7 +59,7 @@ def test_facts_follow_the_file_until_somebody_edits_them():
     assert not sync_catalog(stated)
 
 
-def test_refused_members_stay_until_somebody_clears_them():
+def test_refused_members_stay_until_they_are_cleared():
     stated = config()
     sync_catalog(stated)
     row = Deployment.objects.get()

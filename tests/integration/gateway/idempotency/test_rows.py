@@ -122,7 +122,7 @@ def test_a_key_is_not_free_while_its_owner_lives_however_late_its_lease():
     assert again("a") is None
 
 
-def test_a_process_serves_until_its_journal_was_adopted_and_nobody_expects_it(tmp_path):
+def test_a_process_counts_as_serving_until_its_journal_is_adopted(tmp_path):
     (tmp_path / "here").mkdir()
     ServingWorker.objects.create(name="elsewhere")
     names = ("here", "elsewhere", "gone", "")

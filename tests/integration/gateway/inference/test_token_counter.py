@@ -43,7 +43,7 @@ def heard():
     return lambda where: FALLBACKS.happened[where] - before[where]
 
 
-async def test_it_counts_in_a_process_of_its_own(counter, heard):
+async def test_counter_counts_in_a_process_of_its_own(counter, heard):
     found = await counter.count(1, body("hello world"), MODELS)
     assert isinstance(found, Bound)
     assert 8 <= found.tokens <= 30
@@ -52,7 +52,7 @@ async def test_it_counts_in_a_process_of_its_own(counter, heard):
     assert heard("token_counter") == 0
 
 
-async def test_what_nobody_can_count_is_not_even_tried(counter):
+async def test_text_without_a_known_tokenizer_is_not_sent_to_the_counter(counter):
     assert await counter.count(1, body("hello"), ("up-unknown",)) is None
     assert await counter.count(1, body("hello"), ("gpt-4o", "gpt-4")) is None
     assert await counter.count(1, body("x" * 600_000), MODELS) is None
@@ -85,7 +85,7 @@ async def test_time_comes_back():
     assert quota.left(1) == QUOTA_S
 
 
-async def test_a_process_that_died_is_heard_of_and_replaced(counter, heard):
+async def test_a_crashed_counting_process_is_noticed_and_replaced(counter, heard):
     assert await counter.count(1, body("hello"), MODELS) is not None
     process = counter._process  # noqa: SLF001
     os.kill(process.pid, signal.SIGKILL)
@@ -100,7 +100,7 @@ async def test_a_process_that_died_is_heard_of_and_replaced(counter, heard):
     assert await counter.count(1, body("hello"), MODELS) is not None
 
 
-async def test_who_leaves_while_it_counts_spoils_no_other_count(counter):
+async def test_a_cancelled_count_spoils_no_other_count(counter):
     long = asyncio.ensure_future(counter.count(1, body("word " * 50_000), MODELS))
     await asyncio.sleep(0)
     long.cancel()
@@ -111,7 +111,7 @@ async def test_who_leaves_while_it_counts_spoils_no_other_count(counter):
     assert found.tokens < 30
 
 
-async def test_who_leaves_pays_for_the_count_that_was_begun(counter):
+async def test_a_cancelled_caller_is_charged_for_the_started_count(counter):
     assert await counter.count(2, body("hello"), MODELS) is not None
     process = counter._process  # noqa: SLF001
     for _ in range(3):
@@ -123,7 +123,7 @@ async def test_who_leaves_pays_for_the_count_that_was_begun(counter):
         with pytest.raises(asyncio.CancelledError):
             await long
         assert counter._quota.left(1) < left  # noqa: SLF001
-    assert counter._process is process  # noqa: SLF001 - nobody else waits for a new one
+    assert counter._process is process  # noqa: SLF001 - no other caller waits for a new one
 
 
 def paper(data):
@@ -217,7 +217,7 @@ async def test_many_at_once_have_the_tenants_time_together(measurer, heard, monk
     assert heard("documents_quota") == 4
 
 
-async def test_who_leaves_pays_for_the_measuring_that_was_begun(measurer):
+async def test_a_cancelled_caller_is_charged_for_the_started_measuring(measurer):
     long = asyncio.ensure_future(measurer.documents(1, paper(plain(2_000))))
     for _ in range(5):
         await asyncio.sleep(0)

@@ -29,7 +29,7 @@ TARGET = Target(
     base_url="http://u",
     secret=Secret(""),
 )
-HEARD_S = 30.0  # a bound: a hint is heard because it was sent; nobody asks for it
+HEARD_S = 30.0  # a bound: a hint arrives because it was sent; it is never polled
 
 
 class Process:
@@ -139,7 +139,7 @@ async def test_without_redis_only_hints_are_lost(redis):
         assert other.rests
 
 
-async def test_databases_of_one_redis_do_not_hear_each_other(redis):
+async def test_databases_of_one_redis_do_not_receive_each_others_hints(redis):
     one, same, elsewhere = (
         Process(redis.url),
         Process(redis.url),

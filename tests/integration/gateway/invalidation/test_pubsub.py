@@ -45,13 +45,13 @@ async def next_of(said) -> str:
     return await asyncio.wait_for(said.get(), 30)
 
 
-async def test_an_announced_change_is_heard(redis, heard):
+async def test_a_published_change_is_received(redis, heard):
     assert await next_of(heard) == "found"
     await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
     assert await next_of(heard) == "changed"
 
 
-async def test_a_dead_redis_is_noticed_and_found_again(redis, heard, fallbacks):
+async def test_a_lost_redis_connection_is_noticed_and_restored(redis, heard, fallbacks):
     assert await next_of(heard) == "found"
     assert fallbacks() == {}
     redis.kill()
@@ -90,7 +90,7 @@ async def test_a_redis_that_hangs_counts_as_lost(redis, heard):
     assert await next_of(heard) == "found"
 
 
-async def test_a_change_is_made_although_nobody_can_be_told(redis, fallbacks):
+async def test_config_change_commits_when_publish_fails(redis, fallbacks):
     await asyncio.to_thread(ConfigPublisher(redis.url, SIGNER).publish)
     assert fallbacks() == {}
     redis.kill()
@@ -99,7 +99,7 @@ async def test_a_change_is_made_although_nobody_can_be_told(redis, fallbacks):
 
 
 @pytest.mark.parametrize("others", [0, 3], ids=["an idle loop", "a busy loop"])
-async def test_whenever_a_listener_is_told_to_end_it_does(redis, monkeypatch, others):
+async def test_a_listener_ends_whenever_it_is_stopped(redis, monkeypatch, others):
     """A worker waits for that when it ends. Cancelled once, every ninth listened on: redis-py lost it."""
     monkeypatch.setattr(shutdown, "CANCEL_AGAIN_S", 0.01)
     beside = [asyncio.create_task(beat()) for _ in range(others)]

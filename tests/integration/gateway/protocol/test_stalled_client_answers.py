@@ -81,7 +81,7 @@ async def with_house(work, unread_s=UNREAD_S):
 
 
 @pytest.mark.parametrize("questions", [[ASKED], [ASKED, ASKED], [LAST]], ids=["one", "two", "the last"])
-def test_who_reads_nothing_is_sent_away(questions):
+def test_a_client_that_reads_nothing_is_disconnected(questions):
     async def work(house, port):
         sock = await client(port)
         for each in questions:
@@ -93,7 +93,7 @@ def test_who_reads_nothing_is_sent_away(questions):
     uvloop.run(with_house(work))
 
 
-def test_who_reads_slowly_gets_all_of_it():
+def test_a_client_that_reads_slowly_gets_the_whole_answer():
     async def work(house, port):
         sock, loop, got = await client(port), asyncio.get_running_loop(), 0
         await loop.sock_sendall(sock, LAST)

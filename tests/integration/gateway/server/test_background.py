@@ -11,29 +11,29 @@ from metering.journal.segments import Directory
 
 
 class Admission:
-    """As shared admission is seen by who adopts; `is_heard`: Redis is there."""
+    """Shared admission, as the adopter sees it; `is_heard`: Redis is there."""
 
     def __init__(self):
-        self.buried, self.is_heard = [], False
+        self.released, self.is_heard = [], False
 
     async def release_worker(self, worker):
-        self.buried.append(worker)
+        self.released.append(worker)
         return self.is_heard
 
 
-async def test_a_journal_is_kept_until_its_worker_is_buried(tmp_path):
+async def test_journal_is_kept_until_dead_worker_is_released(tmp_path):
     live: Any = SimpleNamespace(admission=Admission(), config=SimpleNamespace(data_dir=tmp_path))
-    chores = BackgroundTasks(live, asyncio.to_thread)
+    tasks = BackgroundTasks(live, asyncio.to_thread)
     dead = Directory.create(tmp_path / "journal", "dead")
     dead.release()
 
-    await chores.recover_dead_workers()  # who does it may die now: the next one finds the journal
+    await tasks.recover_dead_workers()  # the adopter may crash now: the next one finds the journal
     assert dead.path.exists()
 
     live.admission.is_heard = True
-    await chores.recover_dead_workers()
+    await tasks.recover_dead_workers()
     assert not dead.path.exists()
-    assert live.admission.buried == ["dead", "dead"]
+    assert live.admission.released == ["dead", "dead"]
 
-    await chores.recover_dead_workers()
-    assert live.admission.buried == ["dead", "dead"]
+    await tasks.recover_dead_workers()
+    assert live.admission.released == ["dead", "dead"]

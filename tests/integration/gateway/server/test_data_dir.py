@@ -36,7 +36,7 @@ def mode(path):
 
 
 def as_nobody(path):
-    """Return what becomes of a directory in the hands of somebody who does not own it."""
+    """Return what becomes of a directory used by a user that does not own it."""
     code = AS_NOBODY.format(nobody=NOBODY)
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
@@ -72,7 +72,7 @@ def test_a_link_to_a_file_elsewhere_is_not_followed(tmp_path):
     assert mode(elsewhere) == 0o644
 
 
-def test_a_directory_for_everybody_is_refused_and_left_as_it_is(tmp_path):
+def test_a_world_accessible_directory_is_refused_and_left_as_it_is(tmp_path):
     tmp_path.chmod(0o1777)
     with pytest.raises(ConfigError, match=r"every user may write to it.*chmod 700"):
         make_private(tmp_path)
@@ -92,8 +92,8 @@ def test_what_belongs_to_another_user_is_refused():
     assert "chmod 700" in as_nobody(Path("/usr"))
 
 
-def test_serve_creates_private_files_and_refuses_what_it_cannot_make_so(fresh_gateway):
-    gateway = fresh_gateway(start=False)
+def test_serve_creates_private_files_and_refuses_what_it_cannot_make_so(gateway_factory):
+    gateway = gateway_factory(start=False)
     gateway.data_dir.mkdir(mode=0o755)
     old = os.umask(0o022)
     try:
@@ -112,8 +112,8 @@ def test_serve_creates_private_files_and_refuses_what_it_cannot_make_so(fresh_ga
 @pytest.mark.parametrize(
     "command", [("migrate", "-v0"), ("shell", "-c", CONNECT), ("revoke", "--here", "abc")]
 )
-def test_whichever_command_comes_first_its_files_are_private(fresh_gateway, command):
-    gateway = fresh_gateway(start=False)
+def test_whichever_command_comes_first_its_files_are_private(gateway_factory, command):
+    gateway = gateway_factory(start=False)
     gateway.data_dir.mkdir(mode=0o755)
     old = os.umask(0o022)
     try:

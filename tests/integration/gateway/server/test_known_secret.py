@@ -95,7 +95,7 @@ def test_no_command_makes_keys_with_another_secret(acme, settings, other_secret,
     assert ApiKey.objects.count() == 1
 
 
-def test_who_gives_the_keys_up_has_them_revoked_and_in_the_audit(acme, settings, other_secret):
+def test_accepting_a_new_secret_revokes_the_keys_with_audit_rows(acme, settings, other_secret):
     insist(NOW)
     lost = key(acme, settings)
     other_secret()

@@ -13,7 +13,7 @@ PAGE = "/admin/ui/"
 pytestmark = pytest.mark.django_db
 
 
-def test_what_the_database_has_signs_nobody_in(client):
+def test_session_values_in_the_database_sign_no_user_in(client):
     assert client.get(PAGE).status_code == 200
     row = Session.objects.get()
     key = client.cookies["sessionid"].value

@@ -56,7 +56,7 @@ def test_each_has_ids_a_group_and_an_input_of_its_own_and_notices_the_death_of_i
     assert len({random for random, *_ in born}) == 3
     assert [others for _, *others in born] == 3 * [
         ["True", "b''", "2"]
-    ]  # a listener and a line, nobody else's
+    ]  # a listener and a line, and no other worker's
 
 
 HANGING = """
@@ -85,7 +85,7 @@ else:
 """
 
 
-def test_a_worker_whose_loop_stands_does_not_outlive_its_supervisor(tmp_path: Path) -> None:
+def test_a_worker_with_a_blocked_loop_does_not_outlive_its_supervisor(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", HANGING, str(tmp_path)],
         cwd=ROOT,
@@ -129,11 +129,11 @@ def test_a_process_that_runs_threads_is_not_forked():
 @pytest.mark.parametrize(
     ("how", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", -9), ("kill -15 $$", -15)]
 )
-async def test_the_end_of_a_fork_is_told_with_its_code(how, code):
+async def test_the_end_of_a_fork_is_reported_with_its_exit_code(how, code):
     process = ForkedProcess(shell(how))
     assert await process.wait() == code
     assert process.returncode == code
-    process.send_signal(signal.SIGKILL)  # whoever has its number now is not meant
+    process.send_signal(signal.SIGKILL)  # another process may have its number now
 
 
 async def test_a_signal_reaches_a_fork_that_runs():

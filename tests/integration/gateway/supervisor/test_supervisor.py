@@ -33,7 +33,7 @@ while line.recv(4096):  # it may be told that another died
 
 
 class Site:
-    """A supervisor of two workers that say what nobody can read, and then that they serve."""
+    """A supervisor of two workers that write unreadable messages, and then that they serve."""
 
     def __init__(self, directory: Path, log: pytest.LogCaptureFixture, *kind: str) -> None:
         self.python, self.hang, self._log = directory / "python", directory / "hang", log
@@ -94,9 +94,7 @@ async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_o
 
 
 @pytest.mark.parametrize("site", [["leaky"]], indirect=True)
-async def test_a_worker_that_died_is_replaced_although_a_helper_of_it_keeps_the_line(
-    site, tmp_path, monkeypatch
-):
+async def test_a_crashed_worker_is_replaced_although_its_helper_holds_the_pipe(site, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "LAST_WORDS_S", 0.05)
     os.kill(site.serving[0], signal.SIGKILL)
     await eventually(lambda: len(site.serving) == 3)

@@ -53,13 +53,13 @@ def children():
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
-async def test_who_lives_is_told_at_once_that_another_died(site):
+async def test_a_live_worker_is_notified_at_once_of_a_crashed_one(site):
     notes, (first, second) = site
     os.kill(first, signal.SIGKILL)
     await eventually(lambda: f"{second} death" in notes.read_text())
 
 
-async def test_who_is_replaced_gets_another_signal_than_who_must_end(site):
+async def test_a_replaced_worker_gets_another_signal_than_a_stopped_one(site):
     notes, (first, second) = site
     signal.raise_signal(signal.SIGHUP)
     await eventually(lambda: notes.read_text().count("SIGHUP") == 2)

@@ -1,4 +1,4 @@
-"""Which workers there are is known from the database, also to who has just started and heard nobody."""
+"""The workers are known from the database, also to one that has just started and has no message yet."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ async def asked(peers: WorkerRegistry) -> set[str]:
     return peers.missing("token", LIFE)
 
 
-async def test_a_newcomer_waits_for_workers_that_it_has_never_heard():
+async def test_a_new_worker_waits_for_workers_it_has_no_message_from():
     for name, life in (("old", EARLIER), ("young", LIFE)):
         await WorkerRows(name, in_database).enter(life)
     newcomer = WorkerRows("new", in_database)
     await newcomer.enter(LIFE)
     peers = WorkerRegistry("new", newcomer.members)
     assert await asked(peers) == {"old", "new"}  # the young one was never granted what is lost
-    assert peers.workers == 1  # nobody else is heard
+    assert peers.workers == 1  # no other worker sends
 
     peers.remove("old")
     assert await asked(peers) == {"new"}  # although its row is still there
@@ -49,7 +49,7 @@ async def test_the_row_of_a_worker_goes_when_nothing_of_it_can_be_missed():
     assert await in_database(read) == {}
 
 
-async def test_rows_of_the_dead_and_the_silent_are_deleted_by_who_no_longer_waits_for_them():
+async def test_rows_of_dead_and_silent_workers_are_deleted_once_not_waited_for():
     for name in ("dead", "silent", "living"):
         await in_database(enroll, name, EARLIER)
     mine = WorkerRows("mine", in_database)
@@ -66,7 +66,7 @@ async def test_rows_of_the_dead_and_the_silent_are_deleted_by_who_no_longer_wait
     assert await in_database(read) == {"living": EARLIER, "mine": LIFE}
 
 
-async def test_who_was_thought_silent_enters_itself_again():
+async def test_a_worker_taken_for_silent_inserts_its_row_again():
     mine = WorkerRows("mine", in_database)
     await mine.enter(LIFE)
     await in_database(dismiss, "mine")  # by another worker
@@ -76,7 +76,7 @@ async def test_who_was_thought_silent_enters_itself_again():
 
 async def test_what_a_worker_holds_is_noted_and_taken_back():
     mine, other = WorkerRows("mine", in_database), WorkerRows("other", in_database)
-    assert not await mine.write("early", 1)  # it has no row: nobody would ask for it
+    assert not await mine.write("early", 1)  # it has no row: no worker would ask for it
     await mine.enter(LIFE)
     assert await mine.write("ten calls", 2)
     assert await other.read(["mine", "nobody"]) == {"mine": "ten calls"}

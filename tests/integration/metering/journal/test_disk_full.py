@@ -66,7 +66,7 @@ async def test_a_full_disk_refuses_new_calls_and_ends_the_running_ones_into_the_
     await journal.close()
 
 
-async def test_it_recovers_by_itself_when_there_is_space_again(small_disk: Path) -> None:
+async def test_journal_recovers_by_itself_when_there_is_space_again(small_disk: Path) -> None:
     journal = Journal(small_disk, reserve_bytes=256 * KIB, segment_bytes=64 * KIB, allow_volatile=True)
     fill(small_disk)
     await eventually(lambda: not journal.has_room)

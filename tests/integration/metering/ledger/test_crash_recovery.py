@@ -170,7 +170,7 @@ def test_a_journal_that_cannot_be_read_keeps_no_other_from_being_adopted(
     assert fallbacks() == {"journal_adoption": 1}
 
 
-def test_who_was_adopted_before_the_database_went_away_is_named(
+def test_a_journal_adopted_before_the_outage_is_named(
     dead: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = Directory.create(tmp_path, "~")  # comes last
@@ -195,7 +195,7 @@ def test_who_was_adopted_before_the_database_went_away_is_named(
     assert gone == [dead.path.name, late.path.name]
 
 
-def test_whose_death_could_not_be_told_is_adopted_again(
+def test_a_journal_whose_adoption_could_not_be_reported_is_adopted_again(
     dead: Directory, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(dead, 1, opened("req_1"), closed("req_1"))
@@ -225,7 +225,7 @@ MARKS = {
 
 
 @pytest.mark.parametrize("kind", MARKS)
-def test_what_a_dead_stream_had_produced_is_billed_by_its_size(
+def test_the_output_of_a_crashed_stream_is_billed_by_its_size(
     dead: Directory, tmp_path: Path, kind: str
 ) -> None:
     mark, least, most = MARKS[kind]

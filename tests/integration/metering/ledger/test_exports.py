@@ -112,7 +112,7 @@ def test_an_empty_ledger_is_an_empty_answer() -> None:
     assert export() == ""
 
 
-def test_it_holds_a_chunk_of_the_ledger_not_all_of_it() -> None:
+def test_export_keeps_only_a_chunk_of_the_ledger_in_memory() -> None:
     def peak_of(count: int) -> int:
         write.write([Call(opened(f"req_{n}"), closed(f"req_{n}")) for n in range(count)])
         tracemalloc.start()

@@ -1,4 +1,4 @@
-"""A call is found wherever it is: in the ledger, or in a journal that nobody has shipped."""
+"""A call is found wherever it is: in the ledger, or in a journal that is not shipped yet."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def found(request_id: str, root: Path) -> Found:
     return call
 
 
-def test_it_finds_a_call_that_has_no_row_in_the_ledger_before_it_reads_a_journal(tmp_path: Path) -> None:
+def test_lookup_finds_a_call_without_ledger_row_before_reading_a_journal(tmp_path: Path) -> None:
     journal(tmp_path, opened(REFUSED), Void(REFUSED))
     assert found(REFUSED, tmp_path).place == "void"
     write([logged()])
@@ -59,13 +59,13 @@ def explained(request_id: str) -> str:
 
 
 @pytest.mark.parametrize("known", [REFUSED, f"  {REFUSED} "])
-def test_the_command_tells_a_refused_call(settings: Any, tmp_path: Path, known: str) -> None:
+def test_explain_prints_a_refused_call(settings: Any, tmp_path: Path, known: str) -> None:
     settings.DATA_DIR = tmp_path
     write([logged(words="The provider failed to answer.")])
     assert "The client got HTTP 502 (upstream_error)" in explained(known)
 
 
-def test_a_call_that_was_only_counted_is_told_of_by_its_time(settings: Any, tmp_path: Path) -> None:
+def test_a_call_known_only_from_sums_is_reported_by_its_time(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     row = logged(alike=4000)
     write([msgspec.structs.replace(row, until=row.at + 2)])
@@ -79,19 +79,19 @@ def test_a_call_that_was_only_counted_is_told_of_by_its_time(settings: Any, tmp_
 
 
 @pytest.mark.parametrize("text", ["", "req_", "nobody", "req_" + "g" * 32, REFUSED + "0"])
-def test_what_is_no_id_is_told_what_one_looks_like(settings: Any, tmp_path: Path, text: str) -> None:
+def test_an_invalid_id_error_shows_the_format(settings: Any, tmp_path: Path, text: str) -> None:
     settings.DATA_DIR = tmp_path
     with pytest.raises(CommandError, match="req_ and 32 digits"):
         explained(text)
 
 
-def test_it_finds_a_call_in_the_ledger(tmp_path: Path) -> None:
+def test_lookup_finds_a_call_in_the_ledger(tmp_path: Path) -> None:
     ledger.write([Call(opened("req_1"), closed("req_1"))])
     event, place = found("req_1", tmp_path)
     assert (place, event.tenant, event.cost_nanousd) == ("ledger", "tenant-3", CLOSED_COST)
 
 
-def test_it_finds_a_call_that_ended_but_was_not_shipped_and_tells_it_like_the_ledger(tmp_path: Path) -> None:
+def test_lookup_reports_an_unshipped_call_like_a_ledger_row(tmp_path: Path) -> None:
     journal(tmp_path, opened("req_0"), opened("req_1"), closed("req_0"), closed("req_1"))
     unshipped, place = found("req_1", tmp_path)
     ledger.write([Call(opened("req_1"), closed("req_1"))])
@@ -101,19 +101,19 @@ def test_it_finds_a_call_that_ended_but_was_not_shipped_and_tells_it_like_the_le
     assert {name: getattr(unshipped, name) for name in same} == {name: getattr(event, name) for name in same}
 
 
-def test_it_finds_a_call_that_runs_and_one_that_reached_nobody(tmp_path: Path) -> None:
+def test_lookup_finds_a_running_call_and_one_without_attempts(tmp_path: Path) -> None:
     journal(tmp_path, opened("req_1"), opened("req_2"), Void("req_2"))
     assert found("req_1", tmp_path).place == "running"
     assert found("req_2", tmp_path).place == "void"
 
 
-def test_it_finds_nothing_where_nothing_is(tmp_path: Path) -> None:
+def test_lookup_finds_no_call_without_data(tmp_path: Path) -> None:
     journal(tmp_path, opened("req_1"))
     assert find("req_9", tmp_path) is None
     assert find("req_9", tmp_path / "no-such-place") is None
 
 
-def test_the_command_tells_a_call_without_its_decision_and_refuses_an_unknown_one(
+def test_explain_prints_a_call_without_decision_and_refuses_an_unknown_one(
     settings: Any, tmp_path: Path
 ) -> None:
     settings.DATA_DIR = tmp_path

@@ -56,7 +56,7 @@ def test_an_empty_ledger_agrees() -> None:
     assert "no calls" in text
 
 
-def test_it_counts_each_day_by_how_sure_the_amounts_are() -> None:
+def test_reconciliation_counts_each_day_by_certainty_of_the_amounts() -> None:
     record("req_1")
     record("req_2", estimated=True)
     record("req_3", estimated=True, status="incomplete")
@@ -111,7 +111,7 @@ def test_a_cost_that_is_not_the_sum_of_its_receipt_is_named() -> None:
     assert "receipt of req_1" in text
 
 
-def test_a_dead_process_s_journal_is_reported_until_it_is_adopted(data_dir: Path) -> None:
+def test_the_journal_of_a_dead_process_is_reported_until_adopted(data_dir: Path) -> None:
     directory = Directory.create(data_dir / "journal")
     directory.segment(1).write_bytes(
         b"".join(encode(r) for r in (opened("req_1"), closed("req_1"), opened("req_2")))

@@ -62,7 +62,7 @@ async def load(keys: Sequence[WindowKey]) -> list[WindowTotal]:
 
 
 async def beside(work: Callable[[], Any]) -> Any:
-    """Do it in a thread, as everybody does who asks the database."""
+    """Run it in a thread, as every query of the database is."""
 
     def do() -> Any:
         try:
@@ -127,7 +127,7 @@ async def test_without_budgets_there_is_nothing_to_compare(
     assert await look(server) == SharedCounts(0, 0, 0, 0, 0, ())
 
 
-async def test_what_the_ledger_has_and_redis_does_not_is_told(
+async def test_calls_in_the_ledger_but_not_in_redis_are_reported(
     server: RedisServer, worker: RedisAdmission
 ) -> None:
     await end(worker, "known")
@@ -152,9 +152,7 @@ async def test_every_night_it_is_logged(
     assert len([one for one in caplog.messages if "metering.money.disagrees tenant:3" in one]) == 1
 
 
-async def test_a_call_that_stays_beside_its_total_is_told(
-    server: RedisServer, worker: RedisAdmission
-) -> None:
+async def test_a_call_left_beside_its_total_is_reported(server: RedisServer, worker: RedisAdmission) -> None:
     await end(worker, "twice")
     await worker.publish_totals(await write("twice"), [])
 
@@ -163,7 +161,7 @@ async def test_a_call_that_stays_beside_its_total_is_told(
     ]
 
 
-async def test_another_total_for_the_same_batches_is_told(
+async def test_another_total_for_the_same_batches_is_reported(
     server: RedisServer, worker: RedisAdmission
 ) -> None:
     await end(worker, "one")
@@ -177,7 +175,7 @@ async def test_another_total_for_the_same_batches_is_told(
     assert all("spent in Redis" in sentence for sentence in found)
 
 
-async def test_a_ledger_that_was_put_back_is_told(server: RedisServer, worker: RedisAdmission) -> None:
+async def test_a_ledger_restored_from_backup_is_reported(server: RedisServer, worker: RedisAdmission) -> None:
     await end(worker, "one")
     posts = await write("one")
     await worker.publish_totals([structs.replace(post, version=post.version + 7) for post in posts], ["one"])
@@ -190,7 +188,7 @@ async def test_a_ledger_that_was_put_back_is_told(server: RedisServer, worker: R
     assert all("Redis knows of more batches than the ledger has: 9, not 2" in sentence for sentence in found)
 
 
-async def test_sums_that_are_not_those_of_the_calls_are_told(
+async def test_sums_that_differ_from_the_calls_are_reported(
     server: RedisServer, worker: RedisAdmission
 ) -> None:
     await begin(worker, "lost")
@@ -201,7 +199,7 @@ async def test_sums_that_are_not_those_of_the_calls_are_told(
     assert all("held in Redis 0.225 USD, but its calls there come to 0.00 USD" in one for one in found)
 
 
-async def test_what_is_right_again_at_the_second_look_is_not_told(
+async def test_a_difference_gone_at_the_second_look_is_not_reported(
     server: RedisServer, worker: RedisAdmission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await end(worker, "late")

@@ -78,7 +78,7 @@ def test_arms_stand_side_by_side_with_what_they_cost_and_how_long_they_took(clie
     assert west == ["west", "25.0% / 25.0%", "1", "1 (100.0%)", "100 / 50", "0.045", "0.045", "-", "-"]
 
 
-def test_an_arm_that_nobody_met_is_shown_and_so_is_one_that_is_gone(client: Client) -> None:
+def test_arms_without_calls_and_removed_arms_are_shown(client: Client) -> None:
     Model.objects.create(alias="gpt-4o", metadata=SPLIT)
     record("a", "north")
     record("b", "south", model="buried")
@@ -130,7 +130,7 @@ def test_the_pages_of_models_and_calls_lead_there(client: Client) -> None:
         assert client.get(link, follow=True).redirect_chain[-1][0] == URL
 
 
-def test_only_those_who_may_see_calls_may_see_it() -> None:
+def test_only_users_with_permission_to_see_calls_see_the_experiment_page() -> None:
     clerk = Client()
     assert clerk.get(URL).status_code == 302, "a stranger signs in first"
     clerk.force_login(User.objects.create_user("clerk@example.com", is_staff=True))

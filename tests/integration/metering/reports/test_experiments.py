@@ -59,7 +59,7 @@ def test_only_the_alias_and_the_period_count() -> None:
     assert results("other", START, START + HOUR) == []
 
 
-def test_it_is_one_query_that_finds_the_index_of_experiments() -> None:
+def test_report_is_one_query_that_uses_the_experiments_index() -> None:
     write.write([call(f"x{n}", "a" if n % 50 == 0 else "") for n in range(2_000)])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

@@ -1,4 +1,4 @@
-"""Calls whose outcome nobody knew: their windows count the bound, and making them exact frees the rest, once."""
+"""Calls of unknown outcome: their windows count the bound, and making them exact frees the rest, once."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_call_that_comes_again_from_its_journal_stays_settled() -> None:
     assert totals() == {"tenant:3": (5, 0)}
 
 
-def test_a_call_that_nobody_knows_cannot_be_settled() -> None:
+def test_an_unknown_call_cannot_be_settled() -> None:
     with pytest.raises(UnknownCall):
         settle("nobody", ByCost(0), ME, NOW)
 
@@ -175,7 +175,7 @@ def test_what_a_person_settles_is_in_the_audit_trail() -> None:
     assert (event.before["unsettled_nanousd"], event.after["cost_nanousd"]) == (REST, 5)
 
 
-def test_serving_processes_hear_the_new_totals_once() -> None:
+def test_serving_processes_receive_the_new_totals_once() -> None:
     load_windows([TENANT_JULY, KEY_JULY])
     write.write([unknown("a"), unknown("b"), unknown("c", tenant=4)])
     for name in "abc":
@@ -190,7 +190,7 @@ def test_serving_processes_hear_the_new_totals_once() -> None:
     assert read_news(0, NOW + timedelta(seconds=1)).posts == []
 
 
-async def test_a_process_posts_what_it_hears(posts: Posts) -> None:
+async def test_a_process_posts_the_totals_it_receives(posts: Posts) -> None:
     async def here(work, *arguments):
         from asgiref.sync import sync_to_async  # noqa: PLC0415
 
@@ -211,7 +211,7 @@ async def test_a_process_posts_what_it_hears(posts: Posts) -> None:
 
 
 @pytest.mark.parametrize(("policy", "paid"), [("estimate", CLOSED_COST), ("bound", BOUND)])
-def test_what_nobody_says_in_time_is_settled_by_policy(settings, policy: str, paid: int) -> None:
+def test_usage_not_reported_in_time_is_settled_by_policy(settings, policy: str, paid: int) -> None:
     settings.GATEWAY = Config(metering=Metering(unsettled=policy, unsettled_after=3600.0))
     load_windows([TENANT_JULY])
     write.write([unknown("old", NOON - 3661), unknown("young", NOON - 3000)])

@@ -37,7 +37,7 @@ async def call(transport: Transport, url: str, body: bytes = b"{}") -> bytes:
         await response.aclose()
 
 
-async def test_it_sends_what_it_was_given_and_asks_for_no_encoding(transport: Transport) -> None:
+async def test_client_sends_what_it_was_given_and_asks_for_no_encoding(transport: Transport) -> None:
     async with RawServer(answers_for_ever) as server:
         response = await transport.send(ask(server.url), LIMITS)
 

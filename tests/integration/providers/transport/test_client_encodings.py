@@ -1,4 +1,4 @@
-"""Answers that are zipped although nobody asked for it: understood up to a bound, or refused, never cut or doubled."""
+"""Answers that are zipped although unrequested: understood up to a bound, or refused, never cut or doubled."""
 
 from __future__ import annotations
 

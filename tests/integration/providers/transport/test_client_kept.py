@@ -1,4 +1,4 @@
-"""A question that a kept connection lost goes out again by itself only if nobody can have read it: then the provider
+"""A request that a kept connection lost is sent again only if the provider cannot have read it: then the provider
 sees it once. Whatever may have been read is a failure that the caller hears of.
 """
 

@@ -1,4 +1,4 @@
-"""Names: one whose server is silent holds up nobody else, and what was known about a name serves while it is asked."""
+"""Names: one whose server is silent delays no other, and what was known about a name serves while it is asked."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def call(transport: Transport, host: str, port: int, limits: Timeouts = LI
         await response.aclose()
 
 
-async def test_a_crowd_for_a_silent_name_is_one_lookup_and_holds_up_nobody_else(
+async def test_concurrent_lookups_of_a_silent_name_are_one_and_delay_no_other(
     transport: Transport, servers: NameServers
 ) -> None:
     servers.silent, servers.leads_to[SILENT] = {SILENT}, "127.0.0.1"
@@ -95,7 +95,7 @@ async def test_a_crowd_for_a_silent_name_is_one_lookup_and_holds_up_nobody_else(
     assert servers.asked == {SILENT: 1, ALIVE: 1}
 
 
-async def test_whoever_stops_waiting_for_a_name_leaves_the_lookup_to_the_others(
+async def test_a_cancelled_wait_for_a_name_does_not_cancel_the_shared_lookup(
     transport: Transport, servers: NameServers
 ) -> None:
     servers.silent, servers.leads_to[SILENT] = {SILENT}, "127.0.0.1"
@@ -164,7 +164,7 @@ async def test_old_addresses_do_not_serve_for_ever(
 async def test_a_name_whose_host_does_not_answer_is_looked_up_again_at_once(
     transport: Transport, servers: NameServers
 ) -> None:
-    servers.leads_to[ALIVE] = "127.0.0.2"  # nobody is there
+    servers.leads_to[ALIVE] = "127.0.0.2"  # no server is there
     async with RawServer(answers_once) as server:
         with pytest.raises(ConnectFailed):
             await call(transport, ALIVE, server.port)
@@ -183,7 +183,7 @@ async def test_a_known_name_is_not_looked_up_for_every_connection(
     assert servers.asked == {ALIVE: 1}
 
 
-async def test_closing_turns_away_whoever_waits_for_a_name(servers: NameServers) -> None:
+async def test_closing_fails_calls_that_wait_for_a_name(servers: NameServers) -> None:
     transport = Transport()
     await transport.open()
     servers.silent = {SILENT}

@@ -1,4 +1,4 @@
-"""Readers who are slow, late or gone: their pause is nobody's silence, and what is not read is held back."""
+"""Readers that are slow, late or gone: their pause is not the provider's silence, and what is not read is held back."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_a_slow_reader_of_an_answer_that_came_at_once_is_no_silence_either
         assert seen + await response.read(MANY) == b"data: 1\n\ndata: 2\n\n"
 
 
-async def test_a_reader_who_comes_late_still_waits_no_longer_than_the_first_byte_may_take(
+async def test_a_late_reader_waits_no_longer_than_the_first_byte_timeout(
     transport: Transport,
 ) -> None:
     async with RawServer(stalls_after_the_head) as server:
@@ -108,7 +108,7 @@ async def test_a_connection_whose_answer_was_too_much_to_be_held_is_not_used_aga
         assert len(server.peers) == 2
 
 
-async def test_a_reader_who_waits_holds_the_provider_back(transport: Transport) -> None:
+async def test_a_paused_reader_applies_backpressure_to_the_provider(transport: Transport) -> None:
     sent = 0
 
     async def floods(peer: Peer) -> None:

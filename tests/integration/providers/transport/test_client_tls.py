@@ -119,7 +119,7 @@ async def test_a_connection_that_stands_only_after_the_transport_was_closed_is_n
         loop.add_reader(listener, arrived.set)
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/v1"
         sending = asyncio.create_task(transport.send(ask(url), LIMITS))
-        await arrived.wait()  # nobody has answered the handshake yet
+        await arrived.wait()  # the handshake has not been answered yet
         loop.remove_reader(listener)
 
         await transport.aclose()

@@ -1,4 +1,4 @@
-"""No wait without an end, and whoever leaves takes the connection along: timeouts, cancellation, half-read answers."""
+"""No wait without an end, and a caller that leaves closes its connection: timeouts, cancellation, half-read answers."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ async def test_a_stream_whose_end_comes_right_after_its_last_event_keeps_its_con
         await first.aclose()
         done_was_seen.set()
         await next_request.wait()
-        await eventually(lambda: not transport._left)  # noqa: SLF001 - the end has come, whoever reads it
+        await eventually(lambda: not transport._left)  # noqa: SLF001 - the end has come, whichever task reads it
         second = await transport.send(ask(server.url), LIMITS)
 
         assert await second.read(MANY) == b"{}"

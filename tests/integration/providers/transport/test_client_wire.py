@@ -96,7 +96,7 @@ async def test_trailers_are_read_past_and_repeated_headers_are_joined(transport:
         assert len(server.peers) == 1
 
 
-async def test_a_second_answer_nobody_asked_for_never_serves_the_next_question(transport: Transport) -> None:
+async def test_an_unrequested_second_answer_never_serves_the_next_request(transport: Transport) -> None:
     async def smuggles(peer: Peer) -> None:
         await peer.request()
         if len(peer.server.peers) == 1:
@@ -184,7 +184,7 @@ async def test_a_head_in_pieces_may_be_as_large_as_one_in_one(transport: Transpo
         assert await call(transport, server.url) == b"{}"
 
 
-async def test_a_refusal_of_a_large_body_is_heard_before_all_of_it_was_sent(transport: Transport) -> None:
+async def test_a_refusal_of_a_large_body_is_read_before_all_of_it_was_sent(transport: Transport) -> None:
     async def refuses(peer: Peer) -> None:
         await peer.head()
         await peer.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\n{}")

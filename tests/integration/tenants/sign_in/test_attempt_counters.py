@@ -98,7 +98,7 @@ def test_the_window_ends_in_redis_too(client):
     assert brief.take([FEW]) == 0
 
 
-def test_strangers_with_many_names_do_not_push_out_who_is_near_a_limit(local):
+def test_many_unknown_names_do_not_evict_an_account_near_its_limit(local):
     for _ in range(3):
         local.take([FEW])
     for number in range(attempt_counters.CAPACITY * 2):

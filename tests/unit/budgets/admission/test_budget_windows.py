@@ -157,7 +157,7 @@ def test_going_back_in_time_finds_the_earlier_window_again() -> None:
         ),
     ],
 )
-def test_it_refuses_schedules_it_does_not_know(text: str) -> None:
+def test_unknown_schedules_are_refused(text: str) -> None:
     with pytest.raises(UnknownSchedule) as refused:
         validate_schedule(text)
     assert refused.value.schedule == text
@@ -195,5 +195,5 @@ def test_no_two_rolling_windows_begin_together(zone: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*PERIODS, *ROLLING])
-def test_it_accepts_the_schedules_it_knows(text: str) -> None:
+def test_known_schedules_are_accepted(text: str) -> None:
     assert validate_schedule(text) == text

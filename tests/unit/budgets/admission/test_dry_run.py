@@ -1,4 +1,4 @@
-"""A rehearsal says what admission would say, whatever was asked before, and takes nothing."""
+"""A dry run answers what admission would answer, whatever was asked before, and takes nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def admission() -> LocalAdmission:
 
 
 async def verdict(gate: Admission | DryRunAdmission, ask: AdmissionRequest) -> tuple[object, ...]:
-    """Return what of an answer a client can see, without the wait: a rehearsal says the longest."""
+    """Return what of an answer a client can see, without the wait: a dry run has the longest."""
     try:
         await gate.admit(ask)
     except RateRefused as refusal:
@@ -60,7 +60,7 @@ calls = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=1, 
 
 @settings(max_examples=150, deadline=None)
 @given(scopes=rules, asked=calls)
-def test_it_agrees_with_admission(scopes: tuple[ScopeRules, ...], asked: list[tuple[int, int]]) -> None:
+def test_dry_run_agrees_with_admission(scopes: tuple[ScopeRules, ...], asked: list[tuple[int, int]]) -> None:
     asyncio.run(_agree(scopes, asked))
 
 
@@ -78,30 +78,30 @@ async def _agree(scopes: tuple[ScopeRules, ...], asked: list[tuple[int, int]]) -
         assert said == await verdict(real, ask)
 
 
-async def test_it_says_how_many_calls_like_this_one_are_left() -> None:
+async def test_dry_run_says_how_many_calls_like_this_one_are_left() -> None:
     scopes = (ScopeRules("key:7", Limits(60, 1_000, 5), (BudgetRule(100),)),)
-    rehearsal = DryRunAdmission(admission(), lambda _: 2, lambda: NOON)
-    await rehearsal.admit(AdmissionRequest("r1", scopes, 300, 30))
-    assert [(look.rule, look.calls_left) for look in rehearsal.rates()] == [
+    dry_run = DryRunAdmission(admission(), lambda _: 2, lambda: NOON)
+    await dry_run.admit(AdmissionRequest("r1", scopes, 300, 30))
+    assert [(look.rule, look.calls_left) for look in dry_run.rates()] == [
         ("parallel", 3),
         ("requests", 60),
         ("tokens", 3),
     ]
-    assert [look.calls_left for look in rehearsal.budgets()] == [3]
+    assert [look.calls_left for look in dry_run.budgets()] == [3]
 
 
 async def test_a_call_that_costs_nothing_is_bound_by_no_budget() -> None:
     scopes = (ScopeRules("key:7", Limits(), (BudgetRule(100),)),)
-    rehearsal = DryRunAdmission(admission(), lambda _: 0, lambda: NOON)
-    await rehearsal.admit(AdmissionRequest("r1", scopes, 300, 0))
-    assert [look.calls_left for look in rehearsal.budgets()] == [None]
+    dry_run = DryRunAdmission(admission(), lambda _: 0, lambda: NOON)
+    await dry_run.admit(AdmissionRequest("r1", scopes, 300, 0))
+    assert [look.calls_left for look in dry_run.budgets()] == [None]
 
 
 async def test_a_second_question_is_judged_by_the_same_look() -> None:
     real = admission()
     scopes = (ScopeRules("key:7", Limits(), (BudgetRule(100),)),)
-    rehearsal = DryRunAdmission(real, lambda _: 0, lambda: NOON)
+    dry_run = DryRunAdmission(real, lambda _: 0, lambda: NOON)
     with pytest.raises(BudgetRefused):
-        await rehearsal.admit(AdmissionRequest("r1", scopes, 1, 101))
+        await dry_run.admit(AdmissionRequest("r1", scopes, 1, 101))
     await real.admit(AdmissionRequest("r2", scopes, 1, 100))
-    assert (await rehearsal.admit(AdmissionRequest("r1", scopes, 1, 100))).standing.budget is not None
+    assert (await dry_run.admit(AdmissionRequest("r1", scopes, 1, 100))).standing.budget is not None

@@ -39,7 +39,7 @@ class LocalSubject(Subject):
 @pytest.mark.parametrize(
     ("examples", "steps"), [(50, 1_000), pytest.param(180, 5_000, marks=pytest.mark.soak)]
 )
-def test_it_decides_like_the_naive_model_in_thousands_of_steps(examples: int, steps: int) -> None:
+def test_admission_decides_like_the_naive_model_in_thousands_of_steps(examples: int, steps: int) -> None:
     seen: Counter[str] = Counter()
 
     class LocalMachine(AdmissionMachine):

@@ -90,7 +90,7 @@ async def test_what_is_counted_and_does_not_fit_is_refused_elsewhere() -> None:
     assert (counter.counts, len(gate.asked), refused.value.is_counted) == (1, 2, True)
 
 
-async def test_a_prompt_that_nobody_can_count_is_refused_by_its_bytes() -> None:
+async def test_a_prompt_that_cannot_be_counted_is_refused_by_its_bytes() -> None:
     gate, counter = Gate(1), Counter(None)
     with pytest.raises(BudgetRefused) as refused:
         await asked(gate, counter, clamps=True)

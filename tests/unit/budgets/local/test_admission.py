@@ -67,7 +67,7 @@ async def test_a_call_larger_than_the_limit_is_marked_as_impossible(admission: L
     assert (refused.value.rule, refused.value.remaining, refused.value.possible) == ("tokens", 100, False)
 
 
-async def test_a_rate_refusal_tells_where_the_caller_stands(admission: LocalAdmission) -> None:
+async def test_a_rate_refusal_carries_the_limit_status(admission: LocalAdmission) -> None:
     rules = scopes(Limits(1), 50)
     await admission.admit(AdmissionRequest("a", rules, 1, 10))
     with pytest.raises(RateRefused) as refused:
@@ -89,7 +89,7 @@ async def test_more_tokens_than_estimated_are_charged(admission: LocalAdmission)
     assert await outcome(admission, AdmissionRequest("c", rules, 5, 0)) == "granted"
 
 
-async def test_a_dead_owners_slot_frees_itself_and_its_hold_does_later(
+async def test_the_slot_of_a_dead_owner_expires_and_its_hold_later(
     admission: LocalAdmission, clock: Clock
 ) -> None:
     rules = scopes(Limits(None, None, 1), 10)

@@ -65,7 +65,7 @@ def test_a_correction_that_comes_after_the_minute_is_ignored() -> None:
     assert (ring.requests, ring.tokens) == (0, 0)
 
 
-def test_it_says_when_room_comes_back() -> None:
+def test_sliding_window_reports_when_capacity_returns() -> None:
     ring = SlidingWindow()
     ring.add(100.25, 50)
     ring.add(110.0, 60)

@@ -97,7 +97,7 @@ async def test_settling_twice_or_something_unknown_changes_nothing(admission: Lo
     assert admission.audit() == []
 
 
-async def test_it_is_unavailable_while_nobody_can_tell_what_was_spent(
+async def test_window_cache_is_unavailable_while_spending_is_unknown(
     admission: LocalAdmission, ledger: Ledger
 ) -> None:
     rules = scopes(Limits(1), 10)
@@ -115,7 +115,7 @@ async def test_calls_without_a_budget_need_no_ledger(admission: LocalAdmission, 
     assert ledger.loads == 0
 
 
-async def test_a_caller_who_leaves_while_it_loads_does_not_disturb_the_others(
+async def test_a_caller_cancelled_during_a_load_does_not_cancel_it_for_others(
     admission: LocalAdmission, ledger: Ledger
 ) -> None:
     rules = scopes(Limits(), 10)

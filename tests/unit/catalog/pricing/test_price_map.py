@@ -24,7 +24,7 @@ from providers.usage import Usage
         ("openai", "gpt-4o-2031-12-31"),
     ],
 )
-def test_it_knows_a_model_by_its_id_and_by_its_dated_releases(provider: str, model: str):
+def test_price_map_knows_a_model_by_its_id_and_by_its_dated_releases(provider: str, model: str):
     known = lookup(provider, model)
 
     assert known is not None
@@ -44,7 +44,7 @@ def test_it_knows_a_model_by_its_id_and_by_its_dated_releases(provider: str, mod
         ("openai", ""),
     ],
 )
-def test_it_does_not_guess(provider: str, model: str):
+def test_price_map_does_not_guess(provider: str, model: str):
     assert lookup(provider, model) is None
 
 

@@ -46,7 +46,7 @@ def test_two_aliases_split_independently() -> None:
         {"by": "user", "arms": {"a": 0, "b": 0}},
     ],
 )
-def test_it_refuses_what_is_no_experiment(stored: object) -> None:
+def test_an_invalid_experiment_is_refused(stored: object) -> None:
     with pytest.raises(BadExperiment):
         experiment_of(stored)
     assert experiment_of(None) is None

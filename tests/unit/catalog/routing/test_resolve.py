@@ -39,38 +39,38 @@ def names(route):
     return [d.target.name for d in route.deployments]
 
 
-def test_it_refuses_an_alias_that_does_not_exist():
+def test_resolve_refuses_an_alias_that_does_not_exist():
     with pytest.raises(resolve.ModelNotFound):
         resolve.resolve(snapshot(), "nope", ALICE, model_type="llm")
 
 
 @pytest.mark.parametrize("lists", [{"models": frozenset({"other"})}, {"tenant_models": frozenset()}])
-def test_it_refuses_an_alias_that_key_or_tenant_may_not_use(lists):
+def test_resolve_refuses_an_alias_that_key_or_tenant_may_not_use(lists):
     caller = msgspec.structs.replace(ALICE, **lists)
 
     with pytest.raises(ModelNotAllowed):
         resolve.resolve(snapshot(deployment("a")), "chat", caller, model_type="llm")
 
 
-def test_it_refuses_an_alias_of_another_type():
+def test_resolve_refuses_an_alias_of_another_type():
     with pytest.raises(resolve.WrongModelType):
         resolve.resolve(snapshot(deployment("a")), "chat", ALICE, model_type="embedding")
 
 
-def test_it_tells_unpriced_from_unavailable():
+def test_resolve_distinguishes_unpriced_from_unavailable():
     with pytest.raises(resolve.ModelUnpriced):
         resolve.resolve(snapshot(is_unpriced=True), "chat", ALICE, model_type="llm")
     with pytest.raises(resolve.NoDeployment):
         resolve.resolve(snapshot(), "chat", ALICE, model_type="llm")
 
 
-def test_it_tries_lower_priority_numbers_first():
+def test_resolve_tries_lower_priority_numbers_first():
     catalog = snapshot(deployment("c", priority=2), deployment("a", priority=0), deployment("b", priority=1))
 
     assert names(resolve.resolve(catalog, "chat", ALICE, model_type="llm")) == ["a", "b", "c"]
 
 
-def test_it_draws_by_weight_inside_a_priority():
+def test_resolve_draws_by_weight_inside_a_priority():
     dice = Random(7).random
     catalog = snapshot(deployment("a", weight=75), deployment("b", weight=25), deployment("never", weight=0))
 
@@ -82,7 +82,7 @@ def test_it_draws_by_weight_inside_a_priority():
     assert first["never"] == 0
 
 
-def test_it_names_every_deployment_once():
+def test_resolve_names_every_deployment_once():
     catalog = snapshot(*(deployment(str(i), weight=i) for i in range(5)))
 
     for seed in range(50):

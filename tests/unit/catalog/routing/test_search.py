@@ -110,7 +110,7 @@ def test_every_lack_has_its_parameter(can, need, param, code):
     assert (refusal.value.param, refusal.value.code) == (param, code)
 
 
-def test_what_is_asked_for_is_looked_at_where_somebody_lacks_something():
+def test_features_are_checked_where_a_deployment_lacks_one():
     asked = Requirements(modalities=("image",), tools=True, json_schema=True)
     able, unable = model(deployment("a")), model(deployment("b", can=Capabilities(tools=False)))
     assert need_of(asked, 100, [able], None) == Requirements()
@@ -195,7 +195,7 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
     assert sizes[0] < sizes[4] < sizes[-1] == len(home)
 
 
-def test_if_every_provider_asked_not_to_be_called_the_client_hears_when():
+def test_when_every_deployment_is_resting_the_error_has_the_earliest_retry():
     a = deployment("a")
     health = DeploymentHealth(clock=Clock(), dice=lambda: 0.0)
     turn = begun(health, a)

@@ -70,7 +70,7 @@ def test_a_full_deployment_is_passed_over_and_said_to_be_full():
     assert route.skipped[0].why.startswith("full")
 
 
-def test_when_all_are_full_nobody_waits():
+def test_when_all_deployments_are_full_no_call_waits():
     a, b = deployment(1), deployment(2)
     health = health_of(a, b)
     begun(health, a)
@@ -104,7 +104,7 @@ def test_one_that_is_both_full_and_asked_not_to_be_called_says_the_latter():
     assert refusal.value.answer_status == 429
 
 
-def test_the_tiers_are_those_who_stand_in_for_each_other():
+def test_the_tiers_are_deployments_that_stand_in_for_each_other():
     deployments = (deployment(1), deployment(2), deployment(3, priority=1), deployment(4, priority=1))
     lone = deployment(5, alias="lone")
     models = {

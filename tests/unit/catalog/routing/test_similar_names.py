@@ -32,7 +32,7 @@ def test_what_is_like_nothing_suggests_nothing(wrong):
     assert near(wrong, ALIASES) == ""
 
 
-def test_it_looks_at_a_bounded_number_and_remembers_their_letters(monkeypatch):
+def test_search_compares_a_bounded_number_of_names_and_caches_their_letters(monkeypatch):
     seen: list[str] = []
     subject._remembered.cache_clear()  # noqa: SLF001 - what is counted
     pairs = subject._pairs  # noqa: SLF001 - as above

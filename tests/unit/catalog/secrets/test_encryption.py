@@ -10,7 +10,7 @@ KEY = b"k" * 32
 OTHER = b"o" * 32
 
 
-def test_it_opens_what_it_sealed():
+def test_sealed_text_is_decrypted():
     sealed = encrypt(KEY, "gpt-4o/east", "sk-upstream")
 
     assert sealed.startswith("v1:")
@@ -29,7 +29,7 @@ def test_another_key_cannot_open_it():
         decrypt(OTHER, "a", sealed)
 
 
-def test_it_does_not_open_under_another_name():
+def test_ciphertext_does_not_decrypt_under_another_name():
     sealed = encrypt(KEY, "a", "secret")
 
     with pytest.raises(CredentialUnreadable):
@@ -37,7 +37,7 @@ def test_it_does_not_open_under_another_name():
 
 
 @pytest.mark.parametrize("damage", ["", "v1", "v1:::", "plain", "v2:x:y:z", "v1:é:é:é"])
-def test_it_says_so_when_the_text_is_damaged(damage):
+def test_a_damaged_ciphertext_is_reported(damage):
     with pytest.raises(CredentialUnreadable):
         decrypt(KEY, "a", damage)
 

@@ -163,7 +163,7 @@ def test_each_problem_is_one_line_with_its_path_and_a_hint(
     assert lines(tmp_path, keys) == [said]
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     keys = {
         "server": {"worker": 1},
         "budgets": {"default_usd": -1},

@@ -44,7 +44,7 @@ def test_no_file_at_all_is_embedded_with_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["router.yaml", "router.yml", "config/router.yaml"])
-def test_it_finds_a_file_in_its_usual_places(tmp_path: Path, write: Any, name: str) -> None:
+def test_loader_finds_a_file_in_its_usual_places(tmp_path: Path, write: Any, name: str) -> None:
     path = write({"server": {"body_limit_mb": 7}}, name)
     config = load({}, tmp_path)
     assert (config.file, config.server.body_limit_mb) == (path, 7)
@@ -148,7 +148,7 @@ def test_secrets_are_not_in_the_text_of_a_configuration(tmp_path: Path) -> None:
     ("addr", "bind"),
     [(":9000", (EVERY_ADDRESS, 9000)), ("[::1]:80", ("::1", 80)), ("gateway:0", ("gateway", 0))],
 )
-def test_it_listens_where_it_is_told(tmp_path: Path, addr: str, bind: tuple[str, int]) -> None:
+def test_gateway_listens_on_the_configured_address(tmp_path: Path, addr: str, bind: tuple[str, int]) -> None:
     assert load({"ROUTER_SERVER_LISTEN_ADDR": addr}, tmp_path).server.bind == bind
 
 

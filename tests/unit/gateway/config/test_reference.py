@@ -51,7 +51,7 @@ def test_defaults_are_written_as_the_file_has_them() -> None:
     assert "|  |" in rows()["model_catalog[].modalities"]
 
 
-def test_it_says_how_an_endpoint_is_written_and_when_probes_run() -> None:
+def test_reference_says_how_an_endpoint_is_written_and_when_probes_run() -> None:
     assert "including `/v1`" in rows()["model_catalog[].endpoint"]
     assert "provider: openai-compatible" in PAGE.read_text(encoding="utf-8")
     operations = PAGE.with_name("operations.md").read_text(encoding="utf-8")

@@ -66,7 +66,7 @@ def test_a_damaged_secret_is_refused_instead_of_used(tmp_path: Path) -> None:
         load_secrets(config)
 
 
-def test_a_data_dir_that_is_no_directory_is_told_in_words(tmp_path: Path) -> None:
+def test_a_data_dir_that_is_no_directory_is_explained(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(ConfigError, match=r"^data_dir: .*the gateway must be able to write there"):
         load_secrets(load({}, tmp_path))

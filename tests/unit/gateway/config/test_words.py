@@ -67,7 +67,9 @@ ROW = {"alias": "a", "provider": "openai", "provider_model": "m"}
         ),
     ],
 )
-def test_it_is_said_in_words_with_how_to_write_it(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
+def test_an_invalid_value_is_explained_with_the_right_form(
+    tmp_path: Path, keys: dict[str, Any], said: str
+) -> None:
     (tmp_path / "router.yaml").write_text(yaml.safe_dump(keys))
     with pytest.raises(ConfigError) as refused:
         load({}, tmp_path)

@@ -51,7 +51,7 @@ def test_no_other_origin_may(origin):
     assert cors.of_answer({b"origin": origin.encode()}) == [(b"vary", b"Origin")]
 
 
-def test_without_configuration_nothing_is_added_and_a_page_is_told_why():
+def test_without_configuration_no_headers_are_added_and_preflight_explains():
     cors = Cors([])
     assert cors.of_answer({b"origin": APP.encode()}) == []
     with pytest.raises(BadRequest, match=r"server\.cors\.origins") as refusal:
@@ -66,7 +66,7 @@ def test_a_star_is_every_origin(origin):
     assert cors.of_preflight(asking(origin))
 
 
-def test_who_does_not_ask_from_a_page_gets_no_permission():
+def test_a_request_without_origin_gets_no_cors_headers():
     assert Cors([APP]).of_answer({}) == [(b"vary", b"Origin")]
 
 

@@ -1,4 +1,4 @@
-"""What a trusted proxy says of its client is understood in the ways in which proxies say it; nobody else is heard."""
+"""Forwarding headers of a trusted proxy are read in every usual form; those of other peers are ignored."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_the_standards_header_is_read_by_the_same_rules(values, client):
 
 
 @pytest.mark.parametrize("other", ["for", "proto", "host"])
-def test_a_standards_header_beside_the_others_is_not_heard(other):
+def test_a_forwarded_header_beside_the_others_is_ignored(other):
     """A proxy that writes these hands it on as the client wrote it."""
     forged = (b"forwarded", b"for=6.6.6.6;proto=https;host=evil.example")
     ours = (b"x-forwarded-" + other.encode(), {"for": b"203.0.113.9", "proto": b"http", "host": b"gw"}[other])
@@ -178,11 +178,11 @@ async def test_what_a_trusted_proxy_says_is_what_pages_see(peer, kind, scheme):
     scope = await seen((peer, 1), kind, HEADERS)
     assert (scope["client"], scope["scheme"]) == (("203.0.113.9", 0), scheme)
     assert scope[FORWARDED_HOST] == b"gw.example.com"
-    assert scope["headers"] == HEADERS  # whoever looks for a foreign name sees the Host
+    assert scope["headers"] == HEADERS  # a check for a foreign name sees the Host
 
 
 @pytest.mark.parametrize("peer", [("192.0.2.8", 1), ("127.0.0.1", 1), ("", 0), ("nonsense", 1), None])
-async def test_nobody_else_is_heard(peer):
+async def test_headers_of_other_peers_are_ignored(peer):
     scope = await seen(peer, "http", HEADERS)
     assert (scope["client"], scope["scheme"], scope["headers"]) == (peer, "http", HEADERS)
 

@@ -55,7 +55,7 @@ def test_a_slash_too_many_is_left_out(path, meant):
         "/CHAT/COMPLETIONS",
     ],
 )
-def test_it_knows_what_was_meant_for_the_api(path):
+def test_paths_meant_for_the_api_are_recognised(path):
     assert is_call(path)
     assert is_served("calls", path)
     assert not is_served("back office", path)
@@ -75,7 +75,7 @@ def test_it_knows_what_was_meant_for_the_api(path):
         "/user/embeddings",
     ],
 )
-def test_it_knows_what_was_not(path):
+def test_other_paths_are_not_taken_for_the_api(path):
     assert not is_call(path)
     assert not is_served("calls", path)
 

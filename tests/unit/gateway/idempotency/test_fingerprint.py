@@ -30,7 +30,7 @@ def whole(scope: str, raw: bytes) -> str:
 
 
 @pytest.mark.parametrize("size", [2, 20, 80])
-def test_it_does_not_depend_on_how_a_body_is_taken_apart(monkeypatch, size):
+def test_fingerprint_does_not_depend_on_how_a_body_is_split(monkeypatch, size):
     monkeypatch.setattr(module, "WHOLE", size)
 
     @given(VALUES, st.booleans(), st.sampled_from([None, 1]), st.sampled_from([b"", b" \n"]))

@@ -53,7 +53,7 @@ def tried(outcome, *, reached, status=None):
         ([tried("upstream_rate_limited", reached=True, status=429)], "free"),
     ],
 )
-async def test_only_who_may_have_worked_on_it_bills_it(monkeypatch, attempts, said):
+async def test_only_attempts_that_may_have_been_processed_are_billed(monkeypatch, attempts, said):
     monkeypatch.setattr("gateway.inference.outcomes.CallOutcome", SimpleNamespace)
     book: Any = Book(attempts)
     await record_cancellation(REQUEST, book, ROUTE)

@@ -86,7 +86,7 @@ async def test_an_announced_change_is_read_without_waiting_for_the_next_poll(sit
     assert await next_of(site) == "reloaded 3"
 
 
-async def test_a_change_that_nobody_announced_is_found_by_polling_once_a_second(site, checks, monkeypatch):
+async def test_an_unpublished_change_is_found_by_polling_once_a_second(site, checks, monkeypatch):
     assert watcher.POLL_S == 1.0  # of the two seconds that the documentation promises
     monkeypatch.setattr(watcher, "POLL_S", 0.01)
     site.version = 2

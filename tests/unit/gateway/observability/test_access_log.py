@@ -75,7 +75,7 @@ def test_lines_beyond_the_bound_are_counted(reader):
     assert read + reader.lost["lines"] == count
 
 
-def test_lines_that_nobody_reads_are_counted(reader):
+def test_unread_lines_are_counted(reader):
     reader.leave()
     for number in range(1_200):
         reader.log.put(line(number))

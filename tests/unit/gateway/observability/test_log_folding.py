@@ -128,7 +128,7 @@ def test_ordinary_lines_are_left_alone(log):
     assert len(log.lines) == 3
 
 
-def test_it_remembers_no_more_kinds_than_it_may(log):
+def test_log_folding_keeps_a_bounded_number_of_kinds(log):
     for number in range(3000):
         log.logger.error("kind %d" % number, exc_info=TimeoutError())  # noqa: UP031, G002 - each another kind
     assert len(log._handler.filters[0]._last) <= 1000  # noqa: SLF001

@@ -78,7 +78,7 @@ def test_no_other_page_names_a_metric_that_is_gone(page):
     assert named - known == set()
 
 
-def test_it_says_how_workers_are_added_up():
+def test_metrics_page_says_how_workers_are_added_up():
     ways = {row[1].removesuffix("_total"): row[4] for line in PAGE.splitlines() if (row := ROW.match(line))}
     not_summed = {name for name in _WORST_IS_LEAST | _WORST_IS_MOST if name.startswith("gateway_")}
     assert {name for name, way in ways.items() if way != "sum"} == not_summed

@@ -1,4 +1,4 @@
-"""The request log in memory: nobody waits for it, a flood costs a count, and what is not kept is counted."""
+"""The request log in memory: no call waits for it, a flood costs a count, and what is not kept is counted."""
 
 from __future__ import annotations
 

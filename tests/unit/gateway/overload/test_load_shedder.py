@@ -34,7 +34,7 @@ def refusal(shedding, tenant, *, is_batch=False):
     return caught.value.reason
 
 
-def test_it_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back():
+def test_load_shedder_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back():
     shedding = LoadShedder(10)
     slots = fill(shedding, alice=5, bob=5)
     assert refusal(shedding, ALICE) == "full"
@@ -100,7 +100,7 @@ def test_one_stall_in_a_second_does_not_shrink_the_cap():
     assert shedding.cap == 1000
 
 
-async def test_it_is_idle_only_when_every_slot_is_back():
+async def test_load_shedder_is_idle_only_when_every_slot_is_back():
     shedding = LoadShedder(10)
     slots = fill(shedding, alice=2)
     waiting = asyncio.create_task(shedding.wait_until_idle())

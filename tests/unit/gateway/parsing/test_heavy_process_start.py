@@ -10,7 +10,7 @@ from tests.support.sources import ROOT
 TOLD = "import gateway.parsing.heavy_process, sys; print(*sys.modules)"
 
 
-def test_it_reads_no_configuration_and_no_framework():
+def test_heavy_process_loads_no_configuration_and_no_framework():
     said = subprocess.run(
         [sys.executable, "-c", TOLD], cwd=ROOT, env={}, capture_output=True, check=True, text=True
     )

@@ -146,7 +146,7 @@ def heavy():
     room.close()
 
 
-async def test_a_body_that_takes_too_long_is_refused_and_one_whose_process_died_may_come_again(monkeypatch):
+async def test_a_slow_body_is_refused_and_one_whose_process_crashed_may_be_retried(monkeypatch):
     heavy = HeavyWork()
     monkeypatch.setattr("providers.processes.heavy_work.CPU_S", 0.001)
     monkeypatch.setattr("providers.processes.heavy_work.CPU_S_PER_MB", 0.0)
@@ -178,7 +178,7 @@ async def test_the_body_in_a_question_about_it_is_found(heavy, raw, endpoint, is
         assert text[found.start : found.end] in (inner, text)
 
 
-def test_a_question_whose_body_is_none_is_refused():
+def test_a_request_whose_body_is_no_object_is_refused():
     for raw in (b'{"body":null}', b'{"body":[1]}', b"[]", b'{"body":{}'):
         assert embedded(raw, Limits()).refused is not None
 

@@ -66,7 +66,7 @@ def test_an_address_with_too_many_strangers_loses_the_longest_idle_one():
     assert house.told == {"address": 3}
 
 
-def test_who_asked_lately_is_not_the_longest_idle():
+def test_a_recently_used_connection_is_not_the_longest_idle():
     house = House()
     first, second = house.come(), house.come()
     for _ in range(8):
@@ -78,7 +78,7 @@ def test_who_asked_lately_is_not_the_longest_idle():
     assert (first.is_ended, second.is_ended) == (False, True)
 
 
-def test_a_stranger_who_is_being_answered_is_not_ended():
+def test_an_unauthenticated_connection_being_answered_is_not_closed():
     house = House()
     lines = [house.come() for _ in range(10)]
     for line in lines:
@@ -103,7 +103,7 @@ def test_a_crowd_that_comes_at_once_is_let_in_while_there_is_room():
     assert not any(line.is_ended for line in lines)
 
 
-def test_whose_request_waits_to_be_read_by_us_is_not_idle():
+def test_a_connection_with_an_unread_request_is_not_idle():
     house = House()
     asked = [house.come() for _ in range(5)]
     for line in asked:
@@ -143,7 +143,7 @@ def test_strangers_of_many_addresses_go_before_callers():
     assert house.told["scarce"] >= 450
 
 
-def test_a_stranger_whose_first_call_is_being_answered_is_a_caller():
+def test_a_connection_whose_first_call_is_being_answered_counts_as_a_caller():
     """Its key was accepted; it tells so only when its answer is complete."""
     house = House(most=10)
     first = house.come()
@@ -162,7 +162,7 @@ def test_where_only_callers_are_left_the_longest_idle_one_goes():
     assert [caller.is_ended for caller in callers] == [False] * 9 + [True]
 
 
-def test_where_everybody_is_at_work_nobody_is_let_in():
+def test_with_all_connections_busy_no_new_one_is_accepted():
     house = House(most=10)
     callers = [house.caller() for _ in range(10)]
     assert house.come() is None
@@ -172,7 +172,7 @@ def test_where_everybody_is_at_work_nobody_is_let_in():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_happens_the_counts_are_those_of_who_is_there(seed):
+def test_the_counts_always_match_the_open_connections(seed):
     dice, house = random.Random(seed), House(most=40, per_address=5)
     there: list[Line] = []
     for _ in range(3000):

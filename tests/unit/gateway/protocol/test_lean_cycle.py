@@ -93,7 +93,7 @@ async def answered(
         {"headers": [(b"x-bad", b"1\x7f")]},
     ],
 )
-async def test_it_is_what_uvicorn_writes(given):
+async def test_response_head_equals_uvicorns(given):
     assert await answered(is_lean=True, **given) == await answered(is_lean=False, **given)
 
 

@@ -170,7 +170,7 @@ async def test_a_get_with_an_offer_is_a_get():
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_nobody_is_asked_to_go_on_who_cannot_know_what_that_means(version):
+async def test_no_100_continue_is_sent_to_clients_that_cannot_understand_it(version):
     """RFC 9110, 10.1.1: 100 Continue is for clients of HTTP/1.1."""
     served = Served()
     await served.feed(offer([b"expect: 100-continue"], version=version))

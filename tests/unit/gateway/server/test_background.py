@@ -8,13 +8,13 @@ import pytest
 from django.db import OperationalError
 
 from gateway.config import Config
-from gateway.server import background as chores
+from gateway.server import background
 from gateway.server.background import BackgroundTasks
 from metering.inflight import InFlightCalls
 from tests.support.waiting import eventually
 
 
-async def test_who_is_stopped_is_unknown_before_he_hears_of_it():
+async def test_key_cache_is_cleared_before_revoked_calls_are_stopped():
     happened: list[str] = []
 
     async def in_database(_: object, keys: set[int]) -> dict[int, str]:
@@ -26,12 +26,12 @@ async def test_who_is_stopped_is_unknown_before_he_hears_of_it():
 
     running = InFlightCalls()
     keys = SimpleNamespace(clear=lambda: happened.append("unknown"))
-    chores = BackgroundTasks(cast("Any", SimpleNamespace(running=running, keys=keys)), in_database)
+    tasks = BackgroundTasks(cast("Any", SimpleNamespace(running=running, keys=keys)), in_database)
     running.add(call(8))
-    await chores._stop_revoked_calls()  # noqa: SLF001
+    await tasks._stop_revoked_calls()  # noqa: SLF001
     assert happened == []
     running.add(call(7))
-    await chores._stop_revoked_calls()  # noqa: SLF001
+    await tasks._stop_revoked_calls()  # noqa: SLF001
     assert happened == ["unknown", "key_revoked"]
 
 
@@ -41,7 +41,7 @@ async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_a
     async def every(seconds: float, work: Any) -> None:
         periods[work.__name__] = seconds
 
-    monkeypatch.setattr(chores, "_every", every)
+    monkeypatch.setattr(background, "_every", every)
     idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
     config = Config()
     live: Any = SimpleNamespace(
@@ -64,7 +64,7 @@ async def test_a_turn_that_fails_is_counted_and_the_next_one_comes(fallbacks):
         if len(turns) == 1:
             raise OSError("away")
 
-    looking = asyncio.create_task(chores._every(0.0, _look))  # noqa: SLF001
+    looking = asyncio.create_task(background._every(0.0, _look))  # noqa: SLF001
     await eventually(lambda: len(turns) >= 3)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
@@ -91,8 +91,8 @@ async def test_work_that_ends_for_good_is_counted_and_logged(fallbacks, monkeypa
     async def hear_changes() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(chores, "_every", every)
-    monkeypatch.setattr(chores, "_watch_lag", lambda _: every(0.0, None))
+    monkeypatch.setattr(background, "_every", every)
+    monkeypatch.setattr(background, "_watch_lag", lambda _: every(0.0, None))
     idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
     live: Any = SimpleNamespace(
         invalidation=SimpleNamespace(run=hear_changes),

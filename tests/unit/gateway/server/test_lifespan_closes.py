@@ -88,7 +88,7 @@ async def test_what_hangs_or_fails_keeps_nothing_behind_it_from_closing(site, na
     assert not runtime.is_open()
 
 
-async def test_a_database_that_hangs_keeps_nobody(site):
+async def test_a_hung_database_does_not_block_shutdown(site):
     held = asyncio.create_task(site.lifespan._database.run(site.held.wait))  # noqa: SLF001
     await asyncio.sleep(0)
     await site.lifespan.close()
@@ -98,7 +98,7 @@ async def test_a_database_that_hangs_keeps_nobody(site):
     await held
 
 
-async def test_a_task_that_does_not_end_keeps_nobody(site):
+async def test_a_task_that_does_not_end_does_not_block_shutdown(site):
     async def deaf():
         while not site.held.is_set():
             try:

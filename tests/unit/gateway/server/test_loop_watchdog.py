@@ -16,7 +16,7 @@ def work_of_a_stranger(until: threading.Event) -> None:
     assert until.wait(20)
 
 
-async def test_a_real_stall_is_counted_and_its_stack_is_told(caplog):
+async def test_a_real_stall_is_counted_and_its_stack_is_logged(caplog):
     seen = threading.Event()
     watchdog = Watchdog(asyncio.get_running_loop(), seen.set)
     watchdog.start()
@@ -64,7 +64,7 @@ async def test_a_stall_counts_once_however_long_it_lasts(watched):
     assert len(stalls) == 1
 
 
-async def test_every_stall_counts_but_one_a_minute_is_told(watched, caplog):
+async def test_every_stall_counts_but_one_a_minute_is_logged(watched, caplog):
     watchdog, clock, stalls = watched
     with caplog.at_level(logging.WARNING, "gateway.server.loop_watchdog"):
         for _ in range(5):

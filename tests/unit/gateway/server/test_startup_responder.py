@@ -1,4 +1,4 @@
-"""While a gateway prepares: it says that it lives and that it is not ready, to whoever asks and however."""
+"""While a gateway prepares: it answers that it is live and not ready, to every request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def get(listener: socket.socket, path: str, **headers: str) -> httpx.Response:
     return httpx.get(url, headers=headers, trust_env=False, timeout=5)
 
 
-def test_it_lives_and_is_not_ready(listener: socket.socket) -> None:
+def test_responder_is_live_and_not_ready(listener: socket.socket) -> None:
     with startup_responder(listener):
         alive, ready, call = (get(listener, path) for path in ("/healthz", "/readyz?x=1", "/v1/models"))
 
@@ -34,7 +34,7 @@ def test_it_lives_and_is_not_ready(listener: socket.socket) -> None:
     assert call.headers["retry-after"] == "1"
 
 
-def test_it_says_which_store_it_waits_for_and_insiders_hear_why(listener: socket.socket) -> None:
+def test_responder_names_the_awaited_store_and_gives_insiders_the_reason(listener: socket.socket) -> None:
     seen = [True, False, True]
     waiting = Waiting(lambda _address, headers: "host" in headers and seen.pop(), ("pa55word-pa55",))
     waiting.on("Redis")("Connection refused by :pa55word-pa55@there")
@@ -76,7 +76,7 @@ def test_a_browser_gets_a_page_without_scripts(listener: socket.socket) -> None:
     assert call.json()["error"]["code"] == "starting"
 
 
-def test_a_client_that_hangs_up_or_says_nonsense_disturbs_nobody(listener: socket.socket) -> None:
+def test_a_client_that_disconnects_or_sends_nonsense_disturbs_no_other(listener: socket.socket) -> None:
     with startup_responder(listener):
         for said in (b"", b"\x00\xff"):
             with socket.create_connection(listener.getsockname()) as client:
@@ -86,7 +86,7 @@ def test_a_client_that_hangs_up_or_says_nonsense_disturbs_nobody(listener: socke
     assert alive.status_code == 200
 
 
-def test_it_leaves_the_socket_as_it_was(listener: socket.socket) -> None:
+def test_responder_leaves_the_socket_as_it_was(listener: socket.socket) -> None:
     with startup_responder(listener):
         pass
 

@@ -1,4 +1,4 @@
-"""Pages for everybody read no session."""
+"""Public pages read no session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.site.without_session import without_session
 
 
 @pytest.mark.parametrize("path", ["/", "/readme", "/metrics", "/favicon.ico", "/static/gateway/home.css"])
-def test_pages_for_everybody_have_no_cookies(path):
+def test_public_pages_have_no_cookies(path):
     scope = {"path": path, "headers": [(b"host", b"x"), (b"cookie", b"sessionid=1")]}
     assert without_session(scope)["headers"] == [(b"host", b"x")]
     assert len(scope["headers"]) == 2

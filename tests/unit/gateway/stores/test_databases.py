@@ -60,7 +60,7 @@ def test_options_of_the_url_win() -> None:
     assert options["options"].endswith("-c statement_timeout=1")  # the server takes the last
 
 
-def test_it_refuses_a_url_that_libpq_cannot_read_and_does_not_repeat_the_password() -> None:
+def test_a_url_that_libpq_cannot_read_is_refused_without_its_password() -> None:
     with pytest.raises(ConfigError, match=r"^database\.url: ") as refused:
         django_databases(Database(url="postgres://ann:hidden@db:port/x?nonsense=1"), HERE)
 

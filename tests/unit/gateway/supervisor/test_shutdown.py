@@ -44,13 +44,13 @@ async def test_the_first_order_leaves_the_grace_and_the_second_none():
     await pausing
 
 
-async def test_who_is_replaced_waits_until_it_is_idle():
+async def test_a_replaced_worker_waits_until_it_is_idle():
     stop = ShutdownSignal()
     stop.asked.set()
     await stop.pause_unless_ordered(LONG_S, done())
 
 
-async def test_who_is_replaced_and_then_told_to_end_still_has_the_grace():
+async def test_a_replaced_worker_that_is_then_stopped_still_has_the_grace_period():
     stop = ShutdownSignal()
     stop.asked.set()
     waiting = asyncio.create_task(stop.pause_unless_ordered(LONG_S, never()))
@@ -65,7 +65,7 @@ async def test_who_is_replaced_and_then_told_to_end_still_has_the_grace():
     await grace
 
 
-async def test_who_is_told_to_end_does_not_wait_for_the_longest_call():
+async def test_a_stopped_worker_does_not_wait_for_the_longest_call():
     stop = ShutdownSignal()
     stop.request()
     await stop.pause_unless_ordered(LONG_S, never())
@@ -80,7 +80,7 @@ async def test_each_order_bounds_the_end_of_the_process_and_more_of_them_do_not_
     assert bounds == [30.0 + EXIT_S + KILL_S, EXIT_S + KILL_S]
 
 
-async def test_who_is_replaced_is_not_bounded_before_it_is_told_to_end():
+async def test_a_replaced_worker_has_no_deadline_before_it_is_stopped():
     bounds: list[float] = []
     stop = ShutdownSignal(bounds.append)
     stop.asked.set()
@@ -123,7 +123,7 @@ async def test_a_part_of_the_end_that_hangs_is_left_behind(hanging, caplog):
         await asyncio.gather(left, return_exceptions=True)
 
 
-async def test_a_part_of_the_end_that_fails_is_told_of_and_the_next_one_is_done(caplog):
+async def test_a_failed_shutdown_step_is_logged_and_the_next_one_runs(caplog):
     assert not await in_time(LONG_S, "failing", failing())
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
         (logging.ERROR, "gateway.stop.part-failed failing")

@@ -156,7 +156,7 @@ def test_a_database_that_is_away_is_known_without_anything_to_ship(live, late, f
     assert body["checks"]["ledger"].startswith(ledger)
 
 
-def test_who_leaves_says_so_for_itself(live):
+def test_a_leaving_worker_reports_its_shutdown_itself(live):
     live.is_leaving = True
     live.link = SimpleNamespace(state_of_all=lambda: WELL)
     code, body = readiness()

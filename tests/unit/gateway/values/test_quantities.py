@@ -67,5 +67,5 @@ def test_one_is_not_several():
         ("Something new", "something new"),
     ],
 )
-def test_shapes_are_told_in_words_of_json(text, words):
+def test_shapes_are_named_in_terms_of_json(text, words):
     assert in_words(text) == words

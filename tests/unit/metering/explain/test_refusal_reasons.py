@@ -18,7 +18,7 @@ OF_ENDS = {
     "client_disconnected",
     "internal_error",
     "key_revoked",
-}  # of no row: the handler and the chores give them
+}  # of no row: the handler and the background tasks give them
 
 
 def literals():
@@ -91,5 +91,5 @@ FIGURES = (
 
 
 @pytest.mark.parametrize(("figures", "said"), FIGURES)
-def test_figures_are_told(figures, said):
+def test_figures_are_shown(figures, said):
     assert list(reasons("not_found", figures))[1:] == [said]

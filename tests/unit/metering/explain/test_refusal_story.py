@@ -165,7 +165,7 @@ def test_what_was_counted_or_is_bounded_by_itself_is_no_cause() -> None:
     assert causes(Demand(kind="embeddings"), 0, None, is_measured=True) == ()
 
 
-def test_a_call_that_never_reached_a_provider_tells_its_tries() -> None:
+def test_a_call_that_reached_no_provider_lists_its_attempts() -> None:
     tries = (
         Attempt("openai", "east", "upstream_error", None, 3.0, "gpt-4o", reached=False),
         Attempt("azure", "west", "upstream_timeout", None, 3000.0, "mini", reached=False),
@@ -198,7 +198,7 @@ def test_a_call_that_never_reached_a_provider_tells_its_tries() -> None:
         ("", ""),
     ],
 )
-def test_a_try_tells_its_reason(kind: str, reason: str) -> None:
+def test_an_attempt_states_its_reason(kind: str, reason: str) -> None:
     told: Any = SimpleNamespace(
         provider="openai",
         deployment="east",
@@ -239,7 +239,7 @@ def test_a_try_tells_its_reason(kind: str, reason: str) -> None:
         ),
     ],
 )
-def test_it_says_who_called_as_far_as_that_is_known(fields: dict[str, Any], said: str) -> None:
+def test_refusal_story_names_the_caller_as_far_as_known(fields: dict[str, Any], said: str) -> None:
     assert story(row(**fields))["Who called"] == (said,)
 
 

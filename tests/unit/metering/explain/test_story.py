@@ -72,7 +72,7 @@ def story(told: UsageEvent) -> dict[str, tuple[str, ...]]:
     return {part.title: part.sentences for part in explain(told)}
 
 
-def test_it_says_where_the_call_could_go_and_where_not() -> None:
+def test_story_lists_eligible_and_ineligible_deployments() -> None:
     assert story(event())["Where it could go"] == (
         "By strategy weighted: east first, then west, then north.",
         "Not to old: it has no price.",
@@ -80,7 +80,7 @@ def test_it_says_where_the_call_could_go_and_where_not() -> None:
     )
 
 
-def test_it_says_which_other_models_stood_behind() -> None:
+def test_story_names_the_fallback_models() -> None:
     trace = DecisionTrace(
         order=("east", "mini-1"),
         others=("mini",),
@@ -109,7 +109,7 @@ def test_a_deployment_that_was_asked_although_it_rested_is_not_said_to_be_left_o
     )
 
 
-def test_it_says_why_another_model_answered() -> None:
+def test_story_states_why_another_model_answered() -> None:
     def told(trace: DecisionTrace, *tries: Attempt) -> tuple[str, ...]:
         return story(event(decision=document(trace, tries, "gpt-4o"), upstream_model="gpt-4o"))[
             "What was tried"
@@ -146,7 +146,7 @@ def test_it_says_why_another_model_answered() -> None:
     )
 
 
-def test_it_says_which_arm_and_what_of_the_model_is_left_out() -> None:
+def test_story_names_the_arm_and_the_excluded_deployments() -> None:
     trace = DecisionTrace(order=("east",), arm="east", skipped=(Skipped("", "Its fallback x is left out."),))
     assert story(event(decision=document(trace, ())))["Where it could go"] == (
         "Its caller is in the arm east of the model's experiment.",
@@ -155,14 +155,14 @@ def test_it_says_which_arm_and_what_of_the_model_is_left_out() -> None:
     )
 
 
-def test_a_mirrored_call_says_whose_it_is() -> None:
+def test_a_mirror_names_the_call_it_copies() -> None:
     mirrored = event(endpoint="shadow:chat.completions", client_request_id="req_9", tenant="operator")
     assert story(mirrored)["Who called"] == (
         "The operator: it is call req_9 once more, for a deployment on trial. Its answer was not used.",
     )
 
 
-def test_a_stream_that_broke_says_why_nobody_else_was_asked() -> None:
+def test_a_broken_stream_states_why_there_was_no_failover() -> None:
     told = story(event(status="incomplete", error_code="upstream_error"))["How it ended"]
     assert told[0].startswith("It broke off before its end (upstream_error), ")
     assert told[1] == (
@@ -170,7 +170,7 @@ def test_a_stream_that_broke_says_why_nobody_else_was_asked() -> None:
     )
 
 
-def test_it_says_what_was_allowed_and_held() -> None:
+def test_story_states_what_was_allowed_and_held() -> None:
     assert story(event())["What was allowed and held"] == (
         "The key may make 60 requests a minute.",
         "The tenant may make 60,000 tokens a minute.",
@@ -182,7 +182,7 @@ def test_it_says_what_was_allowed_and_held() -> None:
     )
 
 
-def test_it_says_what_was_tried_and_what_not() -> None:
+def test_story_lists_attempted_and_skipped_deployments() -> None:
     assert story(event())["What was tried"] == (
         "1. east (openai): failed as upstream_timeout after 3,000 ms.",
         "2. west (azure) answered with HTTP 200 after 4.2 ms.",
@@ -191,7 +191,7 @@ def test_it_says_what_was_tried_and_what_not() -> None:
     )
 
 
-def test_it_bills_line_by_line() -> None:
+def test_story_bills_line_by_line() -> None:
     assert story(event(estimated=True))["What it cost"] == (
         "12 input tokens at 0.00000015 USD each: 0.0000018 USD (price row 5).",
         "1 images 1024x1024 hd at 0.0000000005 USD each: 0.0000000005 USD (no price row).",
@@ -202,7 +202,7 @@ def test_it_bills_line_by_line() -> None:
     assert [line.amount_usd for line in receipt_lines(event())] == ["0.0000018", "0.0000000005"]
 
 
-def test_it_says_how_it_ended() -> None:
+def test_story_states_how_the_call_ended() -> None:
     def end(**fields: Any) -> str:
         [said] = story(event(**fields))["How it ended"]
         return said

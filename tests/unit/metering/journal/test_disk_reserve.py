@@ -16,7 +16,7 @@ MOUNTS = """\
 
 
 @pytest.mark.parametrize("path", ["/dev/shm/journal", "/srv/with space/x"])  # noqa: S108 - names in a text
-def test_it_refuses_memory_that_poses_as_a_disk(path: str) -> None:
+def test_a_memory_file_system_is_refused(path: str) -> None:
     with pytest.raises(VolatileDisk) as refusal:
         refuse_volatile(Path(path), MOUNTS)
 
@@ -25,11 +25,11 @@ def test_it_refuses_memory_that_poses_as_a_disk(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/var/lib/gateway", "/dev/shm/disk/journal", "/dev/shmoo"])  # noqa: S108
-def test_it_accepts_a_disk(path: str) -> None:
+def test_a_disk_is_accepted(path: str) -> None:
     refuse_volatile(Path(path), MOUNTS)
 
 
-def test_it_reads_the_mounts_of_this_machine(tmp_path: Path) -> None:
+def test_the_mounts_of_this_machine_are_read(tmp_path: Path) -> None:
     with pytest.raises(VolatileDisk):
         refuse_volatile(Path("/dev/shm"))  # noqa: S108 - the one tmpfs every Linux has
 

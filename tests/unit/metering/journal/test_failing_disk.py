@@ -264,7 +264,7 @@ async def test_a_journal_closes_while_its_last_sync_fails(
         await journal.close(patience_s=0.01)
 
 
-async def test_a_client_who_leaves_a_full_disk_does_not_keep_the_journal_from_closing(
+async def test_a_waiter_cancelled_on_a_full_disk_does_not_block_journal_close(
     tmp_path: Path, written_by: FaultyOs
 ) -> None:
     journal = Journal(tmp_path, "process", reserve_bytes=0, allow_volatile=True)

@@ -22,14 +22,14 @@ WHOLE = b"".join(FRAMES)
 ENDS = [sum(map(len, FRAMES[: n + 1])) for n in range(len(FRAMES))]
 
 
-def test_it_reads_back_what_it_wrote() -> None:
+def test_reader_reads_back_what_it_wrote() -> None:
     reading = read_frames(WHOLE)
 
     assert reading == (RECORDS, len(WHOLE), None)
 
 
 @given(st.text(), st.integers(0, 2**60), st.floats(0, 4e9))
-def test_it_reads_back_any_text_and_number(text: str, number: int, instant: float) -> None:
+def test_reader_reads_back_any_text_and_number(text: str, number: int, instant: float) -> None:
     record = opened(text, at=instant, prompt=number)
 
     assert read_frames(encode(record)).records == [record]
@@ -58,7 +58,7 @@ def test_a_flipped_bit_anywhere_costs_only_the_frame_it_hits() -> None:
         assert reading.problem is not None, (at, bit)
 
 
-def test_it_says_which_bytes_were_lost() -> None:
+def test_reader_reports_which_bytes_were_lost() -> None:
     reading = read_frames(_flipped(WHOLE, ENDS[0] + 3, 1))
 
     assert reading.problem is not None

@@ -84,7 +84,7 @@ async def test_draining_writes_what_has_gathered_behind_a_slow_sync(disk: Disk, 
         await asyncio.gather(draining, *ends)
 
 
-async def test_giving_up_tells_everyone_who_waits(disk: Disk, group: GroupCommit) -> None:
+async def test_giving_up_fails_all_waiters(disk: Disk, group: GroupCommit) -> None:
     in_flight, gathered = join(group, "a"), join(group, "b")
     await eventually(lambda: disk.written == ["a"])
 
@@ -126,9 +126,7 @@ async def test_what_finds_no_room_early_is_written_with_its_group(disk: Disk, gr
     assert disk.written == ["a", "b", "c"]
 
 
-async def test_whoever_waits_for_what_was_written_early_is_told_when_it_is_given_up(
-    disk: Disk, group: GroupCommit
-) -> None:
+async def test_waiters_for_an_early_write_fail_when_it_is_given_up(disk: Disk, group: GroupCommit) -> None:
     ends = [join(group, "a"), join(group, "b", soon=True)]
     await eventually(lambda: disk.early == [["b"]])
 

@@ -114,7 +114,7 @@ async def test_with_durability_process_a_close_is_over_once_written(tmp_path: Pa
     await journal.close()
 
 
-async def test_opens_that_nobody_waits_for_are_synced_soon(journal: Journal) -> None:
+async def test_open_records_without_a_waiter_are_synced_soon(journal: Journal) -> None:
     before = journal.syncs
 
     journal.open_call(opened("req_1"))
@@ -152,7 +152,7 @@ async def test_a_running_call_keeps_its_last_mark(journal: Journal) -> None:
     assert [call.output_tokens for call in tail.running.values()] == [9]
 
 
-async def test_a_client_who_leaves_during_the_sync_harms_neither_its_record_nor_the_others(
+async def test_a_waiter_cancelled_during_the_sync_harms_no_record(
     journal: Journal,
 ) -> None:
     for request_id in ("req_1", "req_2"):
@@ -167,7 +167,7 @@ async def test_a_client_who_leaves_during_the_sync_harms_neither_its_record_nor_
     assert [call.open.id for call in calls_of(journal)] == ["req_1", "req_2"]
 
 
-async def test_it_goes_on_in_the_next_segment_when_one_is_full(journal: Journal) -> None:
+async def test_journal_goes_on_in_the_next_segment_when_one_is_full(journal: Journal) -> None:
     ids = [f"req_{n}" for n in range(40)]
     for request_id in ids:
         journal.open_call(opened(request_id))
@@ -191,7 +191,7 @@ async def test_calls_that_run_for_long_can_be_carried_to_the_end(journal: Journa
     assert [(call.record.id, call.output_tokens) for call in tail.running.values()] == [("req_long", 70)]
 
 
-async def test_it_counts_what_is_not_shipped(journal: Journal) -> None:
+async def test_journal_counts_unshipped_calls(journal: Journal) -> None:
     journal.open_call(opened("req_1"))
     await journal.close_call(closed("req_1"))
     waiting = journal.unshipped_records

@@ -4,11 +4,11 @@ from metering.journal.lag import Lag
 from metering.journal.segments import Position
 
 
-def test_it_is_zero_when_nothing_closed() -> None:
+def test_lag_is_zero_when_nothing_closed() -> None:
     assert (Lag().records, Lag().oldest_s(5.0)) == (0, 0.0)
 
 
-def test_it_counts_what_closed_and_how_long_ago() -> None:
+def test_lag_counts_closed_calls_and_their_age() -> None:
     lag = Lag()
     lag.close(Position(1, 100), 10.0)
     lag.close(Position(1, 200), 11.0)
@@ -17,7 +17,7 @@ def test_it_counts_what_closed_and_how_long_ago() -> None:
     assert lag.oldest_s(15.0) == 5.0
 
 
-def test_it_forgets_what_was_shipped() -> None:
+def test_lag_drops_shipped_calls() -> None:
     lag = Lag()
     lag.close(Position(1, 100), 10.0)
     lag.close(Position(1, 200), 11.0)
@@ -29,7 +29,7 @@ def test_it_forgets_what_was_shipped() -> None:
     assert lag.oldest_s(15.0) == 4.0
 
 
-def test_it_is_zero_when_everything_was_shipped() -> None:
+def test_lag_is_zero_when_everything_was_shipped() -> None:
     lag = Lag()
     lag.close(Position(1, 100), 10.0)
 

@@ -25,13 +25,13 @@ def ids(tail: JournalReader, limit: int = 10**6) -> list[str]:
     return [call.open.id for call in tail.read(tail.end(), limit)]
 
 
-def test_it_yields_calls_in_the_order_they_ended(directory: Directory) -> None:
+def test_reader_yields_calls_in_the_order_they_ended(directory: Directory) -> None:
     write(directory, 1, opened("a"), opened("b"), closed("b"), closed("a"))
 
     assert ids(JournalReader(directory)) == ["b", "a"]
 
 
-def test_it_stops_at_the_limit_and_goes_on_from_there(directory: Directory) -> None:
+def test_reader_stops_at_the_limit_and_goes_on_from_there(directory: Directory) -> None:
     write(directory, 1, opened("a"), opened("b"), closed("a"), closed("b"))
     tail = JournalReader(directory)
 
@@ -40,7 +40,7 @@ def test_it_stops_at_the_limit_and_goes_on_from_there(directory: Directory) -> N
     assert ids(tail, 1) == []
 
 
-def test_it_goes_on_with_what_was_written_since(directory: Directory) -> None:
+def test_reader_continues_with_later_records(directory: Directory) -> None:
     write(directory, 1, opened("a"))
     tail = JournalReader(directory)
     before = ids(tail)
@@ -51,7 +51,7 @@ def test_it_goes_on_with_what_was_written_since(directory: Directory) -> None:
     assert ids(tail) == ["a", "b"]
 
 
-def test_it_reads_no_further_than_it_is_told(directory: Directory) -> None:
+def test_reader_stops_at_the_given_end(directory: Directory) -> None:
     write(directory, 1, opened("a"), closed("a"))
     tail = JournalReader(directory)
 
@@ -61,7 +61,7 @@ def test_it_reads_no_further_than_it_is_told(directory: Directory) -> None:
     assert list(tail.running) == ["a"]
 
 
-def test_it_skips_what_the_cursor_says_is_shipped_but_not_what_still_ran(directory: Directory) -> None:
+def test_reader_skips_shipped_calls_but_not_those_still_running(directory: Directory) -> None:
     write(directory, 1, opened("a"), opened("b"), closed("a"))
     tail = JournalReader(directory)
     tail.read(tail.end(), 10)

@@ -5,14 +5,14 @@ from pathlib import Path
 from metering.journal.segments import START, Directory, Position, directories, is_alive
 
 
-def test_nobody_takes_the_directory_of_a_living_process(tmp_path: Path) -> None:
+def test_the_directory_of_a_live_process_cannot_be_claimed(tmp_path: Path) -> None:
     own = Directory.create(tmp_path)
 
     assert Directory.take(own.path) is None
     assert is_alive(own.path)
 
 
-def test_a_dead_process_s_directory_can_be_taken_once(tmp_path: Path) -> None:
+def test_the_directory_of_a_dead_process_can_be_claimed_once(tmp_path: Path) -> None:
     own = Directory.create(tmp_path)
     own.release()
 
@@ -28,7 +28,7 @@ def test_a_process_id_that_was_used_before_gets_a_directory_of_its_own(tmp_path:
     assert directories(tmp_path) == sorted([first.path, second.path])
 
 
-def test_it_knows_its_segments_in_order(tmp_path: Path) -> None:
+def test_segments_are_listed_in_order(tmp_path: Path) -> None:
     own = Directory.create(tmp_path)
     for number in (10, 2, 1):
         own.segment(number).touch()

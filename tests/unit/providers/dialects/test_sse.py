@@ -64,22 +64,22 @@ def by_the_letter(stream: bytes) -> list[SseEvent]:
     return events
 
 
-def test_it_reads_every_form_a_stream_may_take() -> None:
+def test_parser_reads_every_form_a_stream_may_take() -> None:
     assert read(STREAM) == EVENTS
 
 
-def test_it_reads_the_same_when_cut_at_any_byte() -> None:
+def test_parser_reads_the_same_when_cut_at_any_byte() -> None:
     for cut in range(len(STREAM) + 1):
         assert read(STREAM[:cut], STREAM[cut:]) == EVENTS
 
 
-def test_it_reads_the_same_when_cut_at_any_two_bytes() -> None:
+def test_parser_reads_the_same_when_cut_at_any_two_bytes() -> None:
     for first in range(len(STREAM) + 1):
         for second in range(first, min(first + 12, len(STREAM)) + 1):
             assert read(STREAM[:first], STREAM[first:second], STREAM[second:]) == EVENTS
 
 
-def test_it_reads_the_same_byte_by_byte() -> None:
+def test_parser_reads_the_same_byte_by_byte() -> None:
     assert read(*(bytes([byte]) for byte in STREAM)) == EVENTS
 
 
@@ -91,7 +91,7 @@ def test_an_event_is_handed_over_with_its_blank_line_and_not_later() -> None:
     assert parser.feed(b"\ndata: 2\n\n") == [SseEvent(b"2")]
 
 
-def test_what_never_got_its_blank_line_is_told_and_discarded() -> None:
+def test_an_event_without_its_blank_line_is_reported_and_discarded() -> None:
     parser = SseParser()
     parser.feed(b"data: 1\n\ndata: 2\n")
 
@@ -154,7 +154,9 @@ streams = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(streams, st.data())
-def test_it_agrees_with_the_standard_however_the_stream_is_cut(stream: bytes, data: st.DataObject) -> None:
+def test_parser_agrees_with_the_standard_however_the_stream_is_cut(
+    stream: bytes, data: st.DataObject
+) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     edges = [0, *cuts, len(stream)]
     blocks = [stream[start:end] for start, end in pairwise(edges)]
@@ -164,7 +166,7 @@ def test_it_agrees_with_the_standard_however_the_stream_is_cut(stream: bytes, da
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 7))
-def test_it_survives_any_bytes(noise: bytes, step: int) -> None:
+def test_parser_survives_any_bytes(noise: bytes, step: int) -> None:
     blocks = [noise[start : start + step] for start in range(0, len(noise), step)]
 
     assert read(*blocks) == by_the_letter(noise)

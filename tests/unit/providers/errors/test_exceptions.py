@@ -107,7 +107,7 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         (b'{"fault":{"faultstring":"Invalid path","detail":{"errorcode":"x"}}}', "Invalid path"),
         (b'{"error":["Error in `inputs`: required"]}', "Error in `inputs`: required"),
         (b'{"error_code":6,"error_msg":"No permission"}', "No permission"),
-        # names that nobody knows, in any depth; what names the error or the call, or is what was asked, is no reason
+        # unknown names, in any depth; what names the error or the call, or is what was asked, is no reason
         (b'{"error":{"msg":"no"}}', "no"),
         (b'{"error":{"detail":{"reason":"no"}}}', "no"),
         (b'{"error":{"why":"no"}}', "why: no"),
@@ -143,7 +143,7 @@ def test_what_is_not_the_clients_fault_is_not_passed_on(code: int) -> None:
     assert status(code, b'{"error": {"message": "Incorrect API key provided: sk-123"}}').passed_on is None
 
 
-def test_what_the_client_hears_names_no_host() -> None:
+def test_the_clients_message_names_no_host() -> None:
     failure = ConnectFailed("Cannot connect to host 10.0.0.7:443")
 
     assert "10.0.0.7" in str(failure)
@@ -238,7 +238,7 @@ def test_the_summary_names_the_last_deployment_that_may_have_seen_the_request() 
     assert (summary.deployment, summary.reached) == ("b", True)
 
 
-def test_a_call_that_reached_nobody_is_known_as_such() -> None:
+def test_a_call_that_reached_no_provider_is_marked_as_such() -> None:
     summary = summarize([at(ConnectFailed("refused"), "a"), at(ConnectFailed("refused"), "b")])
 
     assert (summary.deployment, summary.reached, summary.code) == ("b", False, "upstream_error")

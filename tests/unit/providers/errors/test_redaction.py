@@ -69,7 +69,7 @@ def test_a_secret_is_taken_out_by_its_value_however_it_is_written(spelling):
         "ya29.a0AfH6SMBx1234567890",
     ],
 )
-def test_what_looks_like_a_key_of_anybody_is_taken_out(key):
+def test_text_that_looks_like_any_key_is_removed(key):
     assert key not in redact(f"Incorrect key: {key}, find yours in the console.")
     assert "find yours in the console." in redact(f"Incorrect key: {key}, find yours in the console.")
 

@@ -62,7 +62,7 @@ def test_every_member_is_found_where_it_lies(document, style):
 
 
 @given(documents, styles, st.lists(damages, min_size=1, max_size=3))
-def test_it_takes_for_json_exactly_what_a_parser_does(document, style, several):
+def test_scanner_accepts_exactly_the_json_of_a_parser(document, style, several):
     raw = json.dumps(document, **style).encode()
     for place, put in several:
         at = int(place * len(raw))

@@ -138,7 +138,7 @@ def least_s(data):
     return min(once() for _ in range(3))
 
 
-def test_who_measures_may_end_it():
+def test_the_caller_may_cancel_measuring():
     class Enough(Exception):
         pass
 

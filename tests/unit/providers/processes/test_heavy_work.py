@@ -75,7 +75,7 @@ async def test_what_kills_its_process_again_is_lost(heavy, tmp_path):
     assert heavy.waiting == 0
 
 
-async def test_a_defect_is_told_and_the_process_lives_on(heavy):
+async def test_a_defect_is_reported_and_the_process_stays(heavy):
     with pytest.raises(Lost, match="ZeroDivisionError: by nobody"):
         await heavy.share(1).ask(int, "blunder", b"")
     before = heavy.pids
@@ -95,7 +95,7 @@ async def test_of_one_tenant_one_piece_of_work_is_done_at_a_time(heavy, tmp_path
     assert (heavy.waiting, len(heavy.pids)) == (0, 2)
 
 
-async def test_who_leaves_keeps_the_place_until_the_work_is_over(heavy, tmp_path):
+async def test_a_cancelled_caller_keeps_its_slot_until_the_work_is_over(heavy, tmp_path):
     held = Held(tmp_path)
     first = held.begin(heavy, 1, "first")
     await eventually(lambda: len(heavy.pids), lambda count: count == 1)
@@ -111,7 +111,7 @@ async def test_who_leaves_keeps_the_place_until_the_work_is_over(heavy, tmp_path
     assert await second == 3
 
 
-async def test_who_leaves_while_waiting_leaves_no_trace(heavy, tmp_path):
+async def test_a_caller_cancelled_while_queued_leaves_no_trace(heavy, tmp_path):
     held = Held(tmp_path)
     first = held.begin(heavy, 1, "first")
     second = asyncio.create_task(heavy.share(1).ask(int, "length", b"abc"))

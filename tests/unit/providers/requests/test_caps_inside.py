@@ -1,4 +1,4 @@
-"""K1: a cap is looked for inside of members that nobody knows, too: servers keep their own words for it there."""
+"""K1: a cap is looked for inside of unknown members, too: servers keep their own words for it there."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def demand(**members):
     ],
     ids=str,
 )
-def test_what_may_be_a_cap_inside_of_what_nobody_knows_stands_against_the_cap(members):
+def test_a_possible_cap_inside_an_unknown_member_counts_against_the_cap(members):
     with pytest.raises(AgainstCap) as refused:
         check_cap(demand(max_tokens=5, **members))
     [name] = members
@@ -46,7 +46,7 @@ def test_what_may_be_a_cap_inside_of_what_nobody_knows_stands_against_the_cap(me
     "written",
     [r'"ext":{"max\u005ftokens":9}', '"ext":{"max_to\u212aens":9}', '"ext":{"x":":","max_tokens":9}'],
 )
-def test_it_is_not_hidden_by_how_it_is_written(written):
+def test_a_cap_inside_is_found_in_every_spelling(written):
     with pytest.raises(AgainstCap):
         check_cap(peek_chat(f"{{{HI},{written}}}".encode()).demand)
 

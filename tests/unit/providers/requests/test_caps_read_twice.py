@@ -145,7 +145,7 @@ def test_every_way_to_write_json_is_read_alike(style):
         '"n_predict":-1',
         '"max_new_tokens":"50000"',
         '"generationConfig":{"maxOutputTokens":50000}',
-        '"max_out_tokens":50000',  # nobody listed it
+        '"max_out_tokens":50000',  # on no list
         '"newTokenLimit":50000',
         '"predict_length":50000',
         '"num_beams":16',

@@ -67,7 +67,7 @@ def test_a_choice_among_the_clients_own_is_none(members):
 @pytest.mark.parametrize(
     "choice", [7, [{"type": "web_search"}], {"type": "auto", "web_search": {"deep": True}}]
 )
-def test_a_choice_that_nobody_knows_is_bounded_by_the_window(choice):
+def test_an_unknown_tool_choice_is_bounded_by_the_window(choice):
     assert demand(tool_choice=choice).needs_window
 
 

@@ -46,7 +46,7 @@ def test_parts_in_the_place_of_a_text_are_no_text(member, wrap):
 
 
 @pytest.mark.parametrize("kind", [["text"], {"a": 1}, [], 7, True, [["image_url"]]])
-def test_a_type_that_is_no_text_is_one_that_nobody_knows(kind):
+def test_a_type_that_is_not_a_string_is_unknown(kind):
     """It was answered 500."""
     assert demand({"type": kind, "text": "x"}).needs_window
     assert demand({"type": kind}).unknown

@@ -72,7 +72,7 @@ OBJECTS = [
 
 
 @pytest.mark.parametrize("members", OBJECTS, ids=str)
-def test_a_member_nobody_knows_names_no_object_of_the_shared_account(members):
+def test_an_unknown_member_names_no_object_of_the_shared_account(members):
     """M6: neither at the top nor in a message, whatever it is called."""
     [name] = members
     with pytest.raises(Unacceptable, match="whose owner"):
@@ -96,7 +96,7 @@ def test_a_member_nobody_knows_names_no_object_of_the_shared_account(members):
     ids=["twice", "escaped", "among many", "a voice twice", "a store twice"],
 )
 def test_an_object_is_not_hidden_by_how_it_is_written(member):
-    """M10: what is twice is refused also inside of what nobody knows, and of what is looked through."""
+    """M10: what is twice is refused also inside of unknown members, and of what is looked through."""
     with pytest.raises(Unacceptable):
         peek_chat(f'{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{member}}}'.encode())
 
@@ -113,7 +113,7 @@ def test_an_object_is_not_hidden_by_how_it_is_written(member):
     ],
     ids=str,
 )
-def test_other_ids_are_nobodys_objects(members):
+def test_other_ids_name_no_stored_object(members):
     assert demand(**members).needs_window
 
 
@@ -174,7 +174,7 @@ def test_a_tool_of_the_client_is_no_feature_however_it_is_written(tool):
         {"safe_prompt": True},
     ],
 )
-def test_a_member_nobody_knows_needs_a_known_window(members):
+def test_an_unknown_member_needs_a_known_window(members):
     with pytest.raises(Unbounded) as refused:
         check_bounded(demand(**members), [SHEET], None)
     assert refused.value.param.partition(".")[0] in members

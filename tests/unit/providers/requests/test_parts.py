@@ -283,7 +283,7 @@ def chat_with(name):
 
 
 @pytest.mark.parametrize("name", ["n" * 200_000, "ü" * 100_000, "tok" * 60_000, "max" + "_" * 200_000])
-def test_a_long_name_that_nobody_knows_is_refused_before_it_is_searched(name, searched):
+def test_a_long_unknown_name_is_refused_before_it_is_searched(name, searched):
     with pytest.raises(Unacceptable, match="256 letters"):
         peek_chat(chat_with(name))
     assert searched.lengths == []

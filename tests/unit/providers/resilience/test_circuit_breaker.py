@@ -94,7 +94,7 @@ def test_after_five_good_minutes_the_next_rest_is_a_first_one_again():
     assert subject.open_until == 315.0 + 5.0
 
 
-def test_it_comes_back_with_a_tenth_and_has_all_after_ten_seconds():
+def test_recovery_ramps_from_a_tenth_to_all_in_ten_seconds():
     subject = opened()
     for _ in range(3):
         succeed(subject, 5.0)
@@ -138,7 +138,7 @@ def test_a_rate_limit_without_a_time_only_puts_it_behind_the_others():
     after=st.floats(0, 600),
 )
 @settings(deadline=None)
-def test_nobody_calls_before_the_retry_after_ends(waits, dice, after):
+def test_no_call_is_sent_before_the_retry_after_ends(waits, dice, after):
     subject = breaker(dice)
     for wait in waits:
         subject.cool(0.0, wait)

@@ -100,7 +100,7 @@ def test_a_changed_credential_is_another_place_and_calls_under_way_end_at_theirs
     assert not subject.is_full(a.id)
 
 
-def test_when_all_are_full_the_client_hears_to_come_back_and_it_is_counted():
+def test_when_all_are_full_the_error_has_a_retry_after_and_is_counted():
     counted = []
     a = target(1)
     subject = health(bulkheads=Bulkheads(100, 1), watch=Watch(full=lambda: counted.append(1)))
@@ -137,7 +137,7 @@ def test_a_herd_of_two_thousand_meets_one_probe_and_then_a_growing_share():
     assert admitted == [200, 380, 560, 740, 920, 1100, 1280, 1460, 1640, 1820, 2000]
 
 
-def test_how_one_comes_back_is_shown_although_nobody_calls():
+def test_the_recovery_of_a_deployment_is_shown_without_calls():
     shown: list[float] = []
     clock, a = Clock(), target(1)
     subject = health(clock, watch=Watch(changed=lambda _, value: shown.append(value)))
@@ -203,7 +203,7 @@ def test_never_more_than_half_of_a_tier_is_taken_out_as_outliers():
     assert [subject.get(each.id).breaker.phase for each in tier].count(Phase.OPEN) == 2
 
 
-def test_what_breaks_here_is_told_to_others_and_what_closes_too():
+def test_opened_and_closed_breakers_are_published_to_other_workers():
     told: list[HealthHint] = []
     clock, a = Clock(), target(7)
     subject = health(clock, watch=Watch(learned=told.append))
@@ -212,7 +212,7 @@ def test_what_breaks_here_is_told_to_others_and_what_closes_too():
     assert told == [HealthHint(7, "open", 5.0, "status 500"), HealthHint(7, "closed")]
 
 
-def test_a_refused_credential_and_a_retry_after_are_told_once():
+def test_a_refused_credential_and_a_retry_after_are_published_once():
     told: list[HealthHint] = []
     clock, a, b = Clock(), target(1), target(2)
     subject = health(clock, watch=Watch(learned=told.append))
@@ -225,7 +225,7 @@ def test_a_refused_credential_and_a_retry_after_are_told_once():
     assert told == [HealthHint(1, "open", 5.0, "upstream_auth_failed"), HealthHint(2, "cool", 21.0)]
 
 
-def test_what_was_only_heard_is_not_told_on():
+def test_received_hints_are_not_published_again():
     told: list[HealthHint] = []
     clock, a = Clock(), target(1)
     subject = health(clock, watch=Watch(learned=told.append))
@@ -238,7 +238,7 @@ def test_what_was_only_heard_is_not_told_on():
     assert told == []
 
 
-def test_what_was_heard_is_shown_and_unknown_rows_are_passed_over():
+def test_received_hints_are_shown_and_unknown_rows_are_skipped():
     shown, a = [], target(1)
     subject = health(watch=Watch(changed=lambda each, value: shown.append((each.id, value))))
     subject.update_targets([a])

@@ -33,10 +33,10 @@ def test_the_one_that_fails_is_named(rates):
         failing(0.15, 0.0, 0.0),  # a small difference
         failing(0.3, 0.0, calls=19),  # too few calls to tell
         failing(0.6, 0.5, 0.1, 0.0),  # they all differ
-        [Record(id=1, calls=100, failures=40), Record(id=2, calls=3)],  # nobody to compare with
+        [Record(id=1, calls=100, failures=40), Record(id=2, calls=3)],  # no other deployment to compare with
     ],
 )
-def test_nobody_is_named_without_a_reason(records):
+def test_no_outlier_is_named_without_a_reason(records):
     assert worst(records) is None
 
 
@@ -53,7 +53,7 @@ def test_few_latencies_say_nothing():
     assert worst(slow(9.0, 1.0, 1.0, samples=49)) is None
 
 
-def test_equals_are_hardly_ever_told_apart_by_luck():
+def test_equal_deployments_are_rarely_flagged_by_chance():
     """Three deployments that all fail one call in five, looked at ten thousand times."""
     dice = Random(5)
     named = 0

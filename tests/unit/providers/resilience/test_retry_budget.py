@@ -113,7 +113,7 @@ def test_one_tenants_failures_do_not_make_an_endpoint_sick() -> None:
     assert not budget.is_well(0.0)
 
 
-def test_who_waits_for_the_first_word_of_an_endpoint_waits_no_longer_than_that() -> None:
+def test_a_wait_for_an_endpoints_first_answer_ends_with_it() -> None:
     async def story() -> None:
         budget = RetryBudget()
         waiting = [asyncio.create_task(budget.heard(60.0)) for _ in range(3)]
@@ -129,7 +129,7 @@ def test_who_waits_for_the_first_word_of_an_endpoint_waits_no_longer_than_that()
 async def waits(
     health: DeploymentHealth, where: Target, asker: Asker
 ) -> asyncio.Task[tuple[Target, DeploymentAttempt] | None]:
-    """Begin a second try, at an endpoint that nobody has heard of yet and whose budget is spent."""
+    """Begin a second attempt, at an endpoint without any answer yet and whose budget is spent."""
     while health.budget(where).spend(health.clock()):
         pass
     journey = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)

@@ -47,11 +47,11 @@ def made(schema, words=("Paris",)):
         ({"anyOf": [{"type": "null"}, {"const": 5}]}, lambda value: value in (None, 5)),
     ],
 )
-def test_it_makes_what_the_schema_accepts(schema, holds):
+def test_generator_makes_what_the_schema_accepts(schema, holds):
     assert holds(made(schema))
 
 
-def test_it_ends_recursive_schemas():
+def test_generator_ends_recursive_schemas():
     node = {
         "type": "object",
         "properties": {
@@ -80,7 +80,7 @@ def test_it_ends_recursive_schemas():
         {"$ref": "#/$defs/nowhere"},
     ],
 )
-def test_it_refuses_what_would_never_end(schema):
+def test_generator_refuses_what_would_never_end(schema):
     with pytest.raises(SimulatorError):
         made(schema)
 

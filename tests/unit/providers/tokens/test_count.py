@@ -31,7 +31,7 @@ def _vocabulary():
         ("お誕生日おめでとう", "gpt-4o", 8),  # OpenAI's cookbook
     ],
 )
-def test_it_counts_as_openai_does(text: str, model: str, expected: int):
+def test_counter_counts_as_openai_does(text: str, model: str, expected: int):
     assert count(text, model) == expected
 
 

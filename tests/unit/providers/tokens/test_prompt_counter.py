@@ -1,4 +1,4 @@
-"""K9, a fallback that hides a dead branch: the counter counts, and whoever falls back is heard."""
+"""K9, a fallback that hides a dead branch: the counter counts, and a fallback is logged."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tenants.errors import InvalidKey, KeysUnavailable
 from tests.unit.tenants.key_database import ALICE
 
 
-async def test_it_reads_a_key_once(cache, shelf):
+async def test_cache_reads_a_key_once(cache, shelf):
     assert await cache.caller("sk-alice.secret") is ALICE
     assert await cache.caller("sk-alice.secret") is ALICE
     assert shelf.reads == 1
@@ -20,13 +20,13 @@ async def test_it_reads_a_key_once(cache, shelf):
 @pytest.mark.parametrize(
     "token", ["", "sk-", "sk-alice", "alice.secret", "sk-al ice.x", "sk-a.b\n", "sk-" + "a" * 500 + ".b"]
 )
-async def test_it_reads_nothing_for_what_is_not_a_key(cache, shelf, token):
+async def test_cache_does_no_read_for_a_malformed_key(cache, shelf, token):
     with pytest.raises(InvalidKey):
         await cache.caller(token)
     assert shelf.reads == 0
 
 
-async def test_it_remembers_a_wrong_secret_for_a_while(cache, shelf, clock):
+async def test_cache_keeps_a_wrong_secret_for_a_while(cache, shelf, clock):
     for _ in range(3):
         with pytest.raises(InvalidKey):
             await cache.caller("sk-alice.wrong")
@@ -45,7 +45,7 @@ async def test_a_wrong_secret_does_not_lock_out_the_right_one(cache):
     assert await cache.caller("sk-alice.secret") is ALICE
 
 
-async def test_it_asks_again_when_an_entry_is_old(cache, shelf, clock):
+async def test_cache_reads_again_when_an_entry_is_old(cache, shelf, clock):
     await cache.caller("sk-alice.secret")
     shelf.keys = {}
     clock.now += TTL_S + 1
@@ -54,14 +54,14 @@ async def test_it_asks_again_when_an_entry_is_old(cache, shelf, clock):
         await cache.caller("sk-alice.secret")
 
 
-async def test_it_refuses_a_revoked_key(cache, shelf):
+async def test_cache_refuses_a_revoked_key(cache, shelf):
     shelf.keys["alice"] = shelf.keys["alice"]._replace(revoked_at=1.0)
 
     with pytest.raises(InvalidKey):
         await cache.caller("sk-alice.secret")
 
 
-async def test_it_forgets_at_once_when_something_changed(cache, shelf):
+async def test_cache_is_cleared_at_once_after_a_change(cache, shelf):
     await cache.caller("sk-alice.secret")
     shelf.keys = {}
     cache.clear()
@@ -93,7 +93,7 @@ async def test_a_crowd_asking_for_a_cold_key_causes_one_read(cache, shelf):
     assert shelf.reads == 1
 
 
-async def test_it_does_not_remember_that_the_database_was_away(cache, shelf):
+async def test_cache_does_not_store_database_failures(cache, shelf):
     keys, shelf.keys = shelf.keys, None
     with pytest.raises(KeysUnavailable):
         await cache.caller("sk-alice.secret")
@@ -102,7 +102,7 @@ async def test_it_does_not_remember_that_the_database_was_away(cache, shelf):
     assert await cache.caller("sk-alice.secret") is ALICE
 
 
-async def test_it_asks_sooner_while_changes_may_come_late(cache, shelf, clock):
+async def test_cache_reads_sooner_while_changes_may_arrive_late(cache, shelf, clock):
     cache.set_ttl(CAREFUL_TTL_S)
     await cache.caller("sk-alice.secret")
     clock.now += CAREFUL_TTL_S + 0.1

@@ -13,7 +13,7 @@ from tenants.errors import InvalidKey, KeysUnavailable
 from tests.unit.tenants.key_database import ALICE, PEPPER
 
 
-async def test_who_was_known_stays_known_while_the_database_is_away(cache, shelf, clock):
+async def test_a_cached_key_is_served_while_the_database_is_away(cache, shelf, clock):
     await cache.caller("sk-alice.secret")
     shelf.keys = None
     clock.now += TTL_S + 1
@@ -25,14 +25,14 @@ async def test_who_was_known_stays_known_while_the_database_is_away(cache, shelf
         await cache.caller("sk-alice.secret")
 
 
-async def test_a_worker_that_hears_nobody_still_knows_whom_it_knew(cache, shelf):
+async def test_a_worker_without_a_listener_still_serves_cached_keys(cache, shelf):
     await cache.caller("sk-alice.secret")
     shelf.keys = None
     cache.set_ttl(CAREFUL_TTL_S)
     assert await cache.caller("sk-alice.secret") is ALICE
 
 
-async def test_who_is_looked_up_while_a_worker_begins_to_hear_is_known(cache, shelf):
+async def test_a_key_looked_up_while_the_listener_connects_is_cached(cache, shelf):
     shelf.gate = asyncio.Event()
     asking = asyncio.create_task(cache.caller("sk-alice.secret"))
     await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_a_key_announced_as_changed_is_not_believed_while_the_database_is_
         await cache.caller("sk-alice.secret")
 
 
-async def test_nobody_who_was_known_waits_for_a_database_that_hangs(cache, shelf, clock):
+async def test_cached_keys_do_not_wait_for_a_hung_database(cache, shelf, clock):
     await cache.caller("sk-alice.secret")
     clock.now += TTL_S + 1
     shelf.gate = asyncio.Event()
@@ -112,7 +112,7 @@ async def test_a_request_after_a_change_does_not_join_the_read_before_it(cache, 
     assert shelf.reads == 2
 
 
-async def test_who_was_known_does_not_join_the_question_before_a_change(cache, shelf, clock):
+async def test_a_cached_key_does_not_join_a_lookup_from_before_a_change(cache, shelf, clock):
     await cache.caller("sk-alice.secret")
     clock.now += TTL_S + 1
     shelf.gate = gate = asyncio.Event()

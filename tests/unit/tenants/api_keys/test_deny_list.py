@@ -49,7 +49,7 @@ def test_a_list_that_cannot_be_read_stays_as_it_was(tmp_path):
     assert listed.prefixes == {"abc"}
 
 
-async def test_a_denied_key_is_refused_before_anybody_is_asked():
+async def test_a_denied_key_is_refused_before_any_lookup():
     async def never(_: str) -> None:
         raise AssertionError("asked")
 

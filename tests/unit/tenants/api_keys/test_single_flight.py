@@ -1,4 +1,4 @@
-"""Reads of keys: few at a time, and none that nobody waits for."""
+"""Reads of keys: few at a time, and none without a waiter."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_few_reads_wait_for_a_thread_and_the_others_are_made_in_turn(reads
     assert await asyncio.gather(*crowd) == [f"k{number}" for number in range(MOST * 3)]
 
 
-async def test_what_nobody_waits_for_is_not_read(reads, database):
+async def test_a_read_without_waiters_is_not_started(reads, database):
     crowd = await crowd_of(reads, 10)
     await asyncio.to_thread(database.began.wait)
     for each in crowd:
@@ -75,7 +75,7 @@ async def test_what_nobody_waits_for_is_not_read(reads, database):
     assert database.asked == ["k0", "k0"]
 
 
-async def test_a_read_goes_on_while_somebody_waits_for_it(reads, database):
+async def test_a_read_goes_on_while_it_has_a_waiter(reads, database):
     first, second = asyncio.create_task(reads.read("a")), asyncio.create_task(reads.read("a"))
     await asyncio.to_thread(database.began.wait)
     first.cancel()
@@ -85,14 +85,14 @@ async def test_a_read_goes_on_while_somebody_waits_for_it(reads, database):
     assert database.asked == ["a"]
 
 
-async def test_nobody_waits_for_ever(reads, database, monkeypatch):
+async def test_no_waiter_waits_for_ever(reads, database, monkeypatch):
     monkeypatch.setattr(single_flight, "LOAD_S", 0.01)
     with pytest.raises(KeysUnavailable):
         await reads.read("a")
     assert len(reads) == 0
 
 
-async def test_a_crowd_that_gives_up_does_not_come_after_those_who_hang(reads, database, monkeypatch):
+async def test_waiters_that_time_out_leave_the_database_queue(reads, database, monkeypatch):
     monkeypatch.setattr(single_flight, "TURN_S", 0.01)
     monkeypatch.setattr(single_flight, "LOAD_S", 1.0)
     answers = await asyncio.gather(*await crowd_of(reads, MOST * 3), return_exceptions=True)

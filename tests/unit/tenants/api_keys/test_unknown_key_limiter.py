@@ -45,7 +45,7 @@ def test_an_ipv6_customer_cannot_change_addresses(misses):
     assert not misses.are_too_many("2001:db8:0:1::1")
 
 
-def test_it_remembers_a_bounded_number_of_addresses(misses, clock):
+def test_limiter_keeps_a_bounded_number_of_addresses(misses, clock):
     for number in range(unknown_key_limiter.CAPACITY * 2):
         clock.now += WINDOW_S
         misses.record(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")

@@ -65,7 +65,7 @@ def test_no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted(monkeypatch, d
     assert most == AT_ONCE
 
 
-def test_who_waits_too_long_is_refused_and_leaves_its_place():
+def test_a_caller_that_waits_too_long_is_refused_and_frees_its_slot():
     turns = Turns(at_once=1, waiting=1, patience_s=0.01)
     with turns.turn():
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Whoever can publish on the Redis of a gateway is not one of its workers: what workers say is signed."""
+"""A client that can publish on the Redis of a gateway is not one of its workers: their messages are signed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def crew(redis_server) -> AsyncIterator[Crew]:
 
 @pytest.fixture
 async def neighbor(redis_server) -> AsyncIterator[redis_async.Redis]:
-    """Yield what anybody has who shares the Redis."""
+    """Yield what any client of the shared Redis has."""
     client = redis_async.Redis.from_url(redis_server.url)
     yield client
     await client.aclose()
@@ -123,7 +123,7 @@ async def test_forged_messages_are_logged_once(heard, neighbor, caplog, monkeypa
 
 
 @pytest.mark.parametrize("kind", KINDS[:2])
-async def test_what_a_worker_says_is_heard(heard, neighbor, kind):
+async def test_messages_of_a_worker_are_received(heard, neighbor, kind):
     before = await heard.state()
     await neighbor.publish(CHANNEL, signed(kind.format(other=heard.other.worker)))
     await heard.all_before(1)

@@ -120,9 +120,7 @@ async def test_a_long_queue_is_waited_for_as_long_as_it_moves(slow: Slow, clock:
     wire.drop()
 
 
-async def test_a_late_command_is_given_up_and_its_reply_reaches_nobody_else(
-    slow: Slow, clock: HandClock
-) -> None:
+async def test_a_late_command_is_abandoned_and_its_reply_is_dropped(slow: Slow, clock: HandClock) -> None:
     late: list[str] = []
     wire = await connected(slow, clock, lambda: late.append("late"), lambda _: late.append("lost"))
     first = wire.send("PING")

@@ -1,4 +1,4 @@
-"""The link to Redis trusts what its address says: an authority of one's own, a client's certificate, or anybody."""
+"""The link to Redis trusts what its address says: an authority of one's own, a client's certificate, or any server."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def trouble(url: str) -> str:
 
 
 @pytest.mark.parametrize("trust", ["ssl_ca_certs={files}/cert.pem", "ssl_cert_reqs=none"])
-async def test_who_is_trusted_by_the_address_is_spoken_to(
+async def test_a_server_trusted_by_the_address_is_connected(
     server: RedisServer, files: Path, trust: str
 ) -> None:
     async with behind_tls(server, files) as address:
@@ -109,7 +109,7 @@ async def test_who_is_trusted_by_the_address_is_spoken_to(
         assert await trouble(url) == ""
 
 
-async def test_an_authority_that_nobody_named_is_refused(server: RedisServer, files: Path) -> None:
+async def test_an_authority_that_is_not_configured_is_refused(server: RedisServer, files: Path) -> None:
     async with behind_tls(server, files) as address:
         assert "self-signed certificate" in await asyncio.to_thread(trouble_of, address)
         assert "self-signed certificate" in await trouble(address)

@@ -54,13 +54,13 @@ def calls_in_redis(redis_server: RedisServer, tenant: int) -> int:
 
 
 def forget_owners(redis_server: RedisServer) -> None:
-    """Let nothing be noted, and nobody see that anything was."""
+    """Let no owner be stored, and no worker read one."""
     redis_server.run(
         "EVAL", "redis.call('DEL', KEYS[1]); redis.call('HSET', KEYS[1], '=', 1)", "1", "omg:owners"
     )
 
 
-async def test_whose_a_key_is_is_noted_again_after_a_loss(redis_server: RedisServer) -> None:
+async def test_the_tenant_of_a_key_is_stored_again_after_data_loss(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1) as crew:
         [worker], scopes = crew.workers, both(70)
         await spent(worker, scopes)
@@ -80,7 +80,7 @@ async def test_a_keys_budget_is_exact_after_a_loss_with_workers_that_never_prepa
         assert await all_that_fits(crew, scopes) == LIMIT // COST
 
 
-async def test_a_worker_that_cannot_learn_whose_a_key_is_posts_its_own_calls_all_the_same(
+async def test_a_worker_that_cannot_look_up_a_keys_tenant_still_posts_its_own_calls(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 3) as crew:
@@ -91,7 +91,7 @@ async def test_a_worker_that_cannot_learn_whose_a_key_is_posts_its_own_calls_all
         assert calls_in_redis(redis_server, 72) == 0
 
 
-async def test_a_dead_workers_calls_stay_counted_until_it_is_known_whose_their_key_is(
+async def test_a_dead_workers_calls_stay_counted_until_their_keys_tenant_is_known(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 2) as crew:
@@ -110,7 +110,7 @@ async def test_a_dead_workers_calls_stay_counted_until_it_is_known_whose_their_k
         assert calls_in_redis(redis_server, 73) == 0
 
 
-async def test_what_was_noted_is_found_again_when_somebody_has_deleted_it(redis_server: RedisServer) -> None:
+async def test_a_deleted_scope_tenant_is_loaded_again(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 2) as crew:
         first, other = crew.workers
         for tenant in (75, 76, 77):

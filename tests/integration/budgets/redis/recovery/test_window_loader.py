@@ -1,4 +1,4 @@
-"""The database that knows a window's total says nothing: nobody waits for it for longer than for anything else."""
+"""The database that knows a window's total does not answer: no call waits for it longer than for anything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.stores.redis_server import RedisServer
 LIMIT, HOLD = 1000, 10
 
 
-async def test_a_window_that_the_database_does_not_tell_is_refused_in_time(
+async def test_a_window_that_the_database_cannot_load_is_refused_in_time(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = asyncio.Event()

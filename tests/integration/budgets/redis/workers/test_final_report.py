@@ -52,7 +52,7 @@ async def cut_off(crew: Crew, link: Link) -> None:
     await eventually(lambda: crew.workers[1].worker in crew.said)
 
 
-async def test_what_a_silent_worker_holds_is_counted_and_nobody_waits_for_it(
+async def test_holds_of_a_silent_worker_are_counted_without_waiting_for_it(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=70)
@@ -120,7 +120,7 @@ async def test_what_it_set_aside_is_not_spent_by_others(
     await lose_everything(redis_server)
     await eventually_granted(crew.workers[0], scopes)
     await silent.admit(AdmissionRequest("offline", scopes, 1, aside))
-    with pytest.raises(AdmissionUnavailable):  # nobody can tell: it is being spent
+    with pytest.raises(AdmissionUnavailable):  # unknown: it is being spent
         await crew.workers[0].admit(AdmissionRequest("all of it", scopes, 1, RICH - HOLD))
     await crew.workers[0].admit(AdmissionRequest("the rest", scopes, 1, RICH - 2 * HOLD - aside))
     await link.mend()
@@ -190,7 +190,7 @@ async def test_a_word_that_cannot_be_written_is_none(
         await crew.workers[0].admit(AdmissionRequest("too much", scopes, 1, LIMIT - 60 * HOLD))
 
 
-async def test_a_word_that_is_taken_back_while_it_is_told_is_told_again(
+async def test_a_final_report_withdrawn_while_it_is_entered_is_entered_again(
     link: Link, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it said may be over by then, and would be held for minutes."""

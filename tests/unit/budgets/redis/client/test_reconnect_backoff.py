@@ -1,4 +1,4 @@
-"""When nobody waits for Redis any more, and when somebody tries it again. The clock is passed in."""
+"""When calls stop waiting for Redis, and when the next attempt is made. The clock is passed in."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_the_published_demo_is_refused_where_the_network_reaches_it(
 
 
 @pytest.mark.parametrize("address", EVERYWHERE)
-def test_a_weak_secret_that_nobody_has_published_is_warned_of_there(tmp_path: Path, address: str) -> None:
+def test_a_weak_unpublished_secret_causes_a_warning_there(tmp_path: Path, address: str) -> None:
     (told,) = warnings(tmp_path, key("x"), ROUTER_SERVER_LISTEN_ADDR=address)
     assert f"anyone who reaches {address} may try it" in told
 

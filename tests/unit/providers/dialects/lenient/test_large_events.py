@@ -115,7 +115,7 @@ def test_a_large_event_that_is_no_json_is_an_error(broken):
     assert (stream.done, stream.failure is not None) == (False, True)
 
 
-def test_the_usage_of_a_large_event_is_heard():
+def test_the_usage_of_a_large_event_is_read():
     used = {"prompt_tokens": 9, "completion_tokens": 1290, "total_tokens": 1299}
     stream, _ = relayed(event({"images": [{"image_url": {"url": PICTURE}}]}, "stop", usage=used))
     assert stream.usage is not None

@@ -71,7 +71,7 @@ def large(shape, raw):
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_it_is_read_as_a_small_one(name):
+def test_a_large_response_is_read_like_a_small_one(name):
     shape, raw = ANSWERS[name]
     assert large(shape, raw) == small(shape, raw)
 

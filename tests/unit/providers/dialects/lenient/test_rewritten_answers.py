@@ -52,7 +52,7 @@ def large(raw: bytes) -> Answered:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_it_is_delivered_as_json_and_its_usage_booked(name):
+def test_a_repaired_answer_is_delivered_as_json_and_its_usage_booked(name):
     for read in (small, large):
         found = read(ODD[name])
         document = json.loads(found.body.decode("utf-8"))

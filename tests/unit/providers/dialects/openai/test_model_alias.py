@@ -30,7 +30,7 @@ def told(aliased: Aliased, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("first", SPELLED)
 @pytest.mark.parametrize("then", SPELLED)
-def test_a_chunk_is_told_in_our_words_whatever_came_before(first, then):
+def test_a_chunk_is_rewritten_whatever_came_before(first, then):
     aliased = Aliased("chat", drops_null=True)
     for data in (first, then, first, then):
         given, found = json.loads(data), json.loads(told(aliased, data))

@@ -67,28 +67,28 @@ def documents(out):
 
 
 class TestRequest:
-    def test_it_sends_the_very_same_bytes_when_nothing_changes(self):
+    def test_passthrough_sends_the_very_same_bytes_when_nothing_changes(self):
         raw = b'{ "model" : "up-1",\n "messages": [ ] }'
 
         sent = OpenAIToOpenAI(Shape(alias="up-1", path="chat/completions")).request(raw, TARGET)
 
         assert sent is raw
 
-    def test_it_patches_the_model_and_leaves_every_other_value_as_it_came(self):
+    def test_passthrough_replaces_the_model_and_no_other_value(self):
         raw = b'{"model":"chat","seed":1.50,"vendor":{"model":"chat"},"messages":[{"content":"\\u00e9 \xc3\xa9"}]}'
 
         sent = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).request(raw, TARGET)
 
         assert sent == raw.replace(b'{"model":"chat","seed"', b'{"model":"up-1","seed"')
 
-    def test_it_asks_for_usage_and_keeps_the_other_stream_options(self):
+    def test_passthrough_asks_for_usage_and_keeps_the_other_stream_options(self):
         raw = b'{"model":"chat","stream_options":{"include_obfuscation":false},"messages":[1]}'
 
         sent = json.loads(OpenAIToOpenAI(shape()).request(raw, TARGET))
 
         assert sent["stream_options"] == {"include_obfuscation": False, "include_usage": True}
 
-    def test_it_lets_no_repeated_model_through(self):
+    def test_passthrough_lets_no_repeated_model_through(self):
         raw = b'{"model":"chat","messages":[1],"model":"chat"}'
 
         sent = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).request(raw, TARGET)
@@ -115,7 +115,7 @@ class TestRequest:
 
 
 class TestResponse:
-    def test_it_restores_the_alias_and_reads_usage(self):
+    def test_passthrough_restores_the_alias_and_reads_usage(self):
         raw = (
             b'{"id":"x","model":"up-1-2026","choices":[{"message":{"content":"hi"}}],"usage":'
             + USAGE.encode()
@@ -128,7 +128,7 @@ class TestResponse:
         assert answered.usage is not None
         assert (answered.usage.input_tokens, answered.usage.output_tokens) == (5, 2)
 
-    def test_it_keeps_the_text_for_counting_when_the_provider_reports_nothing(self):
+    def test_passthrough_keeps_the_text_for_counting_without_reported_usage(self):
         raw = b'{"model":"m","choices":[{"message":{"content":"hello there"}}]}'
 
         answered = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).response(raw)
@@ -138,13 +138,13 @@ class TestResponse:
     @pytest.mark.parametrize(
         "raw", [b"<html>", b"", b"[]", b"null", b'{"a":1}', b'{"choices":[', b'{"error":{}}', b"[" * 9999]
     )
-    def test_it_believes_no_other_document(self, raw):
+    def test_passthrough_takes_usage_from_no_other_document(self, raw):
         with pytest.raises(MalformedAnswer):
             OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).response(raw)
 
 
 class TestStream:
-    def test_it_passes_the_chunks_with_the_alias_and_without_what_the_client_did_not_ask_for(self):
+    def test_chunks_pass_with_the_alias_and_without_unrequested_members(self):
         stream, out = read([STREAM])
 
         chunks = documents(out)
@@ -154,13 +154,13 @@ class TestStream:
         assert stream.usage is not None
         assert stream.usage.output_tokens == 2
 
-    def test_it_never_touches_the_text(self):
+    def test_passthrough_never_changes_the_text(self):
         stream, out = read([STREAM])
 
         said = "".join(c["choices"][0]["delta"].get("content", "") for c in documents(out))
         assert said == 'Grüße "model":"up-1-2026" \U0001f600' == stream.produced()
 
-    def test_it_passes_the_usage_chunk_when_the_client_asked_for_it(self):
+    def test_passthrough_passes_the_usage_chunk_when_the_client_asked_for_it(self):
         _, out = read([STREAM], include_usage=True)
 
         chunks = documents(out)
@@ -168,7 +168,7 @@ class TestStream:
         assert chunks[-1]["choices"] == []
         assert chunks[0]["usage"] is None
 
-    def test_it_gives_the_same_output_however_the_stream_is_cut(self):
+    def test_passthrough_gives_the_same_output_however_the_stream_is_cut(self):
         _, whole = read([STREAM])
 
         for cut in range(len(STREAM)):
@@ -177,29 +177,29 @@ class TestStream:
 
     @settings(deadline=None)
     @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
-    def test_it_gives_the_same_output_for_any_cuts(self, cuts):
+    def test_passthrough_gives_the_same_output_for_any_cuts(self, cuts):
         marks = [0, *sorted(cuts), len(STREAM)]
 
         _, out = read([STREAM[a:b] for a, b in pairwise(marks)])
 
         assert out == read([STREAM])[1]
 
-    def test_it_does_not_call_a_role_content(self):
+    def test_passthrough_does_not_count_a_role_as_content(self):
         stream, _ = read([chunk({"role": "assistant", "content": ""})])
 
         assert not stream.started
 
-    def test_it_is_complete_without_done_when_every_choice_has_finished(self):
+    def test_passthrough_is_complete_without_done_when_every_choice_has_finished(self):
         stream, _ = read([chunk({"content": "a"}), chunk({}, "stop")])
 
         assert stream.done
 
-    def test_it_is_not_complete_when_it_just_ends(self):
+    def test_a_stream_without_an_end_marker_is_not_complete(self):
         stream, _ = read([chunk({"content": "a"})])
 
         assert not stream.done
 
-    def test_it_keeps_an_error_sent_inside_the_stream(self):
+    def test_passthrough_keeps_an_error_sent_inside_the_stream(self):
         stream, out = read(
             [chunk({"content": "a"}), b'data: {"error":{"message":"boom"}}\n\n', chunk({"content": "b"})]
         )
@@ -210,11 +210,11 @@ class TestStream:
     @pytest.mark.parametrize(
         "data", [b"data: {oops\n\n", b"data: <html>\n\n", b"data: 7\n\n", b"data: \xff\n\n"]
     )
-    def test_it_forwards_nothing_malformed(self, data):
+    def test_passthrough_forwards_nothing_malformed(self, data):
         with pytest.raises(MalformedStream):
             read([chunk({"content": "a"}), data])
 
-    def test_it_counts_tool_calls_and_reasoning_as_produced(self):
+    def test_passthrough_counts_tool_calls_and_reasoning_as_produced(self):
         call = {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": '{"a":1}'}}]}
 
         stream, _ = read([chunk({"reasoning_content": "hm "}), chunk(call)])

@@ -105,7 +105,7 @@ def test_of_many_events_that_repeat_one_only_the_first_are_parsed(monkeypatch):
     "behind", ["", ',"usage":null', ',"service_tier":"flex"', ',"usage":null,"x":[1]', ',"x":" first"']
 )
 @pytest.mark.parametrize("include_usage", [False, True])
-def test_what_is_told_is_the_same(field, behind, include_usage):
+def test_the_result_is_the_same(field, behind, include_usage):
     blocks = [event(words, field, behind=behind) for words in [" first", *WORDS, *WORDS]]
     blocks += [last(), event("late", field, behind=behind)]
     found = told(blocks, learns=True, include_usage=include_usage)
@@ -143,7 +143,7 @@ def test_other_choices_tiers_and_an_end_in_between_are_kept_apart():
     assert told(blocks, learns=True, choices=2) == told(blocks, learns=False, choices=2)
 
 
-def test_usage_in_a_choice_is_heard_in_each_event():
+def test_usage_in_a_choice_is_read_in_each_event():
     usage = '"usage":{"prompt_tokens":3,"completion_tokens":%d}'
     blocks = [
         b'data: {"model":"up","choices":[{"index":0,"delta":{"content":"a"},%b}]}\n\n' % (usage % 7).encode()
@@ -169,7 +169,7 @@ EVENTS = st.builds(
 
 
 @given(st.lists(st.one_of(EVENTS, EVENTS, st.just(last())), max_size=12), st.booleans())
-def test_any_stream_is_told_as_if_each_event_were_parsed(blocks, include_usage):
+def test_any_stream_is_read_as_if_each_event_were_parsed(blocks, include_usage):
     blocks = [event("begin"), *blocks]
     whole = [b"".join(blocks)]
     for each in (blocks, whole):

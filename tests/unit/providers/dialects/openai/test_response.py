@@ -1,4 +1,4 @@
-"""Who is told that a whole answer came: whoever notes it, before anything that takes long or fails."""
+"""A whole answer is noted when it has come, before anything that takes long or fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def read(raw, *, fails=False):
     return noted, call.unnoted, call.answered
 
 
-async def test_a_small_answer_is_left_to_who_ends_the_call():
+async def test_a_small_answer_is_left_to_the_end_of_the_call():
     raw = answer()
     noted, unnoted, answered = await read(raw)
     assert (noted, unnoted) == ([], raw)

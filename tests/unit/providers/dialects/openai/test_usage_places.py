@@ -143,7 +143,7 @@ def test_what_only_the_last_total_has_was_thought(told, output, reasoning):
 
 
 def test_early_usage_with_zeros_at_the_end_is_not_all():
-    """The output was told before all of it was written: nobody knows the rest."""
+    """The output was reported before all of it was written: the rest is unknown."""
     early = {"choices": [{**CHOICE, "finish_reason": None}], "usage": {**FIVE, "completion_tokens": 1}}
     stream = stream_of(early, {"choices": [CHOICE]}, {"choices": [], "usage": ZEROS}, "[DONE]")
     assert not has_said_all(stream)
@@ -152,7 +152,7 @@ def test_early_usage_with_zeros_at_the_end_is_not_all():
 @pytest.mark.parametrize(
     "late", [{"choices": [], "usage": FIVE}, {"usage": FIVE}, {"x_groq": {"usage": FIVE}}]
 )
-def test_usage_behind_the_end_is_heard_and_not_passed_on(late):
+def test_usage_after_the_end_is_read_and_not_passed_on(late):
     stream = OpenAIToOpenAI(Shape(alias="m", path="x", stream=True, include_usage=True)).stream()
     out = stream.feed(b"data: %b\n\ndata: [DONE]\n\n" % json.dumps({"choices": [CHOICE]}).encode())
     out += stream.feed(b"data: %b\n\n" % json.dumps(late).encode())
@@ -197,7 +197,7 @@ def test_anthropics_own_usage_has_its_cache_beside_the_input():
     assert (usage.input_tokens, usage.cached_input_tokens, usage.cache_write_tokens) == (4, 30, 2)
 
 
-def test_usages_that_are_nested_deeply_are_compared_as_far_as_anybody_counts():
+def test_deeply_nested_usages_are_compared_as_far_as_they_are_read():
     details = b'{"a":' * 600 + b"1" + b"}" * 600
     told = [b'{"prompt_tokens":%d,"prompt_tokens_details":%b}' % (count, details) for count in (9, 8)]
     raw = b'{"choices":[{"message":{"content":"word"}}],"usage":%b,"x_a":{"usage":%b}}' % (*told,)
