@@ -1,4 +1,4 @@
-"""Who is measured: each candidate is a context manager that runs a service on one core, ready to ask."""
+"""The candidates: each is a context manager that runs a service on one core, ready to ask."""
 
 from __future__ import annotations
 

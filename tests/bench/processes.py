@@ -24,7 +24,7 @@ class DidNotStart(Exception):
 
 
 class Cores(msgspec.Struct, frozen=True):
-    """Who runs where: the gateway alone on its core, upstream and load on the others."""
+    """Which process runs on which core: the gateway alone on its core, upstream and load on the others."""
 
     gateway: int
     upstream: int

@@ -16,7 +16,7 @@ ROWS = {
         functional/api/careless_clients::a_host_with_an_underscore_is_one
         functional/api/careless_clients::what_names_no_host_is_refused_without_a_traceback""",
     "C28b blanks behind a value": """
-        functional/api/careless_clients::blanks_behind_a_value_are_no_part_of_it
+        functional/api/careless_clients::trailing_blanks_are_no_part_of_a_header_value
         functional/api/careless_clients::a_host_with_an_underscore_is_one""",
     "C30 paths": """
         unit/gateway/http/paths::a_path_that_leads_nowhere_has_a_hint

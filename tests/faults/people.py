@@ -56,7 +56,7 @@ ROWS = {
         integration/gateway/back_office_everywhere::lists_that_grow_find_an_index_for_every_query""",
     "U7 10,000 of 200,160": """
         integration/gateway/call_lists::a_count_that_stopped_says_so
-        integration/gateway/back_office_trail::a_long_list_says_more_than_it_counted""",
+        integration/gateway/back_office_trail::a_long_list_shows_more_than_the_counted_number""",
     "U8 times without seconds and zone": """
         integration/gateway/call_lists::what_one_wants_stands_first_with_seconds_and_zone""",
     "U9 capitalised names": """

@@ -127,7 +127,7 @@ ROWS = {
         functional/hostile/event_loop_is_free::an_answer_of_any_kind
         unit/gateway/server/loop_watchdog::a_real_stall_is_counted_and_its_stack_is_logged""",
     "D2 strangers' passwords": """
-        functional/hostile/sign_in_abuse::strangers_passwords_are_refused_while_others_are_hashed
+        functional/hostile/sign_in_abuse::sign_ins_beyond_the_hashing_capacity_are_refused
         unit/tenants/sign_in/password_hasher::no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted
         unit/tenants/sign_in/password_hasher::the_parameters_are_those_that_were_decided
         functional/operations/admin_addr::a_flood_of_sign_ins_takes_nothing_from_calls""",
@@ -137,8 +137,8 @@ ROWS = {
         unit/gateway/parsing/body_limits::the_last_that_fits_passes_and_the_next_is_refused
         unit/providers/json_scan/outline::each_limit_holds_however_it_is_written""",
     "D4 one stranger, all descriptors": """
-        functional/hostile/hostile_crowds::one_stranger_cannot_take_all_descriptors
-        functional/hostile/hostile_crowds::strangers_of_many_addresses_cannot_either
+        functional/hostile/hostile_crowds::one_unauthenticated_client_cannot_take_all_descriptors
+        functional/hostile/hostile_crowds::unauthenticated_clients_of_many_addresses_cannot_take_all_descriptors
         functional/hostile/hostile_crowds::the_limit_of_open_files_is_raised_at_the_start
         unit/gateway/protocol/connection_limits::the_counts_always_match_the_open_connections""",
     "D5 (E1) stored answers without a bound": """
@@ -160,7 +160,7 @@ ROWS = {
         functional/hostile/key_guessing::a_valid_key_is_served_while_other_clients_guess_and_every_guess_is_refused
         unit/tenants/strangers_keys::a_valid_key_that_was_never_seen_is_let_in
         unit/tenants/strangers_keys::a_rotated_secret_is_let_in""",
-    # Who gets in
+    # Access
     "A1 a pickle in the cache": """
         integration/gateway/stored_values::a_pickle_in_the_cache_runs_nothing
         integration/gateway/stored_values::a_pickle_in_the_file_of_beat_runs_nothing
@@ -185,8 +185,8 @@ ROWS = {
         functional/hostile/sign_in_abuse::while_redis_is_away_each_worker_counts_and_denies
         functional/hostile/sign_in_abuse::several_workers_share_the_limit_while_redis_is_away""",
     "A4 a throttle that counts late": """
-        functional/hostile/sign_in_abuse::a_crowd_that_guesses_at_once_tries_no_more_than_the_limit
-        integration/tenants/sign_in/attempt_counters::of_a_crowd_that_comes_at_once_no_more_than_the_limit_pass
+        functional/hostile/sign_in_abuse::concurrent_guesses_get_no_more_attempts_than_the_limit
+        integration/tenants/sign_in/attempt_counters::of_concurrent_attempts_no_more_than_the_limit_pass
         functional/hostile/sign_in_abuse::another_spelling_of_an_account_is_no_other_account""",
     "A5 staff who make themselves superusers": """
         integration/gateway/staff_make_nobody_powerful::a_crafted_form_sets_no_flag
@@ -211,8 +211,8 @@ ROWS = {
     "A7 details for strangers": """
         unit/gateway/site/internal_access::others_do_not_see_them_without_the_token
         unit/gateway/site/internal_access::what_a_proxy_on_this_machine_hands_on_is_not_of_this_machine
-        unit/gateway/site/internal_access::a_name_of_a_stranger_that_leads_here_sees_nothing
-        functional/hostile/unauthenticated_abuse::a_stranger_learns_no_details_of_readiness""",
+        unit/gateway/site/internal_access::a_foreign_host_name_does_not_show_internal_pages
+        functional/hostile/unauthenticated_abuse::readiness_details_are_hidden_from_external_clients""",
     "A7 sessions and pages": """
         integration/gateway/site/session_expiry::a_session_ends_an_hour_after_the_last_page
         integration/gateway/site/session_expiry::where_cookies_are_secure_they_belong_to_this_very_host
@@ -240,7 +240,7 @@ ROWS = {
         integration/gateway/idempotency/rows::a_key_is_free_only_if_its_call_was_not_made""",
     "L3 a lease that ran out": """
         integration/gateway/idempotency/rows::a_key_is_not_free_while_its_owner_lives_however_late_its_lease
-        unit/gateway/idempotency/store_late::what_could_not_be_kept_stays_taken_until_it_is_known""",
+        unit/gateway/idempotency/store_late::an_answer_that_could_not_be_stored_keeps_its_claim_until_known""",
     "P1 a Redis that evicts": "integration/budgets/redis/eviction::a_redis_that_evicts_is_not_used",
     "P1 a Redis that forgets a part": """
         integration/budgets/redis/partial_loss::no_cent_too_much_when_keys_of_a_kind_are_deleted

@@ -22,7 +22,7 @@ ROWS = {
         unit/providers/blame::what_was_asked_is_refused_with_the_providers_words
         unit/providers/blame::a_firewalls_page_fails_over_and_blames_no_credential
         unit/providers/blame::one_tenants_request_blocks_the_deployment_for_no_other
-        unit/providers/blame::in_doubt_it_is_the_credential""",
+        unit/providers/blame::an_ambiguous_403_blames_the_credential""",
     "R5 a client that leaves is not noticed": """
         functional/resilience/disconnect_detection::disconnect_is_noticed_for_every_body_size
         functional/resilience/disconnect_detection::disconnect_is_noticed_when_data_was_pipelined""",
@@ -76,7 +76,7 @@ ROWS = {
         unit/providers/error_table::the_first_event_of_a_stream_is_read_as_a_status_is
         unit/providers/error_table::other_errors_go_to_no_wider_model
         functional/resilience/failure_attribution::a_prompt_that_is_too_long_is_answered_by_the_wider_model
-        functional/resilience/failure_attribution::and_so_is_one_that_a_streams_first_event_refuses""",
+        functional/resilience/failure_attribution::a_long_prompt_refused_by_a_streams_first_event_falls_back_too""",
     "B22 capabilities by counting words": """
         unit/providers/requests/needs::words_and_empty_lists_need_nothing
         unit/providers/requests/needs::what_is_really_asked_for_is_needed

@@ -53,7 +53,7 @@ ROWS = {
         unit/providers/dialects/openai/usage_places::no_input_for_a_prompt_is_no_usage
         functional/resilience/provider_streams::usage_behind_the_end_is_booked""",
     "S1 comments before the content": """
-        integration/providers/transport/client_waits::what_comes_before_the_content_does_not_end_the_wait_for_it""",
+        integration/providers/transport/client_waits::events_before_the_content_do_not_end_the_wait_for_it""",
     "S2 text kept for counting": """
         unit/providers/dialects/lenient/large_events::text_is_counted_as_it_passes_in_bounded_memory
         unit/providers/dialects/lenient/large_events::a_stream_keeps_little_of_a_long_answer""",

@@ -142,7 +142,7 @@ BLANKS = [b" ", b"\t", b"  \t "]
         b"content-encoding: identity",
     ],
 )
-async def test_blanks_behind_a_value_are_no_part_of_it(gateway, upstream, line, blank):
+async def test_trailing_blanks_are_no_part_of_a_header_value(gateway, upstream, line, blank):
     """RFC 9112, 5.1; of its own the parser takes away those before it only."""
     upstream.script(UPSTREAM, {})
     line = line.replace(b"%b", blank.hex().encode())

@@ -132,7 +132,7 @@ async def test_a_budget_that_is_too_small_binds(gateway):
     assert report["route"] is not None
 
 
-async def test_a_used_up_rate_is_said_before_it_is_met(gateway, upstream):
+async def test_an_exhausted_rate_is_reported_by_the_dry_run(gateway, upstream):
     upstream.script("up-sim-a", {"prompt_tokens": 10, "chunks": 5})
     assert (await simulate(gateway, SLOW, question("sim")))["admitted"] is True
     assert (await ask(gateway.url, SLOW, question("sim"))).status == 200

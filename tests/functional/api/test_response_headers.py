@@ -1,4 +1,4 @@
-"""The headers of every /v1 answer, errors included: who it was, what it cost, what remains."""
+"""The headers of every /v1 answer, errors included: the deployment, the cost, what remains."""
 
 from __future__ import annotations
 
@@ -96,9 +96,7 @@ NOT_THERE = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), NOT_THERE)
-async def test_what_is_not_there_says_where_a_caller_stands_and_strangers_learn_nothing(
-    limited, method, path, status
-):
+async def test_a_404_has_limit_headers_for_valid_keys_only(limited, method, path, status):
     async with limited.client(LIMITED) as client:
         known = await client.request(method, path)
     async with limited.client("sk-limited.not-its-secret") as client:
@@ -111,7 +109,7 @@ async def test_what_is_not_there_says_where_a_caller_stands_and_strangers_learn_
         assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit"))]
 
 
-async def test_a_stranger_learns_nothing_but_the_id(gateway):
+async def test_an_invalid_key_gets_only_the_request_id(gateway):
     answer = await ask(gateway, question("chat"), key="sk-nobody.nobody")
     assert answer.headers["x-request-id"]
     assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit", "x-gateway"))]

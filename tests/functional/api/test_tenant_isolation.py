@@ -56,5 +56,5 @@ async def test_names_are_sent_salted_per_tenant_to_every_provider(gateway, upstr
     assert len({*said, "jane"}) == 3
 
 
-async def test_a_server_that_is_not_known_to_understand_it_gets_no_member_of_ours(gateway, upstream):
+async def test_a_server_without_known_support_gets_no_prompt_cache_key(gateway, upstream):
     assert "prompt_cache_key" not in await sent(gateway, upstream, sample.ALICE, "plain")

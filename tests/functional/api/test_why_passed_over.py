@@ -1,4 +1,4 @@
-"""Who could have answered a refused call, and why each did not; what is wrong with a key; what a provider did."""
+"""Why each deployment did not answer a refused call; what is wrong with a key; what a provider did."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def test_beyond_the_bound_nothing_more_is_read_and_small_calls_go_on(
 
     refused, code = await begin(
         gateway_with_small_body_memory, sample.ALICE, f"content-length: {MB}"
-    )  # a second one is over her half
+    )  # a second one is over the tenant's half
     assert (refused.split()[1], code) == ("503", "overloaded")
     assert "retry-after: " in refused
     grown, code = await begin(
@@ -95,7 +95,7 @@ async def test_a_crowd_of_large_bodies_takes_no_more_memory_than_was_set(
     await eventually(lambda: sum(call.done() for call in calls), lambda done: done >= len(keys) - 3)
     grown = resident(gateway_with_small_body_memory.pid) - before
     running = len(upstream.seen(model="up-stuck")) - earlier
-    upstream.script("up-stuck", {})  # also for those who have not arrived there yet
+    upstream.script("up-stuck", {})  # also for those that have not arrived there yet
     upstream.release(model="up-stuck")
     answers = await asyncio.gather(*calls)
     assert {answer.status for answer in answers} <= {200, 503, 0}  # 0: refused while it was still sending

@@ -74,7 +74,7 @@ class Measured:
         for _ in range(TRIES - 1):
             if held_s <= MOST_S and grown <= most_grown:
                 break
-            # Who shares a core's caches makes CPU time longer, never shorter; where the allocator finds no room between
+            # Sharing a core's caches makes CPU time longer, never shorter; where the allocator finds no room between
             # what earlier calls have left, it takes more, never less than the call needs.
             answer, again_s, again = await self._post(path, body, size, headers)
             held_s, grown = min(held_s, again_s), min(grown, again)

@@ -127,6 +127,6 @@ async def test_a_second_request_on_its_way_does_not_hide_that_the_client_left(ga
     await upstream.wait("closed", model="up-m11")
 
 
-async def test_calls_go_on_beside_all_of_it(gateway):
+async def test_calls_are_served_beside_hostile_connections(gateway):
     async with gateway.client(sample.ALICE) as client:
         assert (await client.post("/v1/chat/completions", json=question("chat"))).status_code == 200

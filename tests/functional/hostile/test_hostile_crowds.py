@@ -1,4 +1,4 @@
-"""Strangers who open connections and keep them: callers are served beside them, and so is the house's own work."""
+"""Unauthenticated clients open connections and keep them: callers and internal work are served beside them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_limit_of_open_files_is_raised_at_the_start(small):
     [(HEALTH, True), (b"", False), (HALF, False), (LOGIN, False), (GUESS, True)],
     ids=["answered", "silent", "half-a-head", "half-a-body", "wrong-key"],
 )
-async def test_one_stranger_cannot_take_all_descriptors(small, said, waits):
+async def test_one_unauthenticated_client_cannot_take_all_descriptors(small, said, waits):
     """As many as the process could ever have; calls are served, and keys are written, beside them."""
     with crowd(small) as strangers:
         await strangers.come(450, said, waits=waits)
@@ -98,7 +98,7 @@ async def test_one_stranger_cannot_take_all_descriptors(small, said, waits):
     assert not [line for line in small.logs() if "Too many open files" in line]
 
 
-async def test_strangers_of_many_addresses_cannot_either(small):
+async def test_unauthenticated_clients_of_many_addresses_cannot_take_all_descriptors(small):
     async with small.client(sample.ALICE) as early:
         assert (await early.post(CHAT, json=question("chat"))).status_code == 200
         before = await count(early, SCARCE)
@@ -123,7 +123,7 @@ async def test_callers_running_streams_are_not_ended_by_strangers(small, upstrea
         assert [line async for line in lines if line][-1] == "data: [DONE]"
 
 
-async def test_an_address_keeps_no_more_strangers_than_its_share(gateway_factory):
+async def test_an_address_keeps_at_most_its_share_of_unauthenticated_connections(gateway_factory):
     gateway = gateway_factory({"server": {"workers": 1, "max_connections_per_address": 20}})
     with crowd(gateway) as strangers:
         for _ in range(4):

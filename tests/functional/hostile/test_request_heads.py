@@ -100,7 +100,7 @@ async def test_a_handshake_with_a_head_beyond_measure_is_refused(gateway, lines)
     assert not [line for line in gateway.logs() if "Traceback" in line]
 
 
-async def test_a_handshake_of_a_stranger_at_the_known_path_is_refused(gateway):
+async def test_an_unauthenticated_handshake_at_the_known_path_is_refused(gateway):
     got = await said(gateway, b"GET /ws/status HTTP/1.1\r\n" + HELLO)
     assert got.startswith(b"HTTP/1.1 403 "), got
 

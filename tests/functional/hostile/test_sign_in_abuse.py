@@ -80,7 +80,7 @@ def production(gateway_factory, shared_stores):
     server.start()
 
 
-async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(dear):
+async def test_concurrent_guesses_get_no_more_attempts_than_the_limit(dear):
     gateway, _ = dear
     async with gateway.client() as client:
         visitor = await Visitor(client, "203.0.113.4").open()
@@ -97,7 +97,7 @@ async def test_a_crowd_that_guesses_at_once_tries_no_more_than_the_limit(dear):
         assert 1 <= int(refused.headers["retry-after"]) <= 900
 
 
-async def test_strangers_passwords_are_refused_while_others_are_hashed(dear):
+async def test_sign_ins_beyond_the_hashing_capacity_are_refused(dear):
     """Many accounts at once: what is neither hashed nor waits is 429 with Retry-After, and memory stays."""
     gateway, before = dear
     async with gateway.client() as client, gateway.client(sample.ALICE) as payer:
@@ -146,8 +146,8 @@ async def test_many_addresses_together_guess_slowly_at_one_account(shared):
         assert (await visitor.sign_in("wrong", "someone@example.com", "192.0.2.99")).status_code == 200
 
 
-async def test_strangers_do_not_lock_out_the_owner_of_an_account(shared):
-    """Who signed in once from this browser does so again, whatever others try, and from whichever address.
+async def test_guesses_of_others_do_not_lock_out_the_owner_of_an_account(shared):
+    """A user that signed in once from this browser does so again, whatever others try, and from whichever address.
 
     Nor may one address guess for ever at many accounts.
     """

@@ -1,4 +1,4 @@
-"""Strangers who guess keys and passwords, or write into what others read."""
+"""Unauthenticated clients guess keys and passwords, or write into what others read."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_metrics_handed_on_by_a_proxy_are_not_from_this_machine(gateway):
 
 
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"x-real-ip": "203.0.113.9"}])
-async def test_a_stranger_learns_no_details_of_readiness(gateway, headers):
+async def test_readiness_details_are_hidden_from_external_clients(gateway, headers):
     async with gateway.client() as client:
         whole, told = await client.get("/readyz"), await client.get("/readyz", headers=headers)
         metrics = await client.get("/metrics", headers=headers)

@@ -80,7 +80,7 @@ def books(gateway, ids):
 
 
 @pytest.mark.timeout(180)
-async def test_an_hour_back_and_forward_again_and_back_while_it_is_down(gateway_factory, upstream, clock):
+async def test_clock_steps_of_an_hour_freeze_and_double_no_amounts(gateway_factory, upstream, clock):
     upstream.script("up-clock-cent", {})
     upstream.script("up-clock-long", {"chunks": 6, "hold_after": 3})
     gateway = gateway_factory(config(upstream.base_url), bare=True, env=clock.environment)

@@ -69,7 +69,7 @@ def carrying(model, *parts, **more):
 
 
 async def until_answered(gateway, body, status):
-    """Ask until the gateway has heard of what changed in its database."""
+    """Ask until the gateway has loaded what changed in its database."""
     async with asyncio.timeout(20):
         while (answer := await ask(gateway.url, RICH, body)).status != status:
             pass  # the question itself waits

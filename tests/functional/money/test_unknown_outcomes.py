@@ -154,7 +154,7 @@ async def test_an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is
 
 @pytest.mark.parametrize("kind", DEADLINES)
 async def test_a_call_ended_by_its_callers_deadline_is_billed(gateway, upstream, kind):
-    """R6: who lets the provider work and stops waiting pays as who hangs up."""
+    """R6: a client that stops waiting while the provider works pays like one that disconnects."""
     behavior, stream = DEADLINES[kind]
     own = {"x-request-timeout-ms": "250"}
     row = await fail(gateway, upstream, kind, behavior, stream=stream, headers=own)

@@ -94,7 +94,7 @@ async def test_the_page_of_a_refused_form_names_the_settings(behind, change):
 @pytest.mark.parametrize(
     "headers", [{}, {"x-forwarded-proto": "https"}, {"x-forwarded-host": "gw.example.com"}]
 )
-async def test_without_settings_it_says_how_it_was_asked(gateway, headers):
+async def test_without_settings_the_refusal_names_the_origin_and_the_address_seen(gateway, headers):
     async with gateway.client() as client:
         answer = await client.post(LOGIN, headers={**headers, "origin": PUBLIC, "host": "llm_gateway:8080"})
     assert answer.status_code == 403
@@ -106,7 +106,7 @@ async def test_without_settings_it_says_how_it_was_asked(gateway, headers):
 @pytest.mark.parametrize(
     "origin", ["https://a<b>", '"><script>alert(1)</script>', "null", "https://" + "x" * 5000]
 )
-async def test_what_a_stranger_writes_is_no_part_of_the_page(gateway, origin):
+async def test_untrusted_input_is_no_part_of_the_page(gateway, origin):
     async with gateway.client() as client:
         answer = await client.post(LOGIN, headers={"origin": origin})
     assert answer.status_code == 403
@@ -134,7 +134,7 @@ async def test_other_reasons_are_distinguished(behind, gateway_factory):
 
 
 async def test_the_client_behind_proxies_is_the_one_that_is_counted(behind):
-    """As it was: what a stranger writes into the list before his proxy does counts for nothing."""
+    """As it was: what a client writes into the list before its proxy does is ignored."""
     async with behind.client() as client:
         for number in range(MOST + 1):
             lists = {
@@ -221,7 +221,7 @@ async def test_pages_of_the_gateway_itself_are_for_no_other_origin(behind):
             assert "access-control-allow-origin" not in answer.headers, path
 
 
-async def test_no_name_that_a_page_makes_up_shows_it_the_inside(gateway_factory):
+async def test_no_header_of_a_page_shows_internal_pages_under_a_foreign_host(gateway_factory):
     """A page whose name was made to lead here may write any header: only the Host is its browser's word."""
     inside = {"metrics_allow": ["192.0.2.0/24", "127.0.0.1"]}
     gateway = gateway_factory({"server": {"trusted_proxies": ["127.0.0.1"]}, "observability": inside})

@@ -117,7 +117,7 @@ async def test_a_scrape_of_any_gateway_says_what_celery_has_done(environment, ga
     assert "the job gateway.sweep_replays was last done at" in warned
 
 
-def test_embedded_mode_sends_people_away(tmp_path):
+def test_celery_is_refused_in_embedded_mode(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "gateway", "worker", "-P", "solo"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Who mistypes an endpoint, a key, a price or a provider finds out where he looks first: front page, /readyz, `check`,
+"""A mistyped endpoint, key, price or provider is reported where an operator looks first: front page, /readyz, `check`,
 log and back office. One gateway makes all the mistakes. Of Redis: test_store_health.py.
 """
 
@@ -57,7 +57,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Has a list of models for who has the key, and nothing else."""
+    """Has a list of models for callers with the key, and nothing else."""
 
     protocol_version = "HTTP/1.1"
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
 
-# Stands for a run of pytest: it starts a process, says who both are, and waits.
+# Stands for a run of pytest: it starts a process, writes the ids of both, and waits.
 RUN = """
 import pathlib, subprocess, sys, os
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

@@ -111,7 +111,7 @@ async def test_the_live_status_refuses_strangers(gateway):
     assert head.split(b" ")[1] == b"403"
 
 
-async def test_the_back_office_asks_strangers_to_log_in(gateway):
+async def test_the_back_office_redirects_signed_out_users_to_login(gateway):
     for path in ("/admin/", "/admin/ui/", "/admin/ui/tenants/apikey/"):
         answer = await get(gateway, path, follow_redirects=True)
         assert "/admin/ui/login/" in str(answer.url), path

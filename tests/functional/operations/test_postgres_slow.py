@@ -23,7 +23,7 @@ CENTS = 400
 WORKERS = 2
 MOST_CONNECTIONS = 30
 ANSWERS = 100
-LATE_S = 5.0  # so late that 100 answers to 8 clients who waited for it would take more than a minute
+LATE_S = 5.0  # so late that 100 answers to 8 clients that waited for it would take more than a minute
 PAGE_S = 8.0  # less than a page needs that waits for three answers of the database
 PAGE_LATE_S = 3.0
 KEYS = "/admin/ui/tenants/apikey/"
@@ -150,7 +150,7 @@ async def test_pages_say_soon_that_postgres_hangs_or_is_gone(spender, postgres):
                 "/readme",
                 "/readyz",
                 "/metrics",
-            ):  # they ask it nothing, not even who is signed in
+            ):  # they ask it nothing, not even the signed-in user
                 assert (await browser.get(path)).status_code == 200, path
             await asyncio.to_thread(heal)
             await comes_back(browser)

@@ -71,7 +71,7 @@ async def do(gateway, *lines):
 
 
 async def refusal(gateway, name):
-    """Return the status of the next call; of several workers, one may hear of it a second later."""
+    """Return the status of the next call; of several workers, one may learn of it a second later."""
 
     async def asked():
         return (await ask(gateway.url, token(name), question(name))).status

@@ -32,7 +32,7 @@ async def test_runserver_serves_calls_on_daphne(gateway_factory):
             stream = await client.post("/v1/chat/completions", json=question("chat", stream=True))
             page = await client.get("/v1/docs")
     finally:
-        server.end(signal.SIGTERM)  # SIGINT is not heard where the tests run in the background
+        server.end(signal.SIGTERM)  # SIGINT is ignored where the tests run in the background
     assert whole.json()["model"] == "chat"
     assert stream.text.endswith("data: [DONE]\n\n")
     assert page.status_code == 200

@@ -34,7 +34,7 @@ def serving(gateway_factory, upstream, model, **server):
 
 
 async def test_running_calls_finish_within_the_grace_and_no_new_one_is_taken(gateway_factory, upstream):
-    """What runs ends within the grace, as one answer and as a stream; kept connections hear of it, and it exits 0."""
+    """What runs ends within the grace, as one answer and as a stream; kept connections are closed, and it exits 0."""
     delays = {"prestop_delay": "200ms", "graceful_shutdown_delay": "60s"}
     gateway = serving(gateway_factory, upstream, "finishing", **delays)
     upstream.script("up-finishing", {"chunks": 10, "hold_after": 2})

@@ -103,7 +103,7 @@ def hang(redis):
 
 
 def ask_for_a_password(redis):
-    with Redis(port=redis.port, single_connection_client=True) as client:  # who is in already stays in
+    with Redis(port=redis.port, single_connection_client=True) as client:  # signed-in users stay signed in
         client.config_set("requirepass", PASSWORD)
         for kind in ("normal", "pubsub"):
             client.execute_command("CLIENT", "KILL", "TYPE", kind)

@@ -1,4 +1,4 @@
-"""Who may call what, on the shared gateway and over sockets."""
+"""Which keys may call which models, on the shared gateway and over sockets."""
 
 from __future__ import annotations
 

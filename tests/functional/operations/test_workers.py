@@ -1,4 +1,4 @@
-"""Many workers on one socket, in production mode: they are replaced when they die, renewed without a failed call, and
+"""Many workers on one socket, in production mode: they are replaced when they crash, renewed without a failed call, and
 end together.
 """
 
@@ -119,7 +119,7 @@ async def test_workers_know_how_many_the_command_line_asked_for(two_workers):
 
 
 async def renewed(two_workers) -> Counter[str]:
-    """Renew the workers while clients call; return what they heard."""
+    """Renew the workers while clients call; return their answers."""
     before, ready = workers_of(two_workers), served(two_workers)
     heard: Counter[str] = Counter()
     done = asyncio.Event()

@@ -44,7 +44,7 @@ async def test_broken_stream_ends_with_an_error_event_and_no_done(gateway, upstr
 
 
 @pytest.mark.parametrize("end", BREAKS)
-async def test_before_the_first_content_it_is_an_ordinary_error(gateway, upstream, end):
+async def test_a_break_before_the_first_content_is_an_ordinary_error(gateway, upstream, end):
     model = IMPATIENT if end == "stall" else MODEL
     upstream.script(f"up-{model}", {"end": end, "after": 0})
     async with gateway.client(sample.BOB) as client:

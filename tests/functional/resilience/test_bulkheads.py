@@ -1,4 +1,4 @@
-"""A provider that hangs takes its share of the gateway and no more; who finds it full goes elsewhere or hears so."""
+"""A provider that hangs takes its share of the gateway and no more; other calls go elsewhere or are refused."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ async def test_when_all_are_rate_limited_the_earliest_retry_after_is_sent(gatewa
     assert answer.headers["retry-after"] == "9"
 
 
-async def test_when_all_fail_it_is_one_error_and_one_row(gateway, upstream):
+async def test_when_all_deployments_fail_there_is_one_error_and_one_row(gateway, upstream):
     upstream.script("up-pair-failed-a", {"kind": "status", "status": 500})
     upstream.script("up-pair-failed-b", {"kind": "html"})
     answer = await ask(gateway, "pair-failed")

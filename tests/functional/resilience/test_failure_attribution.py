@@ -203,7 +203,7 @@ async def test_a_prompt_that_is_too_long_is_answered_by_the_wider_model(gateway,
 
 
 @pytest.mark.parametrize("who", [who for who in IN_STREAMS if isinstance(TOO_LONG[who][1], dict)][::4])
-async def test_and_so_is_one_that_a_streams_first_event_refuses(gateway, upstream, who):
+async def test_a_long_prompt_refused_by_a_streams_first_event_falls_back_too(gateway, upstream, who):
     model = LONGS[40 + IN_STREAMS.index(who)]
     event = json.dumps(TOO_LONG[who][1])
     event = event if '"error"' in event else json.dumps({"error": TOO_LONG[who][1]})

@@ -1,4 +1,4 @@
-"""Fallbacks to other aliases, each reason by itself: who answers, what it costs, and who may never be asked."""
+"""Fallbacks to other aliases, each reason by itself: which answers, what it costs, and which may never be used."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def case(request, upstream):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
-async def test_the_other_alias_answers_says_so_and_is_what_is_paid_for(gateway, upstream, case, stream):
+async def test_a_fallback_alias_answers_is_named_and_is_billed(gateway, upstream, case, stream):
     alias, reason, messages = case
     other = OTHERS[reason]
     answer = await ask(gateway.url, FREE, question(alias, stream=stream) | {"messages": messages})
@@ -157,7 +157,7 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
     }
     assert 'gateway_deployment_state{deployment=""}' not in metrics
     upstream.script("up-fb-fast", CASES["unavailable"][2])
-    answer = await eventually(  # another worker may hear of it a moment later
+    answer = await eventually(  # another worker may learn of it a moment later
         lambda: ask(gateway.url, FREE, question("fast")), lambda answer: answer.status != 200
     )
     assert answer.status in {502, 503}

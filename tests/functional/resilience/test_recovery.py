@@ -55,7 +55,7 @@ async def call(gateway, model):
 
 
 async def call_until(gateway, model, deployment, state):
-    """Go on calling until the deployment is in that state; return who answered."""
+    """Go on calling until the deployment is in that state; return which deployments answered."""
     met: Counter[str] = Counter()
 
     async with gateway.client() as client:
@@ -107,7 +107,7 @@ async def it_opens_is_probed_ramps_and_recovers_and_no_client_notices(recovering
 
 
 class Herd(NamedTuple):
-    """How many of those that waited were let in, and what the others heard."""
+    """How many of those that waited were let in, and what the others got."""
 
     admitted: int
     refused: list[RawAnswer]

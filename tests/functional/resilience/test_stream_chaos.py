@@ -93,7 +93,7 @@ def what_was_produced_is_billed_and_nothing_else(case, views):
 
 
 def the_provider_is_called_once_and_left(case, views):
-    """A kept connection that dies before the head had most likely died before: a second try, in the row as one."""
+    """A kept connection lost before the head was most likely lost before: a second attempt, one in the row."""
     _, _, calls = views[case.name]
     assert len(calls) <= (2 if case.name == "reset before the head" else 1)
     assert all(call["ended_at"] is not None for call in calls)

@@ -1,4 +1,4 @@
-"""While a provider thinks, the client hears a comment; a client that stops reading holds nothing up for long."""
+"""While a provider thinks, the client receives a comment; a client that stops reading holds nothing up for long."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_key_that_is_typed_again_is_used_at_the_new_address_and_the_old_one_is
     assert Credential.objects.count() == 1
 
 
-def test_forgetting_the_key_lets_the_row_move_without_it(client):
+def test_removing_the_key_lets_the_row_change_its_endpoint(client):
     row = stored()
 
     post(

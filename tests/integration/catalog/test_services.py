@@ -33,7 +33,7 @@ def test_upsert_creates_the_alias_with_its_first_deployment():
     assert api_key_of(stored) == "sk-upstream-1234567"
 
 
-def test_leaving_the_key_out_keeps_it_and_an_empty_one_removes_it():
+def test_a_missing_key_field_keeps_the_key_and_an_empty_one_removes_it():
     upsert(api_key="sk-upstream-1234567")
 
     assert upsert(weight=5).credential is not None

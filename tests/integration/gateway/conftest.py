@@ -1,4 +1,4 @@
-"""A signed-in administrator and her tenant."""
+"""A signed-in administrator and their tenant."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_a_secret_is_in_no_history(client, key):
     "path",
     ["tenants_tenant_changelist", "catalog_model_add", "budgets_budget_changelist", "tenants_user_add"],
 )
-def test_a_page_that_one_may_not_open_says_so_and_leaves_no_traceback(path):
+def test_a_forbidden_page_says_so_without_a_traceback(path):
     staff = Client()
     staff.force_login(User.objects.create_user("staff@example.com", is_staff=True))
     lines = io.StringIO()
@@ -130,7 +130,7 @@ def test_the_filter_is_in_force(monkeypatch):
     assert without_blame in root.handlers[0].filters
 
 
-def test_a_long_list_says_more_than_it_counted(client, monkeypatch):
+def test_a_long_list_shows_more_than_the_counted_number(client, monkeypatch):
     monkeypatch.setattr("tenants.back_office.paging.MOST_COUNTED", 60)
     Tenant.objects.bulk_create(Tenant(name=f"t{n:03}") for n in range(61))
     page = client.get(reverse("admin:tenants_tenant_changelist")).content.decode()

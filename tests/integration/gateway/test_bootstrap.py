@@ -176,7 +176,7 @@ def test_an_update_overwrites_edits_but_revives_no_revoked_key():
     assert ApiKey.objects.get().revoked_at is not None
 
 
-def test_a_key_of_a_tenant_that_is_nowhere_is_skipped_in_words():
+def test_a_key_of_an_unknown_tenant_is_skipped_with_a_message():
     messages = run(api_keys=[{**KEY, "tenant": "nobody"}])
 
     assert "Skipped the key demo: there is no tenant nobody." in messages

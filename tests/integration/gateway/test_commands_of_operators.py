@@ -1,4 +1,4 @@
-"""create_tenant, who is named in the audit, the demo's secrets in the database, and what is printed once it serves."""
+"""create_tenant, the actor in the audit, the demo's secrets in the database, and what is printed once it serves."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_demos_secrets_in_the_database_are_refused_where_others_reach_them(d
     refuse_stored("0.0.0.0")  # noqa: S104 - as above
 
 
-def test_what_a_start_does_is_said_in_words(settings):
+def test_bootstrap_reports_each_step(settings):
     demo = load({"ROUTER_CONFIG_FILE": "deploy/demo.yaml"}, ROOT)
     assert bootstrap(demo) == [
         "Created the tenant demo.",
@@ -198,7 +198,7 @@ def test_what_the_first_start_makes_of_the_file_is_not_missing_before_it(setting
         (OperationalError("database is locked"), "another process writes"),
     ],
 )
-def test_the_hint_of_a_database_error_fits_it(error, said):
+def test_the_hint_fits_the_database_error(error, said):
     assert said in told(error)
     assert "\n" not in told(error)
 

@@ -39,7 +39,7 @@ COLUMNS = [
 
 @pytest.fixture
 def reader(acme) -> Client:
-    """A user who may look at everything and change nothing."""
+    """A user that may look at everything and change nothing."""
     ApiKey.objects.create(tenant=acme, name="App", prefix="app", secret_hmac="ab" * 32)
     person = User.objects.create_user("reader@example.com", is_staff=True)
     person.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
@@ -117,7 +117,7 @@ def test_patterns_do_not_run_in_the_database(reader, page, pattern):
         ("budgets_budget", {"schedule__exact": "weekly"}),
     ],
 )
-def test_what_a_list_offers_still_filters_it(reader, page, filters):
+def test_filters_offered_by_a_list_still_work(reader, page, filters):
     answer = reader.get(reverse(f"admin:{page}_changelist"), filters)
 
     assert (answer.status_code, answer.context["cl"].has_filters) == (200, True)

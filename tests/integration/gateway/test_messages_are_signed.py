@@ -83,7 +83,7 @@ async def test_forged_announcements_are_ignored_counted_and_logged_once(
 
 
 class Hears:
-    """A process that hears hints at the date NOW, and how many it found stale."""
+    """A process that receives hints at the date NOW, and how many it found stale."""
 
     def __init__(self) -> None:
         self.now = NOW

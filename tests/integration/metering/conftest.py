@@ -1,4 +1,4 @@
-"""A journal, its way to the ledger, and who hears what arrived."""
+"""A journal, its way to the ledger, and an admission that notes what arrived."""
 
 from __future__ import annotations
 

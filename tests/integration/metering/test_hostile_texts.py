@@ -124,7 +124,7 @@ def test_every_text_in_every_field_is_a_row_with_its_documents(field: str) -> No
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_a_journal_full_of_it_is_adopted_without_a_loss(tmp_path: Path, kind: str) -> None:
+def test_a_journal_of_hostile_texts_is_adopted_without_loss(tmp_path: Path, kind: str) -> None:
     dead = Directory.create(tmp_path)
     calls = [
         set_field(Call(opened(f"req_{number}"), closed(f"req_{number}")), TEXTS[kind])

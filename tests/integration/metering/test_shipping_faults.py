@@ -1,4 +1,4 @@
-"""The way to the ledger while admission hears nothing, and while the disk syncs nothing."""
+"""The way to the ledger while admission receives nothing, and while the disk syncs nothing."""
 
 from __future__ import annotations
 

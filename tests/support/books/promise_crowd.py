@@ -56,7 +56,7 @@ class Moments:
 
 
 class Crowd:
-    """Clients that call, one call after the other each, until all deaths are died and as many calls are made."""
+    """Clients that call, one call after the other each, until all crashes are done and as many calls are made."""
 
     def __init__(
         self, gateway: Gateway, upstream: Upstream, lanes: Sequence[Lane], limits: dict[int, str]
@@ -144,7 +144,7 @@ class Crowd:
             try:
                 await self._look(self._books())
             except httpx.TransportError:
-                continue  # it has just died
+                continue  # it has just crashed
 
     async def _die(self, dice: random.Random, calls: int) -> None:
         for _ in range(self._deaths_left):

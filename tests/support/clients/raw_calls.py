@@ -65,7 +65,7 @@ async def ask(
     except TimeoutError:  # no process has ended: one waits for ever
         raise
     except (OSError, asyncio.IncompleteReadError):
-        pass  # the server died: what came before stands
+        pass  # the server crashed: what came before stands
     return answer
 
 

@@ -19,7 +19,7 @@ _CHOICE = range(10_000, 32_000)
 
 
 _CLAIMS: deque[socket.socket] = deque()
-_TURNS = 8  # of a loop, from an accepted connection to the first step of who serves it
+_TURNS = 8  # of a loop, from an accepted connection to the first step of its handler
 _MOST_CLAIMS = 200  # the servers of the ports before have long begun to listen, or ended
 
 
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 async def stop_accepting(server: asyncio.Server) -> None:
-    """Close its listeners once all that was accepted has come to whom it is for.
+    """Close its listeners once all that was accepted has reached its handler.
 
     A server that is closed in between loses it: asyncio of 3.11 then neither serves nor closes the connection, and what
     collects it later, in another test, is told of it.

@@ -156,7 +156,7 @@ def _as_owner(*command: str) -> list[str]:
 
 
 def _owner() -> str:
-    """Return who the server runs as when the tests run as root."""
+    """Return the user that the server runs as when the tests run as root."""
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:

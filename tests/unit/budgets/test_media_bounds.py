@@ -66,7 +66,7 @@ def test_the_dearest_deployment_bounds_a_picture():
             "openai-compatible",
             "gpt-4o",
             None,
-        ),  # who serves it may read files in another way, at another price
+        ),  # its server may read files in another way, at another price
         ("vertex", "gemini-3-pro", None),
         ("bedrock", "anthropic.claude-opus-5", None),
     ],
@@ -107,7 +107,7 @@ def test_a_measured_pdf_is_its_pages_and_their_text():
         ({"measured": (Document(1, 1),), "unknown": ("x",)}, (500,)),
     ],
 )
-def test_otherwise_it_is_the_whole_window_and_never_more(changes, pages):
+def test_other_documents_count_as_the_whole_window_and_never_more(changes, pages):
     assert tokens(msgspec.structs.replace(PAPER, **changes), *pages) == WINDOW
 
 
@@ -197,7 +197,7 @@ async def test_a_pdf_that_is_not_measured_holds_the_window(sight, file):
 
 @pytest.mark.parametrize("name", ["a.txt", "a.pdf.csv", "a.docx", "", "pdf", "a.pdf\0.txt", "a.pdf ", 7])
 async def test_a_pdf_under_another_name_holds_the_window(name):
-    """Who goes by the name reads all of its bytes as text."""
+    """A server that goes by the name reads all of its bytes as text."""
     admission, counter = LimitedAdmission(10 * 1_000 * 1_000), Counter()
     with pytest.raises(BudgetRefused):
         await reserve(admission, asking(counter, SEES, encoded(PDF), name=name))
@@ -235,7 +235,7 @@ def test_an_implausible_number_of_pdfs_is_not_measured():
 @pytest.mark.parametrize(("model", "least"), [("gemma-3n", 188), ("voxtral-mini", 375), ("gpt-4o-audio", 0)])
 @pytest.mark.parametrize("count", [1, 50])
 def test_a_short_sound_is_counted_as_the_models_shortest_span(model, least, count):
-    """K1: Gemma 3n hears each sound as one of 30 s, and Voxtral in spans of 30 s; OpenAI by its length."""
+    """K1: Gemma 3n reads each sound as one of 30 s, and Voxtral in spans of 30 s; OpenAI by its length."""
     sound = {
         "type": "input_audio",
         "input_audio": {"data": base64.b64encode(wav(0)).decode(), "format": "wav"},

@@ -40,7 +40,9 @@ def test_no_honest_provider_bills_more_than_is_held(sheet, seen, text, cap, wind
     demand = Demand(body_bytes=text, pictures=seen, output_cap=cap)
     most = sum(most_tokens(picture, ("gpt-4o",)) for picture in seen)
     if window is not None and text + most > window:
-        text, most = (0, window) if seen else (window, 0)  # who is honest bills no picture that was not there
+        text, most = (
+            (0, window) if seen else (window, 0)
+        )  # an honest provider bills no picture that was not there
     drawn = data.draw(st.integers(0, cap))
     usage = Usage(
         input_tokens=text,

@@ -90,7 +90,7 @@ async def test_a_bomb_is_too_large_whatever_is_around_it(heavy, codings):
     assert heavy.waiting == 0
 
 
-async def test_the_room_for_bodies_is_for_what_comes_out(heavy):
+async def test_body_memory_is_charged_for_the_decompressed_size(heavy):
     room = BodyMemory(4 * MB, 1 * MB)
     with pytest.raises(Overloaded):
         await take(heavy, packed(bulk(6 * MB), "gzip"), "gzip", room=room)
@@ -98,7 +98,7 @@ async def test_the_room_for_bodies_is_for_what_comes_out(heavy):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-async def test_there_is_room_for_the_largest_body_however_it_comes(heavy, coding):
+async def test_the_largest_body_fits_in_every_transfer_coding(heavy, coding):
     room, text = BodyMemory(1, 2 * MB), bulk(2 * MB)
     assert await take(heavy, packed(text, coding), coding, room=room, limit=2 * MB) == text
     assert room.taken == 2 * MB

@@ -83,7 +83,7 @@ def test_a_call_of_a_crashed_process_is_stored_the_same_way():
 
 
 @pytest.mark.parametrize("tries", [1, 2])
-async def test_so_are_a_call_and_each_of_its_tries(tries):
+async def test_a_call_and_each_attempt_keep_a_bounded_number_of_tools(tries):
     sheet, usage = priced("tool_2999"), said(**NAMES)
     journal = SimpleNamespace(close_call=AsyncMock())
     admission = SimpleNamespace(settle=AsyncMock())

@@ -31,7 +31,7 @@ def test_vectors_that_said_nothing_have_no_output():
     assert (found.input_tokens, found.output_tokens, found.estimated) == (100, 0, True)
 
 
-def test_a_chat_that_said_nothing_has_as_much_as_it_is_long():
+def test_a_chat_without_usage_is_counted_by_its_length():
     found = used_by(OpenCall(opened("req_1"), 1, answered=Answered(id="req_1", size=4_000)))
     assert (found.output_tokens, found.estimated) == (1_000, True)
 

@@ -68,7 +68,7 @@ def test_what_was_asked_is_refused_with_the_providers_words(said: object) -> Non
 @pytest.mark.parametrize(
     "body", [*map(orjson.dumps, REFUSED), b"", b"Forbidden", b"\xff\xfe", b"[" * 100_000]
 )
-def test_in_doubt_it_is_the_credential(body: bytes) -> None:
+def test_an_ambiguous_403_blames_the_credential(body: bytes) -> None:
     failure = UpstreamStatus(403, body)
     assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_auth_failed", 502, True)
 

@@ -136,7 +136,7 @@ def test_after_an_outage_one_tenants_failures_block_no_other_tenant():
         call(subject, who, POISON["no first byte"]())
     assert rests(subject, CARL)
     clock.now += 6.0
-    assert call(subject, ALICE, POISON["no first byte"]())  # she is the first to look
+    assert call(subject, ALICE, POISON["no first byte"]())  # that tenant is the first to probe
     assert rests(subject, ALICE)
     assert not rests(subject, BOB)
     assert all(call(subject, BOB, None) for _ in range(3))
@@ -183,7 +183,7 @@ def test_when_other_tenants_succeed_the_blocked_tenant_probes_at_once():
     subject = health(clock)
     for who in (ALICE, BOB, CARL, BOB, CARL):
         call(subject, who, POISON["silence"]())
-    for _ in range(4):  # hers are the first to look, again and again: her own rests double
+    for _ in range(4):  # its calls are the first to probe, again and again: its own rests double
         clock.now += 130.0
         call(subject, ALICE, POISON["silence"]())
     assert rests(subject, ALICE)

@@ -66,7 +66,7 @@ def test_an_event_is_seen_as_a_direct_client_sees_it(document, before, includes_
     assert view([out]).documents == [each for each in told if each is not None]
 
 
-def test_a_large_event_is_read_so_too(document):
+def test_a_large_event_is_read_in_the_same_way(document):
     seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(document)), type=Seen)
     assert seen.usage is not None
     assert (seen.usage.prompt_tokens, seen.usage.completion_tokens) == (9, 5)

@@ -99,7 +99,7 @@ AFTER = {
 
 
 @pytest.mark.parametrize("kind", AFTER)
-def test_what_comes_behind_the_usage_is_not_in_it(kind):
+def test_usage_followed_by_output_is_not_whole(kind):
     for done in ([], [DONE]):
         stream = stream_of(event(said("a", "stop")), event(usage=used(1)), AFTER[kind], *done)
         assert not has_said_all(stream)

@@ -1,4 +1,4 @@
-"""From an address that guesses, who holds a key is let in, and guesses cost the database next to nothing."""
+"""From an address that guesses, callers with a valid key are served, and guesses cost the database next to nothing."""
 
 from __future__ import annotations
 

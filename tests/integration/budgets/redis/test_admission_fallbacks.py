@@ -44,7 +44,7 @@ async def test_with_redis_there_is_no_fallback(redis_server: RedisServer, fallba
     assert fallbacks() == {}
 
 
-async def test_without_it_each_answer_of_the_workers_own_is_counted(
+async def test_without_redis_each_local_answer_is_counted_as_fallback(
     alone: RedisAdmission, fallbacks: Noted
 ) -> None:
 
@@ -66,7 +66,9 @@ async def test_without_it_each_answer_of_the_workers_own_is_counted(
     new(*ALL)
 
 
-async def test_what_is_refused_without_it_is_no_fallback(alone: RedisAdmission, fallbacks: Noted) -> None:
+async def test_a_refusal_without_redis_is_not_counted_as_fallback(
+    alone: RedisAdmission, fallbacks: Noted
+) -> None:
     with pytest.raises(AdmissionUnavailable):
         await alone.admit(AdmissionRequest("three", rules(1000, tenant=72), 1, 10))
     assert "redis_admit" not in fallbacks()

@@ -62,7 +62,7 @@ async def test_a_tenant_is_served_after_a_flush_once_its_sum_is_loaded_from_the_
         await until_granted(crew, scopes, 10)
         assert 1 <= crew.ledger.loads - loads <= len(crew.workers)
         served, late = 100 + 1, 500
-        while late:  # who was too late to be decided, on a busy machine, asks again
+        while late:  # a call decided too late, on a busy machine, is tried again
             before = crew.outcomes["unavailable"]
             served += len(await crew.burst(scopes, 10, late))
             late = crew.outcomes["unavailable"] - before

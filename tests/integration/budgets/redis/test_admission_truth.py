@@ -86,7 +86,7 @@ class World:
                 await worker.publish_totals([post], names)
 
     async def die(self) -> None:
-        """One worker dies: another takes over what its journal knows, and finds what the ledger has of it already."""
+        """One worker crashes: another takes over what its journal knows, and finds what the ledger already has."""
         dead = self.dice.choice(self.workers)
         self.workers.remove(dead)
         await killed(dead)
@@ -139,7 +139,7 @@ class World:
 
 
 async def killed(worker: RedisAdmission) -> None:
-    """End it as `kill -9` does: Redis hears nothing more of it."""
+    """End it as `kill -9` does: Redis gets nothing more from it."""
     await worker._connection.aclose()  # noqa: SLF001
     await worker.aclose()
 

@@ -153,7 +153,7 @@ async def test_running_calls_take_their_places_again(
 
 
 @pytest.mark.parametrize("kinds", [*PARTS, "slots money calls", "meta", " ".join(KINDS)])
-async def test_nothing_is_granted_before_a_silent_worker_has_said_what_it_holds(
+async def test_nothing_is_granted_before_a_silent_worker_has_reported_its_holds(
     redis_server: RedisServer, crew: Crew, kinds: str
 ) -> None:
     one, other = crew.workers

@@ -120,7 +120,7 @@ def test_a_refused_credential_is_offline_at_once(provider: Provider, status: int
     assert doing.error.startswith(f"status {status} (it refuses the API key")
 
 
-def test_where_models_cannot_be_listed_it_asks_for_one_token(provider: Provider) -> None:
+def test_a_probe_requests_one_token_where_models_cannot_be_listed(provider: Provider) -> None:
     catalog(provider.url, "sk-one-0000000000")
     provider.list_status = 404
     probe_all(NOON)

@@ -48,7 +48,7 @@ def test_tenants_have_quotas_of_their_own():
     assert [keep("a", 1000, tenant=1), keep("b", 1000, tenant=2)] == ["", ""]
 
 
-def test_what_is_not_stored_takes_no_room():
+def test_unstored_entries_take_no_capacity():
     assert [keep(name, None) for name in "abcde"] == [""] * 5
     assert keep("f", 1000) == ""
 
@@ -59,7 +59,7 @@ def test_a_call_beyond_the_quota_is_never_free_again():
         rows.claim("a", "print", "again", 1, NOW + timedelta(hours=1))
 
 
-def test_what_has_expired_gives_room():
+def test_expired_entries_free_capacity():
     keep("a", 1000)
     rows.sweep(NOW + KEPT)
     assert keep("b", 1000) == ""

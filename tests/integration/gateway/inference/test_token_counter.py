@@ -66,7 +66,7 @@ async def test_a_tenant_that_used_its_time_waits_and_others_do_not(counter, hear
     assert await counter.count(2, body("hello"), MODELS) is not None
 
 
-async def test_a_crowd_is_counted_as_far_as_there_is_room(counter, heard):
+async def test_concurrent_prompts_are_counted_up_to_the_queue_limit(counter, heard):
     crowd = [counter.count(1, body("hello"), MODELS) for _ in range(MOST_WAITING + 3)]
     found = await asyncio.gather(*crowd)
     assert [each is None for each in found] == [False] * MOST_WAITING + [True] * 3

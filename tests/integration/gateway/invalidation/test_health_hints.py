@@ -1,4 +1,4 @@
-"""Two processes with a Redis between them: what one learns of a deployment, the other hears."""
+"""Two processes with a Redis between them: what one learns of a deployment, the other receives."""
 
 from __future__ import annotations
 

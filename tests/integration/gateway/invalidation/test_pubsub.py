@@ -1,4 +1,4 @@
-"""A change is heard at once, and a worker knows when it can no longer hear."""
+"""A change is received at once, and a worker knows when it can no longer receive any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A secret that orphans keys is refused before it makes others; who gives the keys up says so."""
+"""A secret that orphans keys is refused before it makes others; giving the keys up needs a confirmation."""
 
 from __future__ import annotations
 

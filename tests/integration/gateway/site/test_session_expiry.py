@@ -47,7 +47,7 @@ def test_a_session_ends_an_hour_after_the_last_page(client):
 
 
 @pytest.mark.parametrize(("idle_s", "stays"), [(61, True), (3500, True), (3700, False)])
-def test_pages_keep_a_session_alive_and_silence_ends_it(client, idle_s, stays):
+def test_page_views_extend_a_session_and_inactivity_ends_it(client, idle_s, stays):
     is_signed_in(client)
     age(client, **{RENEWED: idle_s})
 

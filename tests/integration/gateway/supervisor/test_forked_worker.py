@@ -39,7 +39,7 @@ else:
 """
 
 
-def test_each_has_ids_a_group_and_an_input_of_its_own_and_notices_the_death_of_its_supervisor_only():
+def test_each_fork_has_its_own_ids_group_and_stdin_and_notices_the_end_of_its_supervisor():
     done = subprocess.run(
         [sys.executable, "-c", SUPERVISOR],
         cwd=ROOT,

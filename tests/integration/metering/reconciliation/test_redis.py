@@ -138,7 +138,7 @@ async def test_calls_in_the_ledger_but_not_in_redis_are_reported(
     assert len(await sentences(server)) == len(SCOPES)
 
 
-async def test_every_night_it_is_logged(
+async def test_differences_are_logged_every_night(
     server: RedisServer, worker: RedisAdmission, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis = settings.GATEWAY.redis.model_copy(update={"url": server.url})

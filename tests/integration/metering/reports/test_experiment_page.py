@@ -1,4 +1,4 @@
-"""The page of experiments: what each arm did, for those who may see the ledger, at a price that does not grow."""
+"""The page of experiments: what each arm did, for users that may see the ledger, at a price that does not grow."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_period_is_chosen_and_a_made_up_one_is_the_usual(client: Client) -> No
         assert f"Calls of the last {words}" in text
 
 
-def test_without_an_experiment_it_says_how_to_make_one(client: Client) -> None:
+def test_without_an_experiment_the_page_explains_how_to_make_one(client: Client) -> None:
     assert "No alias splits its callers" in client.get(URL).content.decode()
     Model.objects.create(alias="plain")
     assert "splits no calls" in client.get(URL, {"alias": "plain"}).content.decode()

@@ -50,7 +50,7 @@ def test_what_is_written_twice_is_there_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["\0", "\ud800", "\u202e", "\n", "\x1b[31m", "a" * 5000, "\U0001f469" * 900])
-def test_texts_of_strangers_are_made_plain_and_cut(text: str) -> None:
+def test_untrusted_texts_are_sanitised_and_cut(text: str) -> None:
     names = (
         "path",
         "endpoint",
@@ -125,7 +125,7 @@ def test_the_oldest_go_by_number_and_no_tenant_has_more_than_its_share(
     assert ids() == [entry(number).id for number in range(320, 400)]
 
 
-def test_nothing_is_kept_where_it_is_switched_off() -> None:
+def test_no_rows_are_kept_with_the_request_log_off() -> None:
     write([entry(number, tenant_id=number % 3) for number in range(30)])
     assert expire(NOW, rules(request_log_rows=0)) == 30
 

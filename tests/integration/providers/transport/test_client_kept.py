@@ -1,5 +1,5 @@
 """A request that a kept connection lost is sent again only if the provider cannot have read it: then the provider
-sees it once. Whatever may have been read is a failure that the caller hears of.
+sees it once. Whatever may have been read is a failure that the caller gets.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def late(end: End) -> Iterator[Late]:
 def ending(provider: Late, monkeypatch: pytest.MonkeyPatch, *, has_ended: bool) -> Iterator[None]:
     """End the kept connection right before the next question, or in between the last look at it and the question.
 
-    The loop stands still meanwhile, so that it hears of nothing.
+    The loop stands still meanwhile, so that it notices nothing.
     """
 
     def look_and_end(footing: Footing) -> bool:

@@ -141,7 +141,7 @@ async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Trans
 
 
 @pytest.mark.parametrize("said", [b": still here\n\n", b"data:\n\n", b'data: {"choices":[]}\n\n', b"\n"])
-async def test_what_comes_before_the_content_does_not_end_the_wait_for_it(
+async def test_events_before_the_content_do_not_end_the_wait_for_it(
     transport: Transport, said: bytes
 ) -> None:
     async def only_says_that(peer: Peer) -> None:

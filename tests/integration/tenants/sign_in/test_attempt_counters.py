@@ -50,7 +50,7 @@ def counters(request):
     return request.getfixturevalue(request.param)
 
 
-def test_of_a_crowd_that_comes_at_once_no_more_than_the_limit_pass(counters):
+def test_of_concurrent_attempts_no_more_than_the_limit_pass(counters):
     everybody = threading.Barrier(32)
 
     def come(_):

@@ -195,7 +195,7 @@ def test_a_free_model_holds_nothing():
     )
 
 
-def test_functions_leave_room_for_what_the_provider_writes_around_them():
+def test_tool_definitions_reserve_tokens_for_the_providers_framing():
     with_tools = worst_case(Demand(body_bytes=100, tools=True), [GPT_4O])
 
     assert with_tools.input == worst_case(Demand(body_bytes=100), [GPT_4O]).input + Bound(768)

@@ -62,7 +62,7 @@ def test_tier_and_place_are_those_that_the_answer_reports(tier: str, place: str,
     assert cost(usage, TIERED) == receipt(usage, TIERED).total_nanousd == nanousd
 
 
-def test_the_answers_tier_is_read_from_it():
+def test_the_service_tier_is_read_from_the_answer():
     raw = (
         b'{"model":"m","choices":[{"message":{"content":"x"}}],"service_tier":"%s",'
         b'"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}'
@@ -112,7 +112,7 @@ def test_tools_cost_for_each_call():
     assert held.nanousd >= MOST_TOOL_CALLS * 10**7
 
 
-def test_a_price_for_it_opens_a_feature_and_a_tier():
+def test_a_feature_and_a_tier_need_a_price_of_their_own():
     sheet = PriceSheet(
         input=M, output=M, terms=Terms(tiers=(Factor("flex", 500_000),), tool_calls=(ToolRate("x", 1),))
     )

@@ -22,7 +22,7 @@ def test_sealing_twice_gives_different_texts():
     assert encrypt(KEY, "a", "same") != encrypt(KEY, "a", "same")
 
 
-def test_another_key_cannot_open_it():
+def test_another_key_cannot_decrypt_a_secret():
     sealed = encrypt(KEY, "a", "secret")
 
     with pytest.raises(CredentialUnreadable):

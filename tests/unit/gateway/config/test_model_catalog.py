@@ -226,7 +226,7 @@ def test_a_member_that_names_no_cache_is_refused(member: str) -> None:
     "metadata",
     [{"cap_member": "max_token"}, {"cap_member": ""}, {"stream_usage": "never"}, {"stream_usage": "true"}],
 )
-def test_how_something_is_added_is_one_of_a_few_words(metadata: dict[str, str]) -> None:
+def test_unknown_kinds_of_additions_are_refused(metadata: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="is not known"):
         rows({**ROW, "metadata": metadata})
 

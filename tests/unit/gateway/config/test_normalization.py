@@ -111,7 +111,7 @@ def test_a_key_that_no_header_can_carry_disables_its_row(tmp_path: Path, key: st
     assert any("a/a-1 is disabled" in warning for warning in config.warnings)
 
 
-def test_a_password_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_password_is_not_stripped(tmp_path: Path) -> None:
     person = {"email": "a@example.com", "password": " Xk3v9Qw7Lr2Tz8Mn4 "}
     config = loaded(tmp_path, {"bootstrap": {"admin_users": [person]}})
     assert config.bootstrap.admin_users[0].password == person["password"]

@@ -1,4 +1,4 @@
-"""An answer that the database took too late leaves its key taken, until it has heard that the call was made."""
+"""An answer that the database took too late leaves its key taken, until it learns that the call was made."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def claimed(replays, name="call"):
     return claim
 
 
-async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, database, fallbacks):
+async def test_an_answer_that_could_not_be_stored_keeps_its_claim_until_known(replays, database, fallbacks):
     claim = await claimed(replays)
     database.is_away = True
     assert fallbacks() == {}
@@ -64,7 +64,7 @@ async def test_what_could_not_be_kept_stays_taken_until_it_is_known(replays, dat
     assert not database.lives("mine", "call")
 
 
-async def test_a_claim_lives_until_it_is_ended(replays, database):
+async def test_a_claim_is_renewed_until_completed_or_released(replays, database):
     kept, dropped = await claimed(replays, "kept"), await claimed(replays, "dropped")
     assert database.lives("mine", "kept")
     await replays.complete(kept, 200, "application/json", b"answer")

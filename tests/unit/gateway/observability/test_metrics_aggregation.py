@@ -56,7 +56,7 @@ def test_of_a_worker_that_has_ended_only_what_grows_is_kept():
     assert 'gateway_deployment_state{deployment="d"} 1.0' in text
 
 
-def test_one_process_reads_as_it_would_by_itself():
+def test_metrics_of_one_process_equal_its_own_exposition():
     registry = CollectorRegistry()
     Counter("calls", 'Of "all" kinds\nof models', ["model"], registry=registry).labels('a"\n').inc()
     assert rendered(families_of(registry)) == generate_latest(registry)

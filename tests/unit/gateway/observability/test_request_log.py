@@ -98,7 +98,7 @@ async def test_of_a_flood_the_first_are_kept_and_one_row_stands_for_the_rest(des
     assert desk.made == first + 1 + 3  # two at its pace, and the first of those that are counted
 
 
-async def test_a_flood_of_one_kind_leaves_room_for_another(desk):
+async def test_a_flood_of_one_kind_leaves_capacity_for_another(desk):
     desk.note(BUSY, 50_000)
     desk.note(Kind(4, 8, 403, "model_not_allowed"))
     await desk.writer.flush()
@@ -114,7 +114,7 @@ async def test_many_kinds_at_once_are_bounded(desk):
     assert desk.accounted == MOST_KINDS
 
 
-async def test_while_the_database_is_away_it_waits_within_its_bound_and_is_written_then(desk, fallbacks):
+async def test_the_request_log_is_bounded_during_an_outage_and_written_afterwards(desk, fallbacks):
     desk.is_away = True
     for turn in range(200):
         desk.note(Kind(1 + turn % 20, 1, 429, "rate_limit_exceeded"), 50)
@@ -159,7 +159,7 @@ async def test_rows_whose_writer_is_cancelled_are_written_by_the_next(desk):
     assert [row.id for row in desk.written] == [f"req_{number}" for number in range(1, BATCH + 2)]
 
 
-def test_switched_off_it_keeps_nothing():
+def test_a_disabled_request_log_keeps_nothing():
     log = RequestLog(lambda *_: None, is_off=True)
     log.note(BUSY, lambda: pytest.fail("nothing is made"))
     assert len(log) == 0

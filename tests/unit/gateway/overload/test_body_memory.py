@@ -34,7 +34,7 @@ def test_one_tenant_gets_half():
     room.lease(2).grow_to(MB)
 
 
-def test_the_largest_body_fits_however_little_room_there_is():
+def test_the_largest_body_fits_into_the_smallest_body_memory():
     room = BodyMemory(MB, 20 * MB)
     room.lease(1).grow_to(20 * MB)
     assert room.taken == 20 * MB

@@ -1,4 +1,4 @@
-"""Who is refused when the process is full, and how the cap follows the event loop."""
+"""Which calls are refused when the process is full, and how the cap follows the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who keeps a connection when there are too many."""
+"""Which clients keep a connection when there are too many."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class House(ConnectionLimits):
         return line
 
 
-def test_an_address_with_too_many_strangers_loses_the_longest_idle_one():
+def test_an_address_over_its_share_loses_its_longest_idle_connection():
     house = House()
     lines = []
     for _ in range(13):
@@ -97,7 +97,7 @@ def test_addresses_of_one_ipv6_customer_are_one():
     assert [line.is_ended for line in lines].count(True) == 1
 
 
-def test_a_crowd_that_comes_at_once_is_let_in_while_there_is_room():
+def test_concurrent_connections_are_accepted_while_there_is_capacity():
     house = House(most=1000)
     lines = [house.come() for _ in range(500)]
     assert not any(line.is_ended for line in lines)
@@ -132,7 +132,7 @@ def test_connections_of_a_trusted_proxy_count_for_no_address():
     assert not any(line.is_ended for line in lines)
 
 
-def test_strangers_of_many_addresses_go_before_callers():
+def test_unauthenticated_connections_are_closed_before_those_of_callers():
     house = House(most=50)
     callers = [house.caller() for _ in range(20)]
     for number in range(500):

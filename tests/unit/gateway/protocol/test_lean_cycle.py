@@ -129,6 +129,6 @@ async def test_a_client_of_http_1_0_gets_no_chunks(given):
         {"headers": [], "status": 204, "body": b""},
     ],
 )
-async def test_where_there_is_a_length_it_is_what_uvicorn_writes_to_http_1_0(given):
+async def test_response_with_a_length_equals_uvicorns_for_http_1_0(given):
     more: dict[str, Any] = {"version": "1.0", "keep_alive": False}
     assert await answered(is_lean=True, **more, **given) == await answered(is_lean=False, **more, **given)

@@ -81,7 +81,7 @@ async def test_everything_is_closed_in_order(site):
 
 @pytest.mark.parametrize("name", ["flush", "shipper", "journal", "admission", "transport", "simulator"])
 @pytest.mark.parametrize("how", ["hangs", "fails"])
-async def test_what_hangs_or_fails_keeps_nothing_behind_it_from_closing(site, name, how):
+async def test_a_hung_or_failing_close_does_not_block_later_ones(site, name, how):
     getattr(site, how).add(name)
     await site.lifespan.close()
     assert site.closed == ORDER

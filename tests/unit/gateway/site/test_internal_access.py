@@ -47,7 +47,7 @@ def test_others_do_not_see_them_without_the_token(address: str) -> None:
     "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "a.localhost.example"]
 )
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3"])
-def test_a_name_of_a_stranger_that_leads_here_sees_nothing(host: str, address: str) -> None:
+def test_a_foreign_host_name_does_not_show_internal_pages(host: str, address: str) -> None:
     assert not may_see(config(), address, {"host": host})
 
 

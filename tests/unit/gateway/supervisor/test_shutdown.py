@@ -160,7 +160,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("holds", ENDS.values(), ids=ENDS)
-def test_whatever_holds_a_process_it_ends_and_says_where_it_stood(holds):
+def test_a_blocked_process_ends_and_logs_its_stack(holds):
     script = (
         "import asyncio, itertools, threading, time\n"
         f"from gateway.supervisor.shutdown import end_within\nend_within(0.05)\n{holds}"

@@ -251,7 +251,7 @@ def test_a_row_that_stands_for_many_says_so() -> None:
 
 
 @pytest.mark.parametrize("reason", ["full", "tenant_share", "batch", "something"])
-def test_a_refusal_for_want_of_room_says_why(reason: str) -> None:
+def test_a_refusal_for_lack_of_capacity_says_why(reason: str) -> None:
     [said] = story(row(http_status=503, figures={"capacity": {"reason": reason}}))["Why it was refused"]
     assert said.startswith("The process that took it ")
 

@@ -1,4 +1,4 @@
-"""A disk that refuses now this, now that: every call ends, and who reads along finds each of them."""
+"""A disk that refuses now this, now that: every call ends, and a concurrent reader finds each of them."""
 
 from __future__ import annotations
 

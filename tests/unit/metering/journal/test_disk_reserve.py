@@ -45,7 +45,7 @@ def test_a_reserve_takes_its_bytes_from_the_disk_and_gives_them_back(tmp_path: P
     assert not reserve.has_room
 
 
-def test_a_reserve_comes_back_when_there_is_room(tmp_path: Path) -> None:
+def test_a_reserve_is_created_again_when_there_is_space(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path / "reserve", 1 << 20)
     reserve.release()
 
@@ -55,7 +55,7 @@ def test_a_reserve_comes_back_when_there_is_room(tmp_path: Path) -> None:
     assert (tmp_path / "reserve").exists()
 
 
-def test_a_disk_smaller_than_the_reserve_has_no_room(tmp_path: Path) -> None:
+def test_a_disk_smaller_than_the_reserve_has_no_free_space(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path / "reserve", shutil.disk_usage(tmp_path).total)
 
     assert not reserve.has_room
@@ -77,7 +77,7 @@ def test_a_reserve_that_cannot_be_given_back_raises_nothing_and_comes_back(tmp_p
     assert reserve.has_room
 
 
-def test_a_disk_that_cannot_be_asked_has_no_room(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_queried_counts_as_full(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     reserve = Reserve(disk / "reserve", 1 << 20)

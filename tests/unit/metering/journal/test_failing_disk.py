@@ -51,7 +51,7 @@ def half(file: int, data: bytes) -> int:
 
 
 def read(journal: Journal) -> tuple[list[str], JournalReader]:
-    """Return the ids of the calls that ended, by what the files say, and who read them."""
+    """Return the ids of the calls that ended, by what the files say, and by what was read."""
     tail = JournalReader(Directory.look(journal.directory.path))
     return [call.open.id for call in tail.read(journal.written, 100)], tail
 
@@ -138,7 +138,7 @@ async def test_a_mark_that_is_not_written_is_counted(
 
 
 @pytest.mark.parametrize("refused", [errno.EIO, half], ids=["refused", "half written"])
-async def test_writing_again_leaves_one_file_however_often_it_is_tried(
+async def test_repeated_write_retries_leave_one_file(
     journal: Journal, written_by: FaultyOs, synced_by: FaultyOs, refused
 ) -> None:
     def fail_once(_file: int) -> None:

@@ -114,7 +114,7 @@ async def test_what_is_wanted_soon_is_written_once_and_waits_for_a_sync_behind_i
     assert disk.written == ["a"], "the others were written before"
 
 
-async def test_what_finds_no_room_early_is_written_with_its_group(disk: Disk, group: GroupCommit) -> None:
+async def test_an_early_write_without_space_is_written_with_its_group(disk: Disk, group: GroupCommit) -> None:
     disk.has_room = False
     ends = [join(group, "a"), join(group, "b", soon=True), join(group, "c")]
     await eventually(lambda: disk.early == [["b", "c"]])

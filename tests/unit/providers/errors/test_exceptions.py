@@ -1,4 +1,4 @@
-"""What a provider's failure means: whether to try elsewhere, what the client hears, how long to wait."""
+"""What a provider's failure means: whether to try elsewhere, what the client gets, how long to wait."""
 
 from __future__ import annotations
 

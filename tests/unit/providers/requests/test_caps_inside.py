@@ -69,5 +69,5 @@ def test_what_is_there_twice_or_too_long_to_be_searched_is_refused():
     ],
     ids=str,
 )
-def test_other_members_of_it_are_none(members):
+def test_other_members_are_no_caps(members):
     assert demand(**members).against_cap == ()

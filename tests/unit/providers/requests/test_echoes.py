@@ -85,7 +85,7 @@ def test_an_echo_that_holds_a_picture_sound_or_film_is_bounded_by_the_window(mem
 @pytest.mark.parametrize(
     "value", [[{"file_id": "file-1"}], {"document": {"id": "d"}}, [[{"vectorStoreId": "vs"}]]]
 )
-def test_so_is_one_in_a_part(name, value):
+def test_an_echo_inside_a_part_is_refused_too(name, value):
     with pytest.raises(Unacceptable, match="whose owner"):
         demand({"role": "assistant", "content": [{"type": "text", "text": "said", name: value}]})
     part = {"type": "text", "text": "said", name: [CITED, {"file_id": None, "document_index": 1}]}

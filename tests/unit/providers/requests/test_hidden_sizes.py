@@ -151,7 +151,7 @@ OTHER_KINDS = ["audio/mpeg", "application/pdf", "video/mp4", "Audio/MP3;x=image/
 
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_a_picture_that_is_called_otherwise_is_bounded_by_the_window(kind):
-    """Who is told of a sound finds the sound behind a picture's head; and of a document, or a film."""
+    """A reader of sounds finds the sound behind a picture's head; and of a document, or a film."""
     assert demand(_image(png(1, 1) + mp3(900), kind)).needs_window
     assert demand(_image(png(1, 1), format=kind)).needs_window
     assert demand({"image_url": {"url": "https://x/a", "format": kind}}).needs_window

@@ -35,7 +35,7 @@ def opened(now=0.0):
     return subject
 
 
-def test_five_failures_in_a_row_open_it_and_a_success_between_them_does_not():
+def test_five_consecutive_failures_open_the_breaker():
     subject = breaker()
     fail(subject, 4)
     succeed(subject, 0.0)
@@ -45,7 +45,7 @@ def test_five_failures_in_a_row_open_it_and_a_success_between_them_does_not():
     assert (subject.phase, subject.rests(4.9), subject.value(4.9)) == (Phase.OPEN, True, 0.0)
 
 
-def test_half_of_twenty_failing_within_ten_seconds_opens_it():
+def test_half_of_twenty_calls_failing_within_ten_seconds_opens_the_breaker():
     subject = breaker()
     for second in range(10):
         succeed(subject, float(second))
@@ -66,7 +66,7 @@ def test_old_failures_are_forgotten():
     assert subject.phase is Phase.CLOSED
 
 
-def test_exactly_one_probe_at_a_time_and_three_good_ones_close_it():
+def test_one_probe_runs_at_a_time_and_three_successes_close_the_breaker():
     subject = opened()
     for turn in range(3):
         assert subject.begin(5.0) is True
@@ -120,13 +120,13 @@ def test_a_probe_whose_client_left_makes_room_for_the_next():
     assert subject.begin(5.0) is True
 
 
-def test_a_refused_credential_opens_it_at_once():
+def test_a_refused_credential_opens_the_breaker_at_once():
     subject = breaker()
     subject.trip(0.0, "upstream_auth_failed")
     assert subject.rests(1.0)
 
 
-def test_a_rate_limit_without_a_time_only_puts_it_behind_the_others():
+def test_a_rate_limit_without_a_time_only_lowers_the_deployments_rank():
     subject = breaker()
     subject.cool(0.0, None)
     assert (subject.share(0.5), subject.rests(0.5), subject.share(2.0)) == (0.0, False, 1.0)

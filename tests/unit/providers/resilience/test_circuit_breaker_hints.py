@@ -32,7 +32,7 @@ def test_no_hint_lasts_longer_than_ten_seconds():
     assert subject.open_until == LONGEST_HINT_S
 
 
-def test_a_hint_is_no_opening_of_ones_own():
+def test_a_hint_does_not_count_as_an_opening_of_this_breaker():
     subject = breaker()
     subject.hear_open(0.0, 5.0, "status 500")
     for _ in range(3):

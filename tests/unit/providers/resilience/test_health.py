@@ -115,7 +115,7 @@ def test_when_all_are_full_the_error_has_a_retry_after_and_is_counted():
     assert counted == [1]
 
 
-def test_a_herd_of_two_thousand_meets_one_probe_and_then_a_growing_share():
+def test_two_thousand_concurrent_calls_get_one_probe_and_then_a_growing_share():
     """B36: after the rest one call looks, and of those that wait a tenth may come at first."""
     clock, a = Clock(), target(1)
     subject = health(clock, bulkheads=Bulkheads(2000))

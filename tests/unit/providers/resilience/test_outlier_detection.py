@@ -1,4 +1,4 @@
-"""Who does far worse than its peers, and who only had bad luck."""
+"""Which deployments do far worse than their peers, and which only had bad luck."""
 
 from __future__ import annotations
 

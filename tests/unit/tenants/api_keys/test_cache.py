@@ -83,7 +83,7 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(cache, s
     assert shelf.reads == 2
 
 
-async def test_a_crowd_asking_for_a_cold_key_causes_one_read(cache, shelf):
+async def test_concurrent_lookups_of_an_uncached_key_cause_one_read(cache, shelf):
     shelf.gate = asyncio.Event()
     crowd = [asyncio.create_task(cache.caller("sk-alice.secret")) for _ in range(100)]
     await asyncio.sleep(0)

@@ -84,7 +84,7 @@ async def test_a_database_that_is_away_is_asked_about_a_few_keys_only(cache, she
     assert shelf.reads == len(names) + MAX_QUESTIONS
 
 
-async def test_a_crowd_of_known_keys_is_asked_about_while_the_database_answers(cache, shelf, clock):
+async def test_many_cached_keys_are_refreshed_while_the_database_answers(cache, shelf, clock):
     names = [f"k{number}" for number in range(20)]
     shelf.keys = {name: StoredKey(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
     for name in names:
@@ -151,7 +151,7 @@ async def test_what_was_read_before_a_doubt_is_not_remembered(cache, shelf):
         await cache.caller("sk-alice.secret")
 
 
-async def test_a_stranger_does_not_wait_for_a_database_that_many_wait_for_in_vain(cache, shelf):
+async def test_lookups_beyond_the_limit_are_refused_at_once_while_the_database_hangs(cache, shelf):
     keys, shelf.keys = shelf.keys, None
     with pytest.raises(KeysUnavailable):
         await cache.caller("sk-alice.secret")

@@ -27,7 +27,7 @@ def test_another_process_sees_what_was_added(tmp_path):
     assert (tmp_path / NAME).stat().st_mode & 0o077 == 0
 
 
-def test_people_may_edit_it(tmp_path):
+def test_edits_of_the_deny_list_file_are_kept(tmp_path):
     listed = DenyList(tmp_path)
     (tmp_path / NAME).write_text("  abc  \n\nxyz")
     listed.add("new")

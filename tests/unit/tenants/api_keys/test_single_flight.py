@@ -49,7 +49,7 @@ def reads(database):
 
 
 async def crowd_of(reads, count):
-    """Return that many who ask, each for another key, when they all wait."""
+    """Return that many callers, each of another key, when they all wait."""
     crowd = [asyncio.create_task(reads.read(f"k{number}")) for number in range(count)]
     for _ in range(10):
         await asyncio.sleep(0)

@@ -87,7 +87,7 @@ class Heard:
         ]
 
     async def all_before(self, serial: int) -> None:
-        """Return when this worker has heard everything that was published until now: one socket, one order."""
+        """Return when this worker has received everything that was published until now: one socket, one order."""
         self.one.workers.start_roll_call(f"end-{serial}")
         await self.neighbor.publish(CHANNEL, signed(f"ack end-{serial} {self.one.worker}"))
         await eventually(lambda: self.one.worker not in self.one.workers.missing(f"end-{serial}", ""))
@@ -130,7 +130,7 @@ async def test_messages_of_a_worker_are_received(heard, neighbor, kind):
     assert await heard.state() != before
 
 
-async def test_a_worker_that_has_ended_is_not_alive_again_by_what_it_once_said(heard, neighbor):
+async def test_old_messages_do_not_make_an_ended_worker_live_again(heard, neighbor):
     once = [signed(f"heartbeat {name}") for name in ("ghost", heard.other.worker)]
     for message in [*once, signed("leave ghost"), signed(f"leave {heard.other.worker}")]:
         await neighbor.publish(CHANNEL, message)

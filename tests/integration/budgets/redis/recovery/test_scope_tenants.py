@@ -116,7 +116,7 @@ async def test_a_deleted_scope_tenant_is_loaded_again(redis_server: RedisServer)
         for tenant in (75, 76, 77):
             scopes = key_only(tenant)
             crew.ledger.spent, name = 0, f"call-of-{tenant}"
-            await first.admit(AdmissionRequest(name, scopes, 1, COST))  # the other one has never heard of it
+            await first.admit(AdmissionRequest(name, scopes, 1, COST))  # the other one has never received it
             await first.settle(name, 1, COST)
             redis_server.run("DEL", "omg:owners")
             await ship(crew, other, scopes, name)

@@ -70,7 +70,7 @@ async def test_holds_of_a_silent_worker_are_counted_without_waiting_for_it(
     assert again - served == len(running) * (HOLD - 8) // HOLD
 
 
-async def test_a_loss_before_the_last_word_is_waited_for_until_it_is_said(
+async def test_a_loss_before_the_final_report_is_waited_for(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=71)
@@ -108,7 +108,7 @@ async def test_what_ends_after_the_last_word_is_counted_once(
     assert standing.budget.held_nanousd == (served + 1) * HOLD
 
 
-async def test_what_it_set_aside_is_not_spent_by_others(
+async def test_the_reserve_of_a_silent_worker_is_not_spent_by_others(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(RICH, tenant=73)

@@ -12,7 +12,7 @@ def opened() -> ReconnectBackoff:
     return breaker
 
 
-def test_five_failures_within_a_second_open_it_for_a_second() -> None:
+def test_five_failures_within_a_second_open_the_breaker_for_a_second() -> None:
     breaker = opened()
     assert [breaker.is_open(now) for now in (10.4, 11.3, 11.5)] == [True, True, False]
 
@@ -24,13 +24,13 @@ def test_five_failures_that_take_longer_do_not() -> None:
     assert not breaker.is_open(24.8)
 
 
-def test_one_more_failure_afterwards_opens_it_again_at_once() -> None:
+def test_one_more_failure_afterwards_opens_the_breaker_again_at_once() -> None:
     breaker = opened()
     breaker.fail(12.0)
     assert [breaker.is_open(now) for now in (12.9, 13.1)] == [True, False]
 
 
-def test_after_an_answer_it_takes_five_again() -> None:
+def test_after_an_answer_the_breaker_needs_five_failures_again() -> None:
     breaker = opened()
     breaker.succeed()
     breaker.fail(12.0)

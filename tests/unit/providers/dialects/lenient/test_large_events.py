@@ -150,7 +150,7 @@ def test_memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept():
     assert asked == []
 
 
-async def test_another_process_looks_into_it():
+async def test_a_large_event_is_parsed_in_another_process():
     heavy = HeavyWork()
     try:
         seen = await read_event_aside(heavy.share(1), LARGE["a picture"][6:-2])
@@ -224,7 +224,7 @@ def test_a_large_sound_is_reckoned_and_not_sent_back():
 @pytest.mark.parametrize(
     ("failure", "is_blamed"), [(NoRoom("no memory"), False), (UpstreamBroken("cut"), True)]
 )
-def test_no_tenant_takes_a_deployment_from_others_by_what_it_has_no_memory_for(failure, is_blamed):
+def test_only_the_providers_failures_are_blamed_on_the_deployment(failure, is_blamed):
     health, target = DeploymentHealth(), Target(
         id=1, alias="m", name="d", provider="openai", upstream_model="m", base_url="http://u", secret=Secret("")
     )  # fmt: skip

@@ -66,7 +66,7 @@ def test_a_repaired_answer_is_delivered_as_json_and_its_usage_booked(name):
         assert told["choices"][0]["delta"]["content"] == WORDS
 
 
-async def test_a_large_one_passes_through_the_process_that_reads_it():
+async def test_a_large_answer_is_rewritten_in_the_heavy_process():
     heavy = HeavyWork()
     try:
         for text in (JSON, "\n\n" + str(DOCUMENT)):

@@ -48,7 +48,7 @@ def test_a_chunk_is_rewritten_whatever_came_before(first, then):
         b"{}",
     ],
 )
-def test_what_only_looks_like_it_passes(data):
+def test_text_that_only_looks_like_the_model_member_passes(data):
     aliased = Aliased("chat", drops_null=True)
     told(aliased, SPELLED[0])
     assert told(aliased, data) == data

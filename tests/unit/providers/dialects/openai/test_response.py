@@ -53,7 +53,7 @@ async def test_an_answer_that_takes_long_is_noted_first():
     ids=["nothing", "html", "cut", "no content", "an error"],
 )
 async def test_an_answer_that_is_no_use_is_noted(raw):
-    """The next try waits for money, and the process may die meanwhile."""
+    """The next try waits for money, and the process may crash meanwhile."""
     assert (await read(raw, fails=True))[:2] == ([raw], b"")
 
 
