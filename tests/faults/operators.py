@@ -45,8 +45,8 @@ ROWS = {
         integration/gateway/commands_of_operators::the_demos_secrets_in_the_database_are_refused_where_others_reach_them
         integration/gateway/commands_of_operators::the_welcome_shows_no_key_that_does_not_work""",
     "O7 ready without a model": """
-        functional/operations/setup_checklist::from_nothing_to_the_first_call_by_what_is_printed
-        functional/operations/setup_checklist::models_that_cannot_answer_make_nothing_ready
+        functional/operations/first_steps::from_nothing_to_the_first_call_by_what_is_printed
+        functional/operations/first_steps::models_that_cannot_answer_make_nothing_ready
         unit/gateway/supervisor/worker_state::models_are_counted_that_can_answer""",
     "O8 addresses that are taken apart wrongly, and passwords shown by it": """
         unit/gateway/config/checks/store_urls::an_address_of_postgres_is_refused_in_words_that_show_nothing_of_it

@@ -29,9 +29,9 @@ ROWS = {
         unit/gateway/values/quantities::a_wait_is_never_said_too_short""",
     "T10 a phantom refusal of a rate": """
         functional/api/error_messages::a_cap_above_the_models_own_reserves_no_more_than_that""",
-    "T12 ready without a model": "functional/operations/setup_checklist::models_that_cannot_answer_make_nothing_ready",
+    "T12 ready without a model": "functional/operations/first_steps::models_that_cannot_answer_make_nothing_ready",
     "T13 internal words at the start": """
-        functional/operations/setup_checklist::from_nothing_to_the_first_call_by_what_is_printed""",
+        functional/operations/first_steps::from_nothing_to_the_first_call_by_what_is_printed""",
     "T15 overhead of streams": "functional/api/call_times::no_time_is_longer_than_the_whole_and_all_say_the_same",
     "U1 a refused call cannot be found": """
         functional/api/request_log::a_refusal_for_money_has_its_figures_and_what_made_it_dear

@@ -189,9 +189,9 @@ ROWS = {
         integration/tenants/sign_in/attempt_counters::of_concurrent_attempts_no_more_than_the_limit_pass
         functional/hostile/sign_in_abuse::another_spelling_of_an_account_is_no_other_account""",
     "A5 staff who make themselves superusers": """
-        integration/gateway/staff_make_nobody_powerful::a_crafted_form_sets_no_flag
-        integration/gateway/staff_make_nobody_powerful::a_crafted_form_grants_no_group_or_permission
-        integration/gateway/staff_make_nobody_powerful::the_password_of_another_member_of_staff_is_not_touched""",
+        integration/gateway/privilege_escalation::a_crafted_form_sets_no_flag
+        integration/gateway/privilege_escalation::a_crafted_form_grants_no_group_or_permission
+        integration/gateway/privilege_escalation::the_password_of_another_member_of_staff_is_not_touched""",
     "A6 secrets in the words of providers": """
         unit/providers/errors/redaction::a_secret_is_taken_out_by_its_value_however_it_is_written
         unit/providers/errors/redaction::a_tenant_does_not_learn_the_inside_and_an_operator_does

@@ -37,10 +37,10 @@ ROWS = {
         functional/resilience/odd_answers::what_is_no_answer_is_booked_all_the_same
         functional/resilience/other_forms::a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked""",
     "R4 a tenant takes a deployment from others": """
-        unit/providers/no_tenant_takes_it_from_others::one_tenants_requests_block_a_deployment_for_no_other
-        unit/providers/no_tenant_takes_it_from_others::after_an_outage_one_tenants_failures_block_no_other_tenant
-        unit/providers/no_tenant_takes_it_from_others::an_outage_is_known_as_soon_as_others_see_it_too
-        unit/providers/no_tenant_takes_it_from_others::a_doubtful_credential_is_proven_by_the_second_tenant
+        unit/providers/resilience/tenant_isolation::one_tenants_requests_block_a_deployment_for_no_other
+        unit/providers/resilience/tenant_isolation::after_an_outage_one_tenants_failures_block_no_other_tenant
+        unit/providers/resilience/tenant_isolation::an_outage_is_known_as_soon_as_others_see_it_too
+        unit/providers/resilience/tenant_isolation::a_doubtful_credential_is_proven_by_the_second_tenant
         functional/resilience/failure_attribution::one_tenants_failing_prompts_block_the_model_for_no_other_tenant""",
     # Clients or providers that cannot work
     "B9 stream_options that nobody asked for": """
@@ -108,7 +108,7 @@ ROWS = {
         unit/providers/error_table::a_429_about_a_long_prompt_rests_nothing_and_goes_to_the_model_for_it
         functional/api/provider_reasons::a_request_larger_than_a_minutes_limit_explains_why
         functional/api/provider_reasons::all_clients_get_the_same_retry_after
-        unit/providers/no_tenant_takes_it_from_others::the_first_caller_gets_the_same_retry_after_as_all_others
+        unit/providers/resilience/tenant_isolation::the_first_caller_gets_the_same_retry_after_as_all_others
         unit/providers/errors/exceptions::retry_after_is_seconds_or_a_date""",
     "C36 the provider's key in an echo": """
         functional/api/provider_reasons::the_providers_key_does_not_come_back_in_an_echo

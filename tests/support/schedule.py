@@ -53,7 +53,7 @@ LONGEST = (  # by what one run took; only the order matters
     "integration/gateway/test_back_office_catalog.py",
     "functional/operations/test_celery.py",
     "functional/operations/test_startup.py",
-    "functional/operations/test_setup_checklist.py",
+    "functional/operations/test_first_steps.py",
     "contract/test_other_clients.py",
     "integration/gateway/test_back_office_everywhere.py",
     "integration/providers/test_secrets_in_providers_words.py",

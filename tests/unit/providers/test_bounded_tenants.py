@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from providers.resilience.health_hint import HealthHint
 from tests.unit.providers.resilience.test_health import health
-from tests.unit.providers.test_no_tenant_takes_it_from_others import ALICE, POISON, WHERE, call
+from tests.unit.providers.resilience.test_tenant_isolation import ALICE, POISON, WHERE, call
 
 
 def test_only_so_many_tenants_have_a_breaker_of_their_own():
