@@ -23,7 +23,7 @@ Message = MutableMapping[str, Any]
 class SSEWriter:
     """All output of a stream goes through it, so that a comment never interleaves with a part of the response.
 
-    `early_head` is sent if the first comment is due before there is a response (docs/decisions/0004).
+    `early_head` is sent if the first comment is due before there is a response (docs/decisions/0005).
     """
 
     __slots__ = (
