@@ -79,8 +79,10 @@ else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
 
-test-fast: setup-dev lint  ## run what needs no servers of its own: unit, architecture, contract, lint
-	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contract -n 2 --dist loadfile --no-loadscope-reorder
+test-fast: setup-dev  ## run what needs no servers of its own: unit, architecture, contract, and lint beside them
+	@said=$$(mktemp); $(MAKE) --no-print-directory lint > $$said 2>&1 & lint=$$!; \
+	$(BIN)/python -m pytest tests/unit tests/architecture tests/contract -n 3 --dist loadfile --no-loadscope-reorder; code=$$?; \
+	wait $$lint; also=$$?; cat $$said; rm -f $$said; exit $$((code ? code : also))
 
 test-embedded: setup-dev  ## run the whole test suite, embedded only
 	@$(EMBEDDED) $(ARGS)

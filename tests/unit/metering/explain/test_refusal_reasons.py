@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -21,6 +22,7 @@ OF_ENDS = {
 }  # of no row: the handler and the background tasks give them
 
 
+@cache
 def literals():
     """Return the codes that are written where something is raised or decided."""
     found = set()
