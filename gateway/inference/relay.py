@@ -74,8 +74,8 @@ class StreamRelay:
                 await self._fail(failure.code, failure.words)
         except asyncio.CancelledError:
             await self._cancel()
-        except Exception:
-            # A defect of ours: 200 was already sent, so the client gets an event, and the row is closed.
+        except Exception:  # a defect of ours
+            # 200 was already sent, so the client gets an event, and the row is closed.
             logger.exception("internal error in the stream of %s", self._meter.record.id)
             await self._fail("internal_error", "The gateway failed.")
         else:

@@ -42,7 +42,7 @@ def do(job: Job, now: datetime) -> None:
     """Run a job and record the result. Raises what the job raises."""
     try:
         import_string(job.work)(now)
-    except Exception as error:
+    except Exception as error:  # recorded, and raised on
         note_failure(job.name, error)
         raise
     note_success(job.name)

@@ -66,7 +66,7 @@ class AccessLog:
         """Return the line; empty if it cannot be encoded, so that a defect costs one line and not the log."""
         try:
             return self._format(line)
-        except Exception:
+        except Exception:  # a defect costs one line, not the log
             self._dropped(1)
             logger.exception("a line of the access log could not be written")
             return b""

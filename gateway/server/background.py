@@ -123,7 +123,7 @@ class BackgroundTasks:
         try:
             async with self._probing:
                 await aprobe_all(datetime.now(UTC), self._in_database, self._live.transport)
-        except Exception as error:
+        except Exception as error:  # recorded, and raised on
             await self._in_database(note_failure, PROBES, error)
             raise
         await self._in_database(note_success, PROBES)

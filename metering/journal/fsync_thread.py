@@ -93,7 +93,7 @@ class FsyncThread:
             waiters = [waiter for waiters in asked if waiters is not None for waiter in waiters]
             try:
                 self._serve(waiters)
-            except Exception:
+            except Exception:  # without this thread no call ever ends
                 if not self.failures:
                     logger.exception("metering.journal.sync-failed")
                 self.failures += 1

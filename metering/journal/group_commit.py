@@ -91,7 +91,7 @@ class GroupCommit:
         self._is_busy = True
         try:
             late = self._write(ends)
-        except Exception:
+        except Exception:  # whatever it was, the ends are kept and written again
             logger.exception("metering.group.write-failed %d ends, tried again", len(ends))
             self._put_back(ends)
             return

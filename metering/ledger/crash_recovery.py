@@ -74,7 +74,7 @@ def recover(
             found = _take(path, using, tell or _nobody, gone or _nobody)
         except (DatabaseFailed, TimeoutError):
             raise
-        except Exception as error:
+        except Exception as error:  # one journal that cannot be read must not keep the others
             FALLBACKS.note("journal_adoption", error)
             logger.exception("metering.journal.not-adopted %s", path.name)
             continue

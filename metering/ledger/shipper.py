@@ -82,7 +82,7 @@ class Shipper:
             try:
                 is_full = await self._ship()
                 self.failures = 0
-            except Exception:
+            except Exception:  # the journal keeps everything until the database takes it
                 self.failures += 1
                 logger.exception("metering.batch.ship-failed %d times in a row", self.failures)
                 await self._in_thread(self._shipment.disconnect)

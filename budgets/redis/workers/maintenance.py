@@ -124,6 +124,6 @@ async def _quietly(work: Coroutine[None, None, None]) -> None:
         await work
     except Unreachable as away:
         FALLBACKS.note("redis_upkeep", away)
-    except Exception as failure:
+    except Exception as failure:  # without maintenance other workers take this one for ended
         FALLBACKS.note("redis_upkeep", failure)
         logger.exception("budgets.redis.upkeep-failed")
