@@ -67,11 +67,18 @@ def fallbacks() -> Callable[[], dict[str, int]]:
 
 
 @pytest.fixture(scope="session")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
-    """Yield the scripted provider, shared: script models that no other test uses."""
+def shared_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """Yield the scripted provider of this session."""
     server = Upstream(tmp_path_factory.mktemp("upstream") / "truth.jsonl")
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def upstream(shared_upstream: Upstream) -> Iterator[Upstream]:
+    """Yield the scripted provider; what a module's tests script is forgotten at its end."""
+    yield shared_upstream
+    shared_upstream.forget_scripts()
 
 
 @pytest.fixture(scope="session")
@@ -84,12 +91,12 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def gateway(
-    upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
+    shared_upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """Yield the shared gateway with the people and models of tests/support/sample.py; never stop or change it."""
     data_dir = tmp_path_factory.mktemp("gateway") / "data"
-    more = {"model_catalog": sample.failing(upstream.base_url)}
-    with Gateway(merged(sample.config(upstream.base_url, closed_port), more), data_dir) as server:
+    more = {"model_catalog": sample.failing(shared_upstream.base_url)}
+    with Gateway(merged(sample.config(shared_upstream.base_url, closed_port), more), data_dir) as server:
         yield server
 
 

@@ -46,7 +46,7 @@ async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
     assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2", "3"}
 
     others = [await ask(gateway.url, ALICE, question("other")) for _ in range(20)]
-    assert [answer.status for answer in others] == [200] * 20
+    assert [answer.body for answer in others if answer.status != 200] == []
     twin = await ask(gateway.url, ALICE, question("twin"))
     assert twin.headers["x-gateway-attempts"] == "1"
     assert twin.headers["x-gateway-deployment"] == "twin-b"

@@ -43,10 +43,17 @@ class Upstream:
         self.url = f"http://127.0.0.1:{self.port}"
         self.base_url = f"{self.url}/v1"
         self._client = httpx.Client(base_url=self.url, timeout=CALL_S, trust_env=False, verify=NO_AUTHORITIES)
+        self._scripted: set[str] = set()
 
     def script(self, model: str, *behaviors: Mapping[str, Any]) -> None:
         """Let the upstream model behave like this, call after call; the last behavior repeats."""
+        self._scripted.add(model)
         self._control("POST", "/__script", json={"model": model, "behaviors": behaviors})
+
+    def forget_scripts(self) -> None:
+        """Let every model that was scripted behave as before."""
+        while self._scripted:
+            self._control("POST", "/__script", json={"model": self._scripted.pop(), "behaviors": []})
 
     def seen(self, *, model: str = "", call: str = "") -> list[dict[str, Any]]:
         """Return the calls that arrived, oldest first; fields as in tests/support/provider/expected.py `Seen`."""

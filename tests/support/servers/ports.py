@@ -16,6 +16,8 @@ from typing_extensions import override
 # Below those that Linux (from 32768 on) and others (from 49152 on, RFC 6335) give to outgoing connections: one of these
 # would take the port while the server is down, or not yet up.
 _CHOICE = range(10_000, 32_000)
+# The name of a claim: an abstract socket, so that all processes of this machine see it.
+_NAME = "\0open-model-gateway-tests-port-"
 
 
 _CLAIMS: deque[socket.socket] = deque()
@@ -30,9 +32,8 @@ def free_port() -> int:
         port, claim = dice.choice(_CHOICE), socket.socket(socket.AF_UNIX)
         with socket.socket() as probe:
             try:
-                # An abstract name, so that all processes of this machine see the claim: of many servers that start at
-                # once, two would otherwise get the same port now and then.
-                claim.bind(f"\0open-model-gateway-tests-port-{port}")
+                # Of many servers that start at once, two would otherwise get the same port now and then.
+                claim.bind(f"{_NAME}{port}")
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 claim.close()
