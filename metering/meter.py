@@ -101,9 +101,17 @@ class Meter:
         self._raw = raw
         self._granted_at = time.perf_counter()
         self.received_at = self._granted_at if received_at is None else received_at
+        self.waited_s = 0.0  # for providers: all attempts and the pauses between them
         self.is_booked = False  # the ledger has its row, or will have it
         self.call: InFlightCall | None = None
         self._is_over = False
+
+    def overhead_ms(self) -> float:
+        """Return the time of the call so far without waiting for providers.
+
+        Its other times have the same start, so none of them is less.
+        """
+        return round((time.perf_counter() - self.received_at - self.waited_s) * 1000, 3)
 
     def open(self, caller: Caller) -> InFlightCall:
         """Write the OPEN. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""

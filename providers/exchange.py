@@ -24,7 +24,7 @@ from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
-from providers.outgoing import Outgoing
+from providers.outgoing import Answer, Outgoing
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.target import Target
@@ -33,6 +33,7 @@ from providers.transport.client import LEAVE_S, UpstreamRequest, UpstreamRespons
 QUICK_BYTES: Final = 64 * 1024  # of a response that is parsed within one step of the loop
 MAX_ANSWER: Final = 64 * 1024 * 1024
 USER_AGENT = "open-model-gateway"
+_ACCEPT: Final = {Answer.JSON: "application/json", Answer.EVENTS: EVENT_STREAM, Answer.BINARY: "*/*"}
 
 
 class Receiving(Protocol):
@@ -50,7 +51,7 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
     provider = PROVIDERS[target.provider]
     headers = {
         "content-type": "application/json",
-        "accept": EVENT_STREAM if outgoing.streams else "application/json",
+        "accept": _ACCEPT[outgoing.answer],
         "user-agent": USER_AGENT,
         "x-client-request-id": outgoing.request_id,
     }

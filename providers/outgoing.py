@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 import msgspec
 
@@ -12,13 +13,26 @@ from providers.resilience.plan import Asker
 from providers.target import Target
 
 
+class Answer(Enum):
+    """The form of a response. BINARY: bytes that pass in pieces, whatever they are."""
+
+    JSON = "json"
+    EVENTS = "events"
+    BINARY = "binary"
+
+    @classmethod
+    def of(cls, *, streams: bool) -> Answer:
+        """Return the form of a chat response: events if a stream was asked for."""
+        return cls.EVENTS if streams else cls.JSON
+
+
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """The request of one call, the same for every target."""
 
     request_id: str
     path: str
     raw: bytes
-    streams: bool
+    answer: Answer = Answer.JSON
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is called once more
     asks_usage: bool = False  # it adds `stream_options`, if the deployment accepts them
@@ -26,3 +40,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     heard: Callable[[Target, bytes], object] = lambda *_: None  # gets a whole response: exchange.read_answer
     aside: Aside | None = None  # reads large responses
     again: Again | None = None  # holds money for one more attempt, which may be billed too
+
+    @property
+    def streams(self) -> bool:
+        """Whether the response passes in pieces."""
+        return self.answer is not Answer.JSON

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from providers import auth
+from providers.binary_answer import first_piece
 from providers.call import Call
 from providers.dialects.base import Dialect
 from providers.dialects.choice import Dialects
@@ -29,7 +30,7 @@ from providers.exchange import (
     what_ended,
 )
 from providers.other_form import begun, read_otherwise, take_folded
-from providers.outgoing import Outgoing
+from providers.outgoing import Answer, Outgoing
 from providers.registry import PROVIDERS
 from providers.request_additions import MOST_TRIES, Added, Additions, without
 from providers.resilience.attempt_log import Attempt, Notes
@@ -186,9 +187,11 @@ async def _try(
             raise UpstreamStatus.of(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
-        if outgoing.streams:
+        if outgoing.answer is Answer.EVENTS:
             call.blocks = response.chunks()
             call.first = await begun(call, dialect, outgoing, call.blocks)
+        elif outgoing.answer is Answer.BINARY:
+            call.first = await first_piece(call, dialect, outgoing)
         else:
             raw = await response.read(MAX_ANSWER, object_only=True)
             if raw and raw[:1] != b"{":

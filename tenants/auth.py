@@ -36,10 +36,17 @@ class ApiKeyAuth(HttpBearer):
 
     is_async = True
 
-    def __init__(self, keys: Callable[[], KeyCache]) -> None:
-        """`keys` returns the cache of this process; its error when nothing is served is passed on."""
+    def __init__(
+        self,
+        keys: Callable[[], KeyCache],
+        accepted: Callable[[Any, Caller], object] = lambda *_: None,
+    ) -> None:
+        """`keys` returns the cache of this process; its error when nothing is served is passed on.
+
+        `accepted` gets each request whose key may be used, with its caller.
+        """
         super().__init__()
-        self._keys = keys
+        self._keys, self._accepted = keys, accepted
 
     @override
     async def __call__(self, request: HttpRequest) -> Caller:
@@ -51,7 +58,7 @@ class ApiKeyAuth(HttpBearer):
             if len(tokens) == 1:
                 raise
             caller = await self._another(request, tokens[1:], refusal)
-        request.recognize()  # type: ignore[attr-defined]
+        self._accepted(request, caller)
         return caller
 
     @override
@@ -62,8 +69,11 @@ class ApiKeyAuth(HttpBearer):
         """Return the owner of this key, if it may be used now."""
         address = request.client_ip
         caller = await self._keys().caller(token, address)
-        request.caller = caller  # so that a refusal can state the caller's limit status
-        check(caller, now=time.time(), address=address)
+        try:
+            check(caller, now=time.time(), address=address)
+        except AccessDenied as refusal:
+            refusal.verified = caller  # so that the response can state the caller's limit status
+            raise
         return caller
 
     async def _another(self, request: Any, tokens: Sequence[str], refusal: Exception) -> Caller:

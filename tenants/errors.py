@@ -21,7 +21,9 @@ INVALID = "Incorrect API key provided. Keys look like 'sk-<prefix>.<secret>'."
 
 
 class AccessDenied(Exception):
-    """The caller may not do this."""
+    """The caller may not do this. `verified`: the caller, if its key is right and may not be used now or from there."""
+
+    verified: Caller | None = None
 
 
 class InvalidKey(AccessDenied):

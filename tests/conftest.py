@@ -15,8 +15,9 @@ from gateway.values.fallback_log import FALLBACKS
 from tests.support import sample
 from tests.support.schedule import arrange
 from tests.support.servers import forked
-from tests.support.servers.gateway import Gateway, Upstream, merged
+from tests.support.servers.gateway import Gateway, merged
 from tests.support.servers.ports import ClosedPort
+from tests.support.servers.upstream import Upstream
 from tests.support.stores import stores, templates
 
 # Examples are the same in each run; `make soak` draws others. How long one takes says something about the machine only.

@@ -20,6 +20,7 @@ from metering.request_log.entry import LONGEST_PATH, LONGEST_WORDS, Logged
 if TYPE_CHECKING:
     from gateway.http.request import V1Request
     from gateway.http.response import Response
+    from gateway.inference.call_context import CallContext
     from gateway.runtime import Runtime
 
 _ORIGINAL = b"x-original-request-id"
@@ -41,24 +42,31 @@ _OF_A_LINE = (  # the error's figures in the access log; amounts in nano-USD are
 )
 
 
-def log(request: V1Request, status: int, error_code: str, answer: Response | None = None) -> None:
+def log(
+    request: V1Request, context: CallContext, status: int, error_code: str, answer: Response | None = None
+) -> None:
     """Write the line, and note the call for the request log unless the ledger has it. Does not wait."""
     if not runtime.is_open():
         return
-    live, elapsed = runtime.current(), time.perf_counter() - request.received_at
+    live, elapsed = runtime.current(), time.perf_counter() - context.received_at
     live.metrics.duration.observe(elapsed)
-    live.access_log.put(_line(request, status, error_code, elapsed, answer))
-    if request.meter is None or not request.meter.is_booked:
-        kind = _kind(request, status, error_code)
-        live.request_log.note(kind, partial(_entry, live, request, status, error_code, answer))
+    live.access_log.put(_line(request, context, status, error_code, elapsed, answer))
+    if context.meter is None or not context.meter.is_booked:
+        kind = _kind(context, status, error_code)
+        live.request_log.note(kind, partial(_entry, live, request, context, status, error_code, answer))
 
 
 def _line(
-    request: V1Request, status: int, error_code: str, elapsed: float, answer: Response | None
+    request: V1Request,
+    context: CallContext,
+    status: int,
+    error_code: str,
+    elapsed: float,
+    answer: Response | None,
 ) -> dict[str, Any]:
     line = {
         "at": time.time(),
-        "id": request.id,
+        "id": context.id,
         "method": request.scope["method"],
         "path": cut(request.path),
         "status": status,
@@ -67,12 +75,12 @@ def _line(
         "client": request.client_ip,
         "client_request_id": request.header(b"x-client-request-id")[:128],
     }
-    who = request.caller or request.refused_caller
+    who = context.caller or context.refusal.caller
     if who is not None:
         line["tenant"], line["key"] = who.tenant, who.key_prefix
-    elif request.refused_prefix:
-        line["key"] = request.refused_prefix
-    line.update(request.facts)
+    elif context.refusal.prefix:
+        line["key"] = context.refusal.prefix
+    line.update(context.log_facts)
     if answer is not None and answer.figures:
         line.update(_figures_of_line(answer.figures))
     return line
@@ -87,20 +95,27 @@ def _figures_of_line(figures: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _kind(request: V1Request, status: int, code: str) -> Kind:
-    who = request.caller or request.refused_caller
-    name = "" if code else str(request.facts.get("endpoint", ""))
+def _kind(context: CallContext, status: int, code: str) -> Kind:
+    who = context.caller or context.refusal.caller
+    name = "" if code else str(context.log_facts.get("endpoint", ""))
     if who is None:
         return Kind(0, 0, status, code, name)
     return Kind(who.tenant_id, who.key_id, status, code, name)
 
 
-def _entry(live: Runtime, request: V1Request, status: int, code: str, answer: Response | None) -> Logged:
-    who, meter, facts = request.caller or request.refused_caller, request.meter, request.facts
-    elapsed = time.perf_counter() - request.received_at
+def _entry(
+    live: Runtime,
+    request: V1Request,
+    context: CallContext,
+    status: int,
+    code: str,
+    answer: Response | None,
+) -> Logged:
+    who, meter, facts = context.caller or context.refusal.caller, context.meter, context.log_facts
+    elapsed = time.perf_counter() - context.received_at
     model, is_silent = str(facts.get("model", "")), live.config.retention.zero_retention
     return Logged(
-        id=request.id,
+        id=context.id,
         at=time.time() - elapsed,
         method=str(request.scope["method"]),
         path=request.path[:LONGEST_PATH],
@@ -108,13 +123,13 @@ def _entry(live: Runtime, request: V1Request, status: int, code: str, answer: Re
         tenant_id=who.tenant_id if who is not None else 0,
         tenant=who.tenant if who is not None else "",
         key_id=who.key_id if who is not None else 0,
-        key_prefix=who.key_prefix if who is not None else request.refused_prefix,
+        key_prefix=who.key_prefix if who is not None else context.refusal.prefix,
         model=model if not is_silent or model in live.snapshot.models else "",
-        stream=request.pulse is not None,
+        stream=context.is_stream,
         status=status,
         code=code,
         words=answer.words[: LONGEST_WORDS + 1] if answer is not None and not is_silent else "",
-        figures=_figures(request, answer) | figures_of(request, code, model, live.snapshot),
+        figures=_figures(context, answer) | figures_of(request, context, code, model, live.snapshot),
         decision=document(meter.trace, meter.attempts, model) if meter is not None else [],
         latency_ms=round(elapsed * 1000, 3),
         client=request.client_ip,
@@ -123,14 +138,14 @@ def _entry(live: Runtime, request: V1Request, status: int, code: str, answer: Re
     )
 
 
-def _figures(request: V1Request, answer: Response | None) -> dict[str, Any]:
+def _figures(context: CallContext, answer: Response | None) -> dict[str, Any]:
     if answer is None:
         return {}
     original = next((value for name, value in answer.pairs if name == _ORIGINAL), None)
     if original is not None:
         return {"replay": {"original": original.decode()}}
-    if "reason" in request.facts:
-        return {"capacity": {"reason": str(request.facts["reason"])}}
-    if not request.enlarged_by:
+    if "reason" in context.log_facts:
+        return {"capacity": {"reason": str(context.log_facts["reason"])}}
+    if not context.refusal.enlarged_by:
         return answer.figures
-    return {**answer.figures, "enlarged_by": msgspec.to_builtins(request.enlarged_by)}
+    return {**answer.figures, "enlarged_by": msgspec.to_builtins(context.refusal.enlarged_by)}

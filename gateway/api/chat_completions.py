@@ -7,11 +7,12 @@ from ninja import Router
 
 from gateway.api.openapi import CHAT
 from gateway.http.response import Response
-from gateway.inference.pipeline import Endpoint, serve
+from gateway.inference.endpoint import Endpoint, JsonBody
+from gateway.inference.pipeline import serve
 from gateway.parsing.schemas import peek_chat
 
 router = Router(tags=["Chat"])
-ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", peek=peek_chat)
+ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", body=JsonBody(peek_chat))
 
 
 @router.post("/chat/completions", openapi_extra=CHAT, operation_id="createChatCompletion")

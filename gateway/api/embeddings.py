@@ -7,11 +7,14 @@ from ninja import Router
 
 from gateway.api.openapi import EMBEDDINGS
 from gateway.http.response import Response
-from gateway.inference.pipeline import Endpoint, serve
+from gateway.inference.endpoint import Endpoint, JsonBody
+from gateway.inference.pipeline import serve
 from gateway.parsing.schemas import peek_embeddings
 
 router = Router(tags=["Embeddings"])
-ENDPOINT = Endpoint(name="embeddings", scope="embeddings", model_type="embedding", peek=peek_embeddings)
+ENDPOINT = Endpoint(
+    name="embeddings", scope="embeddings", model_type="embedding", body=JsonBody(peek_embeddings)
+)
 
 
 @router.post("/embeddings", openapi_extra=EMBEDDINGS, operation_id="createEmbedding")

@@ -18,13 +18,15 @@ from typing_extensions import override
 from budgets.admission.interface import BudgetRefused
 from gateway import runtime
 from gateway.api.call_log import log
+from gateway.http.client_api import api_of
+from gateway.http.client_connection import ClientConnection, ClientGone
 from gateway.http.cors import Cors, is_preflight
 from gateway.http.errors import response_for
 from gateway.http.exceptions import MethodNotAllowed, NotFound
-from gateway.http.headers import head
-from gateway.http.limit_status import standing_of
-from gateway.http.request import ClientGone, Receive, Scope, Send, V1Request
+from gateway.http.headers import client_id_headers
+from gateway.http.request import Receive, Scope, Send, V1Request
 from gateway.http.response import Headers, Response
+from gateway.inference.call_context import CallContext, RefusalDetails
 from gateway.overload.exceptions import Overloaded
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
@@ -45,26 +47,24 @@ class V1Handler(ASGIHandler):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
-        request = V1Request(scope, receive, send)
+        context = CallContext(ClientConnection(scope, receive, send), client_api=api_of(scope["path"]))
+        request = V1Request(scope, context)
+        context.headers += client_id_headers(request)
         if self._cors.is_on:
-            request.extra_headers += self._cors.of_answer(request.raw_headers)
+            context.headers += self._cors.of_answer(request.raw_headers)
         try:
-            answer = await self._answer(request)
-            await self._send(request, answer)
+            answer = await self._answer(request, context)
+            await _send(request, context, send, answer)
         except asyncio.CancelledError:
-            if not request.client_left:
+            if not context.has_client_left:
                 raise  # the server is cancelling this task
-            log(request, 499, "client_disconnected")
+            log(request, context, 499, "client_disconnected")
         except ClientGone:
-            log(request, 499, "client_disconnected")
+            log(request, context, 499, "client_disconnected")
         finally:
-            request.stop_watching()
-            if request.slot is not None:
-                request.slot.release()
-            if request.portion is not None:
-                request.portion.release()
+            context.release()
 
-    async def _answer(self, request: V1Request) -> Response:
+    async def _answer(self, request: V1Request, context: CallContext) -> Response:
         try:
             hot = self._hot.get(request.path)
             if hot is not None and request.method == "POST":
@@ -80,11 +80,11 @@ class V1Handler(ASGIHandler):
         except (asyncio.CancelledError, ClientGone):
             raise
         except Exception as error:  # noqa: BLE001 - the error table maps it; unknown ones are logged there
-            return await self._refuse(request, error)
+            return await self._refuse(request, context, error)
         if isinstance(answer, Response):
             return answer
         if answer.status_code == 405:  # noqa: PLR2004 - ninja's own response to a wrong method
-            return await self._refuse(request, MethodNotAllowed(_allowed(match)))
+            return await self._refuse(request, context, MethodNotAllowed(_allowed(match)))
         return Response(answer.status_code, answer.content, _pairs(answer))
 
     def _match(self, path: str) -> ResolverMatch:
@@ -98,57 +98,60 @@ class V1Handler(ASGIHandler):
                 self._matches[path] = match  # bounded by the number of static paths
         return match
 
-    async def _refuse(self, request: V1Request, error: Exception) -> Response:
-        answer = response_for(error, request.id)
+    async def _refuse(self, request: V1Request, context: CallContext, error: Exception) -> Response:
+        answer = response_for(error, context.id, context.client_api)
         if runtime.is_open():
             live = runtime.current()
             # A provider's own code can be any text, and every metric label is kept forever.
             code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
             live.metrics.refusals.add((code,))
             if isinstance(error, NotFound | MethodNotAllowed):
-                await self._recognize(request)
-            _take_note(request, error)
-            request.standing = getattr(error, "standing", None) or request.standing
-            if request.standing is None and request.caller is not None:
-                request.standing = await standing_of(request.caller)
+                await self._recognize(request, context)
+            _take_note(context, error)
+            context.limit_status = getattr(error, "standing", None) or context.limit_status
+            if context.limit_status is None and context.caller is not None:
+                context.limit_status = await context.read_limit_status()
         drop_frames(error)
         return answer
 
-    async def _recognize(self, request: V1Request) -> None:
+    async def _recognize(self, request: V1Request, context: CallContext) -> None:
         """Authenticate the caller of an unknown path, so that the response has its limit status."""
-        if request.caller is None:
+        if context.caller is None:
             try:
                 await self._auth(request)
             except (AccessDenied, KeysUnavailable) as refusal:  # an unknown path is 404 without a key too
-                _take_note(request, refusal)
-
-    async def _send(self, request: V1Request, answer: Response) -> None:
-        body, relay, pulse = answer.body, answer.relay, request.pulse
-        start = head(request, answer.status_code, answer.pairs)
-        if relay is not None:
-            await relay.run(start)
-        elif pulse is not None and pulse.has_begun:
-            # A heartbeat has sent the head: the failure can only be an event.
-            await pulse.send(b"data: " + body + b"\n\n", more=False)
-        else:
-            if pulse is not None:
-                pulse.stop()
-            start["headers"].append((b"content-length", str(len(body)).encode()))
-            await request.send(start)
-            await request.send({"type": "http.response.body", "body": body})
-        log(request, answer.status_code, answer.error_code, answer)
+                _take_note(context, refusal)
 
 
-def _take_note(request: V1Request, error: Exception) -> None:
-    """Store the details of an error that the logs need and its response does not have."""
-    if isinstance(error, InvalidKey | TooManyMisses):
-        request.refused_prefix, request.refused_caller = error.prefix, error.caller
-    elif isinstance(error, BudgetRefused):
-        request.enlarged_by = error.enlarged_by
-    elif isinstance(error, Overloaded):
-        request.facts["reason"] = error.reason
+async def _send(request: V1Request, context: CallContext, send: Send, answer: Response) -> None:
+    body, relay, writer = answer.body, answer.relay, context.writer
+    start = context.head(answer.status_code, answer.pairs)
+    if relay is not None:
+        await relay.run(start)
+    elif writer is not None and writer.has_begun:
+        # A heartbeat has sent the head: the failure can only be an event. Without events there are no heartbeats.
+        await writer.send(context.client_api.events.error_event(body), more=False)
     else:
-        request.passed_over = getattr(error, "passed_over", ())
+        if writer is not None:
+            writer.stop()
+        start["headers"].append((b"content-length", str(len(body)).encode()))
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+    log(request, context, answer.status_code, answer.error_code, answer)
+
+
+def _take_note(context: CallContext, error: Exception) -> None:
+    """Store the details of an error that the logs need and its response does not have."""
+    if isinstance(error, AccessDenied) and error.verified is not None:
+        context.caller = context.caller or error.verified
+    if isinstance(error, InvalidKey | TooManyMisses):
+        context.refusal = RefusalDetails(error.caller, error.prefix)
+    elif isinstance(error, BudgetRefused):
+        context.refusal = RefusalDetails(enlarged_by=error.enlarged_by)
+    elif isinstance(error, Overloaded):
+        context.log_facts["reason"] = error.reason
+    else:
+        context.refusal = RefusalDetails(passed_over=getattr(error, "passed_over", ()))
 
 
 def _allowed(match: ResolverMatch) -> str:

@@ -14,7 +14,6 @@ from ninja import Router
 from catalog.routing.resolve import ModelNotFound, meant, unservable
 from catalog.snapshot import Model
 from gateway import runtime
-from gateway.http.limit_status import standing_of
 from gateway.http.response import Response, json_response
 from gateway.observability.log_format import cut
 from tenants.caller import Caller
@@ -37,7 +36,7 @@ async def model_detail(request: HttpRequest, model: str) -> Response:
     """Describe one alias. A model that cannot answer is refused as its calls are."""
     caller = await _caller(request)
     snapshot = runtime.current().snapshot
-    request.facts["model"] = cut(model)  # type: ignore[attr-defined]
+    request.context.log_facts["model"] = cut(model)  # type: ignore[attr-defined]
     found = snapshot.models.get(model)
     if found is None or not caller.may_use(model):
         raise ModelNotFound(model, meant(snapshot, model, caller))
@@ -48,8 +47,9 @@ async def model_detail(request: HttpRequest, model: str) -> Response:
 
 async def _caller(request: Any) -> Caller:
     caller: Caller = request.auth
-    request.standing = await standing_of(caller)
-    request.facts.update(endpoint="models", tenant=caller.tenant, key=caller.key_prefix)
+    context = request.context
+    context.limit_status = await context.read_limit_status()
+    context.log_facts.update(endpoint="models", tenant=caller.tenant, key=caller.key_prefix)
     return caller
 
 

@@ -14,11 +14,9 @@ from gateway import runtime
 from gateway.api import chat_completions, embeddings
 from gateway.api.openapi import SIMULATE
 from gateway.http.exceptions import BadRequest
-from gateway.http.limit_status import standing_of
 from gateway.http.response import Response, json_response
+from gateway.inference.call_context import CallOptions
 from gateway.inference.dry_run import dry_run
-from gateway.inference.pipeline import check_capacity
-from gateway.parsing.json_body import json_body
 from gateway.parsing.large_bodies import find_embedded
 
 router = Router(tags=["Gateway"])
@@ -35,16 +33,16 @@ async def simulate_call(request: HttpRequest) -> Response:
 
 
 async def _simulate(request: Any) -> Response:
-    live, caller = runtime.current(), request.auth
-    check_capacity(request, live)  # 503: counting a long prompt costs CPU
-    raw = await json_body(request, live)  # 400, 413, 415
+    live, context, caller = runtime.current(), request.context, request.auth
+    context.acquire_slot(live)  # 503: counting a long prompt costs CPU
+    raw = await chat_completions.ENDPOINT.body.read(request, context, live)  # 400, 413, 415
     found = await find_embedded(raw, live.config.server, live.heavy.share(caller.tenant_id))
-    request.raw = raw[found.start : found.end]
-    request.facts.update(endpoint="simulate", tenant=caller.tenant, key=caller.key_prefix)
+    context.body, context.options = raw[found.start : found.end], CallOptions.of(request)
+    context.log_facts.update(endpoint="simulate", tenant=caller.tenant, key=caller.key_prefix)
     name = found.endpoint or ("embeddings" if found.is_embeddings else "chat.completions")
     endpoint = ENDPOINTS.get(name)
     if endpoint is None:
         raise BadRequest(f"'endpoint' must be one of {', '.join(ENDPOINTS)}.", "endpoint", "invalid_value")
-    report = await dry_run(request, live, endpoint)
-    request.standing = await standing_of(caller)
+    report = await dry_run(context, live, endpoint)
+    context.limit_status = await context.read_limit_status()
     return json_response(200, report)

@@ -1,7 +1,7 @@
-"""The one table that turns an error into HTTP: exception type -> status, code, type, headers. OpenAI's envelope.
+"""The one table that turns an error into HTTP: exception type -> status, code, type, headers.
 
-Domain errors do not depend on HTTP; no other module builds an error body. An exception without a row is a defect: it
-is logged once with its traceback, and the response is 500 `internal_error`.
+Domain errors do not depend on HTTP; the client's API writes the envelope (gateway/http/client_api.py). An exception
+without a row is a defect: it is logged once with its traceback, and the response is 500 `internal_error`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import orjson
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 
@@ -21,6 +20,8 @@ from budgets.admission.interface import AdmissionUnavailable, BudgetRefused, Rat
 from budgets.admission.unbounded_requests import FeatureUnpriced
 from catalog.routing.client_hints import BadHint
 from catalog.routing.resolve import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
+from gateway.http.client_api import API_ERROR, OPENAI, ClientApi, ErrorFields
+from gateway.http.client_connection import BodyTooLarge, BodyTooSlow
 from gateway.http.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
 from gateway.http.exceptions import (
     BadRequest,
@@ -33,7 +34,6 @@ from gateway.http.exceptions import (
     WrongContentType,
 )
 from gateway.http.limit_errors import figures_of_budget, figures_of_limit, words_of_budget, words_of_limit
-from gateway.http.request import BodyTooLarge, BodyTooSlow
 from gateway.http.response import Headers, Response, json_response
 from gateway.idempotency.rows import InProgress, Mismatch, ResultUnavailable
 from gateway.idempotency.store import BadIdempotencyKey, ReplaysUnavailable
@@ -59,7 +59,7 @@ INVALID = "invalid_request_error"
 AUTH = "authentication_error"
 PERMISSION = "permission_error"
 RATE = "rate_limit_error"
-API = "api_error"
+API = API_ERROR
 HANG_UP = (b"connection", b"close")
 NEVER_RETRY: Headers = [(b"x-should-retry", b"false")]  # OpenAI's clients obey it
 
@@ -203,53 +203,37 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
 }
 
 
-def response_for(error: Exception, request_id: str = "-") -> Response:
+def response_for(error: Exception, request_id: str = "-", api: ClientApi = OPENAI) -> Response:
     """Return the response to an error; a defect is logged with the request id that its client receives."""
     if isinstance(error, UpstreamFailed):
-        return upstream_answer(error)
+        return upstream_answer(error, api)
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
     if row is None:
         logger.error("internal error in %s", request_id, exc_info=error)
-        return envelope(500, "internal_error", API, "The gateway failed; the request id finds it in the log.")
-    words = WORDS.get(type(error))
-    message = words(error) if words is not None else row.message or str(error)
+        words = "The gateway failed; the request id finds it in the log."
+        return error_response(500, ErrorFields("internal_error", API, words), api=api)
+    words_of = WORDS.get(type(error))
+    message = words_of(error) if words_of is not None else row.message or str(error)
     code = getattr(error, "code", None) or row.code
-    return envelope(
-        row.status, code, row.type, message, row.headers(error), row.param(error), row.facts(error)
-    )
+    fields = ErrorFields(code, row.type, message, row.param(error), row.facts(error))
+    return error_response(row.status, fields, row.headers(error), api)
 
 
-def envelope(  # noqa: PLR0913 - the members of the envelope
-    status: int,
-    code: str | None,
-    kind: str | None,
-    message: str,
-    headers: Headers | None = None,
-    param: str | None = None,
-    extra: dict[str, Any] | None = None,
+def error_response(
+    status: int, error: ErrorFields, headers: Headers | None = None, api: ClientApi = OPENAI
 ) -> Response:
-    """OpenAI's error envelope (API reference, "Errors")."""
-    answer = json_response(status, _body(code, kind, message, param, extra or {}), headers)
-    answer.error_code, answer.words, answer.figures = code or "", message, extra or {}
+    """Return an error in the envelope of the client's API."""
+    answer = json_response(status, api.envelope(error), headers)
+    answer.error_code, answer.words, answer.figures = error.code or "", error.message, error.facts
     return answer
 
 
-def upstream_answer(failure: UpstreamFailed) -> Response:
+def upstream_answer(failure: UpstreamFailed, api: ClientApi = OPENAI) -> Response:
     """Pass a provider's own 4xx through; describe other upstream failures in our own words."""
     theirs = failure.passed_on
     if theirs is not None:
-        return envelope(theirs.status, theirs.code, theirs.type, theirs.message, param=theirs.param)
+        fields = ErrorFields(theirs.code, theirs.type, theirs.message, theirs.param)
+        return error_response(theirs.status, fields, api=api)
     headers = _retry_after(failure.retry_after_s) if failure.retry_after_s is not None else []
     kind = RATE if failure.answer_status == 429 else API  # noqa: PLR2004
-    return envelope(failure.answer_status, failure.code, kind, failure.words, headers)
-
-
-def error_event(code: str, message: str, kind: str = API) -> bytes:
-    """Return the same envelope as the last event of a broken stream."""
-    return b"data: " + orjson.dumps(_body(code, kind, message, None, {})) + b"\n\n"
-
-
-def _body(
-    code: str | None, kind: str | None, message: str, param: str | None, extra: dict[str, Any]
-) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": param, "code": code, **extra}}
+    return error_response(failure.answer_status, ErrorFields(failure.code, kind, failure.words), headers, api)

@@ -15,15 +15,17 @@ from gateway.values.timestamps import rfc3339
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 
 
-def head(request: V1Request, status: int, pairs: Headers) -> dict[str, Any]:
-    """Return the start message of a response: its own headers, and those that every response has."""
-    headers = [*pairs, (b"x-request-id", request.id.encode()), *request.extra_headers]
-    if request.standing is not None:
-        headers += limit_headers(request.standing)
-    client_id = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(b"x-request-id")
-    if client_id is not None and _CLIENT_ID.fullmatch(client_id):
-        headers.append((b"x-client-request-id", client_id))
+def head(status: int, pairs: Headers, limit_status: LimitStatus | None) -> dict[str, Any]:
+    """Return the start message of a response, with the caller's limit status where it is known."""
+    headers = pairs if limit_status is None else pairs + limit_headers(limit_status)
     return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def client_id_headers(request: V1Request) -> Headers:
+    """Return the id that the client gave its request, to send it back; nothing if it gave none or an odd one."""
+    given = request.raw_headers.get(b"x-client-request-id") or request.raw_headers.get(b"x-request-id")
+    is_sent = given is not None and _CLIENT_ID.fullmatch(given)
+    return [(b"x-client-request-id", given)] if is_sent and given is not None else []
 
 
 def limit_headers(standing: LimitStatus) -> Headers:

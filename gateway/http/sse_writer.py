@@ -6,16 +6,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableMapping
-from functools import partial
 from typing import Any
 
-from gateway.config.sections.process import Streams
-from gateway.http.headers import head
-from gateway.http.request import Send, V1Request
-from gateway.http.response import EVENT_STREAM
+from gateway.http.request import Send
 from gateway.values.tasks import spawn
-
-PING = b": ping\n\n"
 
 Message = MutableMapping[str, Any]
 
@@ -23,7 +17,8 @@ Message = MutableMapping[str, Any]
 class SSEWriter:
     """All output of a stream goes through it, so that a comment never interleaves with a part of the response.
 
-    `early_head` is sent if the first comment is due before there is a response (docs/decisions/0005).
+    `ping` is the comment; b"": there is none, only the cut-off is in force. `early_head` is sent if the first comment
+    is due before there is a response (docs/decisions/0005).
     """
 
     __slots__ = (
@@ -33,6 +28,7 @@ class SSEWriter:
         "_is_over",
         "_loop",
         "_ping",
+        "_pinging",
         "_send",
         "_sending_since",
         "_spoke_at",
@@ -48,15 +44,16 @@ class SSEWriter:
         early_head: Callable[[], Message],
         abort: Callable[[], object],
         *,
+        ping: bytes,
         heartbeat_s: float,
         stall_s: float,
     ) -> None:
-        self._send, self._early_head, self._abort = send, early_head, abort
+        self._send, self._early_head, self._abort, self._ping = send, early_head, abort, ping
         self._heartbeat_s, self._stall_s = heartbeat_s, stall_s
         self.has_begun = False  # a head was sent, so failures can only be events
         self.is_stalled = False  # the client did not read for `stall_s`
         self._is_over = False
-        self._ping: asyncio.Task[None] | None = None
+        self._pinging: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._spoke_at = self._loop.time()
         self._sending_since = 0.0
@@ -64,25 +61,30 @@ class SSEWriter:
 
     async def start(self, start: Message) -> None:
         """Send the head of the response, unless a heartbeat has already sent one."""
-        if self._ping is not None:
-            await asyncio.wait((self._ping,))
+        if self._pinging is not None:
+            await asyncio.wait((self._pinging,))
         if not self.has_begun:
             self.has_begun = True
             await self._pass(start)
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
         """Send a part of the body; without `more` it is the last. Waits while the client is slow."""
-        if self._ping is not None:
-            await asyncio.wait((self._ping,))
+        if self._pinging is not None:
+            await asyncio.wait((self._pinging,))
         self._is_over = not more
         await self._pass({"type": "http.response.body", "body": body, "more_body": more})
+
+    def cut(self) -> None:
+        """Close the connection in the middle of the response, so that the client sees that it is not complete."""
+        self.stop()
+        self._abort()
 
     def stop(self) -> None:
         """Stop the heartbeats. May be called more than once."""
         self._is_over = True
         self._timer.cancel()
-        if self._ping is not None:
-            self._ping.cancel()
+        if self._pinging is not None:
+            self._pinging.cancel()
 
     async def _pass(self, message: Message) -> None:
         self._sending_since = self._spoke_at = self._loop.time()
@@ -101,11 +103,13 @@ class SSEWriter:
                 return
         elif self._is_over:
             return
+        elif not self._ping:
+            wait = self._heartbeat_s
         else:
             wait = self._spoke_at + self._heartbeat_s - now
             if wait <= 0:
                 begins, self.has_begun = not self.has_begun, True
-                self._ping = spawn(self._send_ping(begins=begins))
+                self._pinging = spawn(self._send_ping(begins=begins))
                 wait = self._heartbeat_s
         self._timer = self._loop.call_later(wait, self._on_idle)
 
@@ -113,19 +117,6 @@ class SSEWriter:
         try:
             if begins:
                 await self._pass(self._early_head())
-            await self._pass({"type": "http.response.body", "body": PING, "more_body": True})
+            await self._pass({"type": "http.response.body", "body": self._ping, "more_body": True})
         finally:
-            self._ping = None
-
-
-def sse_writer_for(request: V1Request, streams: Streams) -> SSEWriter:
-    """Start the writer of a stream. A client that does not read is cut off: by the server's `abort`, else by cancel."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a handler always runs in a task
-    return SSEWriter(
-        request.send,
-        partial(head, request, 200, EVENT_STREAM),
-        request.scope.get("state", {}).get("abort", task.cancel),
-        heartbeat_s=streams.heartbeat,
-        stall_s=streams.client_stall,
-    )
+            self._pinging = None

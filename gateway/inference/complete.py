@@ -8,29 +8,43 @@ from typing import Any
 from budgets.admission.interface import LimitStatus
 from catalog.routing.resolve import Route
 from gateway import runtime
+from gateway.http.client_connection import ClientGone
 from gateway.http.headers import addition_headers, call_headers, fallback_headers
-from gateway.http.request import ClientGone, V1Request
 from gateway.http.response import JSON, Headers, Response
 from gateway.idempotency.store import IdempotencyClaim
-from gateway.inference.outcomes import CLIENT_GONE, deployment_of, overhead_ms
+from gateway.inference.call_context import CallContext
+from gateway.inference.outcomes import CLIENT_GONE, deployment_of, internal_error, record_failure
 from gateway.inference.route_planning import fallback_reason
 from gateway.runtime import Runtime
 from gateway.values.stop_reason import StopReason
 from metering.journal.pending_close import CloseNotPersisted
 from metering.meter import CallOutcome, Meter
 from providers.call import Call
+from providers.dialects.base import Answered
 
 
-async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -> Response:
+async def complete(context: CallContext, route: Route, meter: Meter, call: Call) -> Response:
     """Record the response and return it. Raises ClientGone if the client has left."""
+    has_left = context.has_client_left  # the response was still read to its end
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
-    has_left = request.client_left  # the response was still read to its end
-    if call.unnoted and (request.claim is not None or not answered.is_known):
-        # The close is not written in this step: a separate task does it, or the usage is counted first.
-        meter.answered(call.target, call.unnoted)
-    own_ms = overhead_ms(request)
-    outcome = CallOutcome(
+    try:
+        if call.unnoted and (context.claim is not None or not answered.is_known):
+            # The close is not written in this step: a separate task does it, or the usage is counted first.
+            meter.answered(call.target, call.unnoted)
+        outcome = _outcome(route, meter, call, answered, has_left=has_left)
+    except Exception:  # a defect of ours: the call still gets its row, the error table logs it
+        await record_failure(context, meter, route, internal_error())
+        raise
+    context.limit_status = await _recorded(context, meter, outcome, answered)
+    if has_left:
+        raise ClientGone
+    headers = response_headers(context, route, call, meter, outcome.overhead_ms)
+    return Response(200, answered.body, [JSON, *headers])
+
+
+def _outcome(route: Route, meter: Meter, call: Call, answered: Answered, *, has_left: bool) -> CallOutcome:
+    return CallOutcome(
         status="cancelled" if has_left else "ok",
         http_status=CLIENT_GONE if has_left else 200,
         error_code=StopReason.CLIENT_DISCONNECTED.value if has_left else "",
@@ -38,22 +52,23 @@ async def complete(request: V1Request, route: Route, meter: Meter, call: Call) -
         sheet=deployment_of(route, call.target.id).sheet,
         usage=answered.usage,
         produced=answered.produced,
-        overhead_ms=own_ms,
+        overhead_ms=meter.overhead_ms(),
     )
+
+
+async def _recorded(
+    context: CallContext, meter: Meter, outcome: CallOutcome, answered: Answered
+) -> LimitStatus:
+    """Record the call, and store its response for its claim. Return the limit status after it."""
     closing = meter.close(outcome)
-    live = runtime.current()
-    claim, request.claim = request.claim, None
+    claim = context.take_claim()
     if claim is None:
-        request.standing = await closing
-    else:  # from here on the call was made: it is not repeated, even after a disconnect
-        assert meter.call is not None  # noqa: S101 - it was opened
-        meter.call.task = None  # there is nothing left to stop
-        request.standing = await live.running.run_to_completion(
-            _close_and_keep(live, closing, claim, answered.body)
-        )
-    if has_left:
-        raise ClientGone
-    return Response(200, answered.body, [JSON, *response_headers(request, route, call, meter, own_ms)])
+        return await closing
+    # From here on the call was made: it is not repeated, even after a disconnect.
+    assert meter.call is not None  # noqa: S101 - it was opened
+    meter.call.task = None  # there is nothing left to stop
+    live = runtime.current()
+    return await live.running.run_to_completion(_close_and_keep(live, closing, claim, answered.body))
 
 
 async def _close_and_keep(
@@ -61,24 +76,25 @@ async def _close_and_keep(
 ) -> LimitStatus:
     kept = None if live.config.retention.zero_retention else body
     try:
-        standing = await closing
+        limit_status = await closing
     except CloseNotPersisted:
         raise  # the worker that adopts the journal records how the call ended
     except Exception:  # the close is durable, even if settling failed: the call is never repeated
         await live.replays.complete(claim, 200, "application/json", kept)
         raise
     await live.replays.complete(claim, 200, "application/json", kept)
-    return standing
+    return limit_status
 
 
-def response_headers(request: V1Request, route: Route, call: Call, meter: Meter, own_ms: float) -> Headers:
-    """Return X-Gateway-*; `own_ms` is the overhead as in the ledger."""
-    request.facts.update(
-        provider=call.target.provider, deployment=call.target.name, attempts=len(meter.attempts)
-    )
+def response_headers(
+    context: CallContext, route: Route, call: Call, meter: Meter, overhead_ms: float | None
+) -> Headers:
+    """Return X-Gateway-*; `overhead_ms` as in the ledger."""
+    target = call.target
+    context.log_facts.update(provider=target.provider, deployment=target.name, attempts=len(meter.attempts))
     return [
-        *call_headers(call.target.provider, call.target.name, len(meter.attempts), meter.cost_nanousd),
-        *fallback_headers(call.target.alias, fallback_reason(route, call)),
+        *call_headers(target.provider, target.name, len(meter.attempts), meter.cost_nanousd),
+        *fallback_headers(target.alias, fallback_reason(route, call)),
         *addition_headers(call.set_by_gateway),
-        (b"x-gateway-overhead-ms", f"{own_ms:.3f}".encode()),
+        (b"x-gateway-overhead-ms", f"{overhead_ms:.3f}".encode()),
     ]

@@ -20,10 +20,9 @@ from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway import runtime
 from gateway.http.errors import ERRORS, response_for
-from gateway.http.request import V1Request
-from gateway.inference.pipeline import Endpoint
-from gateway.inference.route_planning import EXPECTED_OUTPUT, resolve_route
-from gateway.parsing.large_bodies import understand
+from gateway.inference.call_context import CallContext
+from gateway.inference.endpoint import Endpoint
+from gateway.inference.route_planning import EXPECTED_OUTPUT, deadline_of, resolve_route
 from gateway.parsing.schemas import ParsedRequest
 from gateway.runtime import Runtime
 from gateway.values.money import usd
@@ -42,9 +41,9 @@ NOTE = (
 )
 
 
-async def dry_run(request: V1Request, live: Runtime, endpoint: Endpoint) -> dict[str, Any]:
-    """Return the report on a call whose body is `request.raw`."""
-    caller = request.auth
+async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> dict[str, Any]:
+    """Return the report on a call whose body is `context.body`."""
+    caller = context.who
     rehearsal = DryRunAdmission(live.admission, partial(_running, live), time.time)
     report: dict[str, Any] = {
         "object": "gateway.simulation",
@@ -59,22 +58,22 @@ async def dry_run(request: V1Request, live: Runtime, endpoint: Endpoint) -> dict
     }
     try:
         require_scope(caller, endpoint.scope)
-        share = live.heavy.share(caller.tenant_id)
-        want = await understand(request.raw, endpoint.peek, live.config.server, share)
-        report["model"] = want.alias
-        route = await resolve_route(request, live, want, endpoint.model_type)
+        parsed = await endpoint.body.parse(context.body, context, live)
+        report["model"] = parsed.alias
+        deadline_of(context, live.config.server, streams=parsed.shape.stream)
+        route = await resolve_route(context, live, parsed, endpoint.model_type)
         report["route"] = _route(route, live)
         rules = rules_for(live.rulebook, caller)
-        wish = ReservationRequest(
-            request.id, rules, route, want.demand, request.raw, caller.tenant_id, live.counter
+        ask = ReservationRequest(
+            context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.counter
         )
         try:
-            held = await reserve.reserve(rehearsal, wish)
+            reservation = await reserve.reserve(rehearsal, ask)
         except REFUSALS:
-            report["cost"] = await _cost(request, rehearsal, want, route, None)
+            report["cost"] = await _cost(context, rehearsal, parsed, route, None)
             raise
-        report |= {"admitted": True, "output_cap": held.output_cap, "clamped": held.is_clamped}
-        report["cost"] = await _cost(request, rehearsal, want, route, held)
+        report |= {"admitted": True, "output_cap": reservation.output_cap, "clamped": reservation.is_clamped}
+        report["cost"] = await _cost(context, rehearsal, parsed, route, reservation)
     except REFUSALS as refusal:
         report["refusal"] = _refusal(refusal)
     return report | _bounds(rehearsal) | {"snapshot": {"at": rfc3339(time.time()), "note": NOTE}}
@@ -128,24 +127,24 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
 
 
 async def _cost(
-    request: V1Request,
+    context: CallContext,
     rehearsal: DryRunAdmission,
-    want: ParsedRequest,
+    parsed: ParsedRequest,
     route: Route,
-    held: Reservation | None,
+    reservation: Reservation | None,
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and the cost of a call of usual length at its first deployment."""
     first = route.deployments[0]
-    share = runtime.current().heavy.share(request.auth.tenant_id)
-    reads = (await count_prompt_aside(share, request.raw, first.target.upstream_model)).tokens
+    share = runtime.current().heavy.share(context.who.tenant_id)
+    reads = (await count_prompt_aside(share, context.body, first.target.upstream_model)).tokens
     writes = 0
-    if want.demand.kind == "chat":
+    if parsed.demand.kind == "chat":
         caps = (
-            want.demand.output_cap,
-            held.output_cap if held is not None else None,
+            parsed.demand.output_cap,
+            reservation.output_cap if reservation is not None else None,
             route.max_output_tokens,
         )
-        writes = min([EXPECTED_OUTPUT, *(cap for cap in caps if cap is not None)]) * want.demand.n
+        writes = min([EXPECTED_OUTPUT, *(cap for cap in caps if cap is not None)]) * parsed.demand.n
     worst = rehearsal.asked.hold_nanousd if rehearsal.asked is not None else 0
     expected = cost(Usage(input_tokens=reads, output_tokens=writes), first.sheet)
     return {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from budgets.admission.interface import LimitStatus
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment
 from gateway.http.headers import call_headers
-from gateway.http.request import V1Request
+from gateway.inference.call_context import CallContext
 from gateway.values.stop_reason import StopReason
 from metering.attempt_costs import may_cost
 from metering.explain.routing_text import in_short
@@ -21,15 +19,15 @@ CLIENT_GONE = 499  # nginx's: no client was left to see a status
 NOTHING = LimitStatus()
 
 
-async def record_failure(request: V1Request, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
+async def record_failure(context: CallContext, meter: Meter, route: Route, failure: UpstreamFailed) -> None:
     """Record a call that no deployment answered: a row if a provider received it, nothing if none could be reached.
 
     If a provider stopped responding, its work is unknown: it is billed as estimated, and unsettled.
     """
-    request.extra_headers += call_headers(failure.provider, failure.deployment, len(meter.attempts), None)
-    request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
+    context.headers += call_headers(failure.provider, failure.deployment, len(meter.attempts), None)
+    context.log_facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     if not failure.reached:
-        await record_void(request, meter)
+        await record_void(context, meter)
         return
     last = _last(meter)
     is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
@@ -38,20 +36,20 @@ async def record_failure(request: V1Request, meter: Meter, route: Route, failure
     said = last.usage if last is not None else None
     ending = CallOutcome(
         status="error",
-        http_status=_status_seen(request, failure.answer_status),
+        http_status=_status_seen(context, failure.answer_status),
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,
         usage=said if said is not None else failure.so_far,
         is_last_word=said is not None,
         is_billed=is_billed,
-        overhead_ms=overhead_ms(request),
+        overhead_ms=meter.overhead_ms(),
     )
-    request.standing = await meter.close(ending)
+    context.limit_status = await meter.close(ending)
 
 
 async def record_cancellation(
-    request: V1Request,
+    context: CallContext,
     meter: Meter,
     route: Route,
     reason: StopReason = StopReason.CLIENT_DISCONNECTED,
@@ -62,36 +60,29 @@ async def record_cancellation(
 
     A provider that was working on it may bill it, so that is estimated and unsettled; one that refused bills nothing.
     """
-    request.facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
+    context.log_facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
     last = _last(meter)
     if last is None:
-        await record_void(request, meter)
+        await record_void(context, meter)
         return
     deployment = deployment_of(route, (last.alias, last.deployment))
     ending = CallOutcome(
         status="cancelled",
-        http_status=_status_seen(request, status) if status != CLIENT_GONE else status,
+        http_status=_status_seen(context, status) if status != CLIENT_GONE else status,
         error_code=reason.value,
         target=deployment.target,
         sheet=deployment.sheet,
         usage=last.usage,
         is_billed=_is_billed(last),
-        overhead_ms=overhead_ms(request),
+        overhead_ms=meter.overhead_ms(),
     )
-    request.standing = await meter.close(ending)
+    context.limit_status = await meter.close(ending)
 
 
-async def record_void(request: V1Request, meter: Meter) -> None:
+async def record_void(context: CallContext, meter: Meter) -> None:
     """Discard a call that no provider received; its response headers show the limits without its hold."""
-    standing = await meter.void()
-    request.standing = standing if standing != NOTHING else None
-
-
-def overhead_ms(request: V1Request) -> float:
-    """Return the time of a call so far without waiting for providers. Its other times have the same start, so none of
-    them is less.
-    """
-    return round((time.perf_counter() - request.received_at - request.waited_s) * 1000, 3)
+    limit_status = await meter.void()
+    context.limit_status = limit_status if limit_status != NOTHING else None
 
 
 def internal_error() -> UpstreamFailed:
@@ -124,6 +115,6 @@ def sheet_of(route: Route, attempt: Attempt) -> PriceSheet:
     return deployment_of(route, (attempt.alias, attempt.deployment)).sheet
 
 
-def _status_seen(request: V1Request, status: int) -> int:
+def _status_seen(context: CallContext, status: int) -> int:
     """Return the status the client received: a stream that began with a heartbeat has already sent 200."""
-    return 200 if request.pulse is not None and request.pulse.has_begun else status
+    return 200 if context.writer is not None and context.writer.has_begun else status

@@ -12,6 +12,8 @@ from catalog.routing.considered import considered
 if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from gateway.http.request import V1Request
+    from gateway.inference.call_context import CallContext
+    from tenants.caller import Caller
 
 OF_ROUTING: Final = frozenset(
     {
@@ -24,30 +26,31 @@ OF_ROUTING: Final = frozenset(
 )
 
 
-def figures_of(request: V1Request, code: str, model: str, snapshot: Snapshot) -> dict[str, Any]:
+def figures_of(
+    request: V1Request, context: CallContext, code: str, model: str, snapshot: Snapshot
+) -> dict[str, Any]:
     """Return the details that are logged in addition to the figures of the error itself."""
-    if code in OF_ROUTING and request.meter is None:
-        return {"considered": considered(snapshot, model, request.passed_over)}
+    if code in OF_ROUTING and context.meter is None:
+        return {"considered": considered(snapshot, model, context.refusal.passed_over)}
     if code == "model_not_found":
         return {"model": {"is": "disabled" if model in snapshot.disabled else "unknown"}}
     if code == "model_not_allowed":
-        return {"not_in": _lists_without(request, model)}
+        return {"not_in": _lists_without(context.caller, model)}
     if code == "invalid_api_key":
-        return {"key": {"is": _state_of_key(request)}}
+        return {"key": {"is": _state_of_key(request, context)}}
     return {}
 
 
-def _lists_without(request: V1Request, model: str) -> list[str]:
-    caller = request.caller
+def _lists_without(caller: Caller | None, model: str) -> list[str]:
     lists = {} if caller is None else {"key": caller.models, "tenant": caller.tenant_models}
     return [whose for whose, allowed in lists.items() if allowed is not None and model not in allowed]
 
 
-def _state_of_key(request: V1Request) -> str:
-    who = request.refused_caller or request.caller
+def _state_of_key(request: V1Request, context: CallContext) -> str:
+    who = context.refusal.caller or context.caller
     if who is not None:
         return "expired" if who.expires_at is not None and who.expires_at <= time.time() else "ended"
-    if request.refused_prefix:
+    if context.refusal.prefix:
         return "unknown"
     sent = any(request.header(name) for name in (b"authorization", b"x-api-key", b"api-key"))
     return "odd" if sent else "none"

@@ -7,56 +7,102 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from catalog.pricing.prices import PriceSheet
+from catalog.routing.resolve import Route
 from gateway import runtime
-from gateway.http.errors import error_event
+from gateway.http.client_api import Framing
 from gateway.http.exceptions import stop_error
+from gateway.http.response import Response
 from gateway.http.sse_writer import SSEWriter
-from gateway.idempotency.store import MAX_BODY, IdempotencyClaim
-from gateway.inference.outcomes import CLIENT_GONE
-from gateway.values.stop_reason import CLIENT_LEFT, StopReason
-from metering.inflight import InFlightCall
+from gateway.idempotency.store import MAX_BODY
+from gateway.inference.call_context import CallContext
+from gateway.inference.complete import response_headers
+from gateway.inference.endpoint import Endpoint
+from gateway.inference.outcomes import CLIENT_GONE, deployment_of
+from gateway.values.stop_reason import CLIENT_LEFT
+from metering.journal.pending_close import CloseNotPersisted
 from metering.meter import CallOutcome, Meter
+from metering.read_on import ReadOn
 from providers.call import Call
 from providers.dialects.base import has_said_all, least_tokens
-from providers.dialects.openai.passthrough import DONE
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
 from providers.resilience.plan import Asker
 
 logger = logging.getLogger(__name__)
 
+OCTETS = "application/octet-stream"  # of a provider that names no type (RFC 9110, 8.3)
 SLACK_TOKENS = 16  # a few tokens of whitespace may be longer than any others
+DONE_LATER = (
+    "metering_unavailable"  # its end was not recorded: another worker does it (errors.CloseNotPersisted)
+)
+
+
+def stream_response(  # noqa: PLR0913 - what a stream is made of
+    context: CallContext,
+    endpoint: Endpoint,
+    route: Route,
+    meter: Meter,
+    call: Call,
+    asker: Asker,
+    read_on: ReadOn,
+) -> Response:
+    """Return the response whose relay sends the stream; `context` ends the relay if it is never run."""
+    overhead_ms, framing = meter.overhead_ms(), endpoint.framing()
+    content_type = framing.content_type or call.response.headers.get("content-type", OCTETS)
+    relay = StreamRelay(
+        context,
+        call,
+        meter,
+        framing,
+        asker,
+        content_type=content_type,
+        sheet=deployment_of(route, call.target.id).sheet,
+        overhead_ms=overhead_ms,
+    )
+    context.unfinished, read_on.is_worth = relay, relay.awaits_usage
+    own = framing.headers or [(b"content-type", content_type.encode("latin-1", "replace"))]
+    return Response(200, b"", [*own, *response_headers(context, route, call, meter, overhead_ms)], relay)
 
 
 class StreamRelay:
     """Created when the upstream has sent content. `sheet` and `overhead_ms` are of the deployment that answers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a stream is made of
         self,
+        context: CallContext,
         call: Call,
         meter: Meter,
-        running: InFlightCall,
-        pulse: SSEWriter,
+        framing: Framing,
+        asker: Asker,
         *,
+        content_type: str,
         sheet: PriceSheet,
         overhead_ms: float,
     ) -> None:
-        self._call, self._meter, self._running, self._pulse = call, meter, running, pulse
+        self._content_type = content_type
+        self._context, self._call, self._meter, self._framing, self._asker = (
+            context,
+            call,
+            meter,
+            framing,
+            asker,
+        )
         self._sheet, self._overhead_ms = sheet, overhead_ms
         self._ttft_ms: float | None = None
-        self.claim: IdempotencyClaim | None = None  # of an Idempotency-Key
-        self.asker = Asker()
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._is_whole = False  # every event arrived
+        self._is_running = False
 
     async def run(self, start: dict[str, Any]) -> None:
         """Send the whole stream. Returns when the call is recorded; raises CancelledError if the client left."""
+        self._is_running = True
         try:
-            await self._pulse.start(start)
+            await self._writer.start(start)
             self._ttft_ms = round((time.perf_counter() - self._meter.received_at) * 1000, 3)
             if self._call.first:
                 await self._forward(self._call.first)
@@ -68,7 +114,7 @@ class StreamRelay:
                 self._is_whole = True
         except UpstreamFailed as failure:
             drop_frames(failure)
-            if self.asker.has_left:
+            if self._asker.has_left:
                 await self._cancel()
             else:
                 await self._fail(failure.code, failure.words)
@@ -79,7 +125,21 @@ class StreamRelay:
             logger.exception("internal error in the stream of %s", self._meter.record.id)
             await self._fail("internal_error", "The gateway failed.")
         else:
-            await (self._cancel() if self.asker.has_left else self._complete())
+            await (self._cancel() if self._asker.has_left else self._complete())
+
+    def abandon(self) -> Coroutine[Any, Any, object] | None:
+        """Return what ends a stream that a defect of ours kept from being sent; None if `run` ends it."""
+        return None if self._is_running else self._end_unsent()
+
+    async def _end_unsent(self) -> None:
+        await self._call.aclose()
+        await self._record("incomplete", "internal_error")
+
+    @property
+    def _writer(self) -> SSEWriter:
+        writer = self._context.writer
+        assert writer is not None  # noqa: S101 - it was started before the upstream was called
+        return writer
 
     def awaits_usage(self) -> bool:
         """Return whether the response is complete and only its usage is missing."""
@@ -91,16 +151,17 @@ class StreamRelay:
     def _continues_after_disconnect(self) -> bool:
         """Return whether a stream that was finished when its client left goes on after all."""
         stream = self._call.stream
-        return self.asker.has_left and stream is not None and not stream.is_finished
+        return self._asker.has_left and stream is not None and not stream.is_finished
 
     async def _forward(self, out: bytes) -> None:
-        if self.claim is not None and self.claim.keeps_streams and self._kept_bytes <= MAX_BODY:
+        claim = self._context.claim
+        if claim is not None and claim.keeps_streams and self._kept_bytes <= MAX_BODY:
             self._kept.append(out)
             self._kept_bytes += len(out)
-        if self.asker.has_left:
-            self._pulse.stop()
+        if self._asker.has_left:
+            self._writer.stop()
         else:
-            await self._pulse.send(out)
+            await self._writer.send(out)
 
     def _is_overgrown(self) -> bool:
         """Return whether the stream certainly exceeds its cap."""
@@ -108,19 +169,6 @@ class StreamRelay:
         if stream is None or most.output_tokens is None or not most.is_sent:
             return False
         return least_tokens(stream) > most.output_tokens + SLACK_TOKENS
-
-    async def _settle_claim(self, *, is_complete: bool) -> None:
-        """Release the claim of a broken stream, so that a retry may run; a finished one is never repeated."""
-        if self.claim is None:
-            return
-        live = runtime.current()
-        if not is_complete:
-            await live.running.run_to_completion(live.replays.release(self.claim))
-            return
-        is_kept = self.claim.keeps_streams and self._is_whole
-        body = b"".join([*self._kept, DONE]) if is_kept else None
-        kept = live.replays.complete(self.claim, 200, "text/event-stream; charset=utf-8", body)
-        await live.running.run_to_completion(kept)
 
     async def _complete(self) -> None:
         stream = self._call.stream
@@ -132,37 +180,63 @@ class StreamRelay:
             await self._fail("upstream_error", "The provider reported an error inside the stream.")
         elif not stream.done:
             await self._fail("upstream_error", "The provider's stream ended before it was complete.")
+        elif await self._record("ok", "", is_complete=True):
+            await self._writer.send(self._framing.done, more=False)
         else:
-            try:
-                await self._meter.close(self._outcome("ok", ""))
-            finally:  # also when the client leaves now: the call was made and will be billed
-                await self._settle_claim(is_complete=True)
-            await self._pulse.send(DONE, more=False)
+            await self._send_error(DONE_LATER, "The call was not recorded.")
 
     async def _fail(self, code: str, words: str) -> None:
         """After the first content a failure is an event and a close without [DONE], never a silent truncation."""
         await self._call.aclose()
         await self._record("incomplete", code)
-        await self._pulse.send(error_event(code, words), more=False)
+        await self._send_error(code, words)
 
     async def _cancel(self) -> None:
         """The client left, or the gateway ends the call: cancel the upstream, bill what it reported or produced."""
-        stopped = self._running.stop_reason
-        left = StopReason.CLIENT_STALLED if self._pulse.is_stalled else StopReason.CLIENT_DISCONNECTED
-        stream = self._call.stream
+        reason, stream = self._context.stop_reason(), self._call.stream
         await self._call.aclose()
         is_complete = stream is not None and stream.is_finished and stream.failure is None
-        await self._record("cancelled", (stopped or left).value, is_complete=is_complete)
-        if stopped is None:
+        await self._record("cancelled", reason.value, is_complete=is_complete)
+        if reason in CLIENT_LEFT:
             raise asyncio.CancelledError
-        await self._pulse.send(error_event(stopped.value, str(stop_error(stopped))), more=False)
+        await self._send_error(reason.value, str(stop_error(reason)))
 
-    async def _record(self, status: str, code: str, *, is_complete: bool = False) -> None:
-        """Record a stream that did not reach its client; one that is not complete may be retried."""
+    async def _send_error(self, code: str, words: str) -> None:
+        """Send the last event of a broken stream; in a response without events the connection is cut."""
+        event = self._framing.error_event(self._context.client_api.error_body(code, words))
+        if event:
+            await self._writer.send(event, more=False)
+        else:
+            self._writer.cut()
+
+    async def _record(self, status: str, code: str, *, is_complete: bool = False) -> bool:
+        """Record the end and settle the claim; return whether the end is durable.
+
+        A stream that is not complete may be called again with its Idempotency-Key. One whose end is not durable is left
+        to the worker that adopts the journal.
+        """
         try:
             await self._meter.close(self._outcome(status, code))
-        finally:
+        except CloseNotPersisted:
+            logger.exception("the end of the stream of %s was not recorded", self._meter.record.id)
+            self._context.take_claim()
+            return False
+        finally:  # also when the client leaves now: the call was made and will be billed
             await self._settle_claim(is_complete=is_complete)
+        return True
+
+    async def _settle_claim(self, *, is_complete: bool) -> None:
+        """Release the claim of a broken stream, so that a retry may run; a finished one is never repeated."""
+        claim = self._context.take_claim()
+        if claim is None:
+            return
+        live = runtime.current()
+        if not is_complete:
+            await live.running.run_to_completion(live.replays.release(claim))
+            return
+        is_kept = claim.keeps_streams and self._is_whole
+        body = b"".join([*self._kept, self._framing.done]) if is_kept else None
+        await live.running.run_to_completion(live.replays.complete(claim, 200, self._content_type, body))
 
     def _outcome(self, status: str, code: str) -> CallOutcome:
         stream = self._call.stream

@@ -16,7 +16,7 @@ from catalog.routing.resolve import ANYTHING, ModelCannot, Route, RouteRequest
 from catalog.snapshot import Experiment, Model
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
-from gateway.http.request import V1Request
+from gateway.inference.call_context import CallContext
 from gateway.parsing.schemas import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
 from providers.call import Call
@@ -28,30 +28,28 @@ EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no c
 OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: a prompt that might fit is not refused
 
 
-async def resolve_route(request: V1Request, live: Runtime, want: ParsedRequest, model_type: str) -> Route:
-    """Return where the call may go. Raises what routing.resolve raises, BadHint and BadRequest."""
-    # An invalid deadline is refused before anything is held.
-    request.deadline = deadline_of(request, live.config.server, streams=want.shape.stream)
-    caller, snapshot = request.auth, live.snapshot
-    model = snapshot.models.get(want.alias)
-    asking = ANYTHING if model is None else _asking(request, live, want, model)
+async def resolve_route(context: CallContext, live: Runtime, parsed: ParsedRequest, model_type: str) -> Route:
+    """Return where the call may go. Raises what routing.resolve raises, and BadHint."""
+    caller, snapshot = context.who, live.snapshot
+    model = snapshot.models.get(parsed.alias)
+    asking = ANYTHING if model is None else _asking(context, live, parsed, model)
     try:
         return resolve.resolve(
-            snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
+            snapshot, parsed.alias, caller, model_type=model_type, asking=asking, health=live.health
         )
     except ModelCannot as refusal:
         if not refusal.is_window:
             raise
     # By its bytes the prompt is too long for every model: count it before refusing it.
-    counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), request.raw, want.alias)
+    counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), context.body, parsed.alias)
     need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
     asking = msgspec.structs.replace(asking, need=need)
     return resolve.resolve(
-        snapshot, want.alias, caller, model_type=model_type, asking=asking, health=live.health
+        snapshot, parsed.alias, caller, model_type=model_type, asking=asking, health=live.health
     )
 
 
-def make_plan(request: V1Request, live: Runtime, route: Route, want: ParsedRequest) -> Plan:
+def make_plan(route: Route, deadline: Deadline) -> Plan:
     """Return the targets of a route with the time that is left for them."""
     instead = {
         reason: [deployment.target for deployment in several] for reason, several in route.instead.items()
@@ -60,16 +58,16 @@ def make_plan(request: V1Request, live: Runtime, route: Route, want: ParsedReque
         targets=[deployment.target for deployment in route.deployments],
         fallbacks_by_reason=instead,
         is_panic=route.is_panic,
-        deadline=request.deadline or deadline_of(request, live.config.server, streams=want.shape.stream),
+        deadline=deadline,
     )
 
 
-def deadline_of(request: V1Request, server: Server, *, streams: bool) -> Deadline:
+def deadline_of(context: CallContext, server: Server, *, streams: bool) -> Deadline:
     """Return when the call must be over: the server's rule, or sooner if the client requested it. Raises BadRequest."""
     most = server.stream_max_duration if streams else server.sync_timeout
-    asked = request.header(b"x-request-timeout-ms")
+    asked = context.options.timeout_ms
     if not asked:
-        return Deadline(request.received_at + most, most)
+        return Deadline(context.received_at + most, most)
     if not (asked.isascii() and asked.isdigit() and len(asked) < 9 and 1 <= int(asked) <= MAX_TIMEOUT_MS):  # noqa: PLR2004 - digits
         raise BadRequest(
             f"X-Request-Timeout-Ms is a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS:,}.",
@@ -77,7 +75,7 @@ def deadline_of(request: V1Request, server: Server, *, streams: bool) -> Deadlin
         )
     seconds = int(asked) / 1000
     allowed = min(seconds, most)
-    return Deadline(request.received_at + allowed, allowed, is_clients=seconds <= most)
+    return Deadline(context.received_at + allowed, allowed, is_clients=seconds <= most)
 
 
 def fallback_reason(route: Route, call: Call) -> str:
@@ -93,54 +91,54 @@ def fallback_reason(route: Route, call: Call) -> str:
     return route.reason
 
 
-def _asking(request: V1Request, live: Runtime, want: ParsedRequest, model: Model) -> RouteRequest:
-    hint = client_hints.parse(request.header(b"x-gateway-route"), model)
-    need = _need(request, live, want, model)
-    sticky_key = _sticky_key(request, want, model) if model.sticky else ""
+def _asking(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> RouteRequest:
+    hint = client_hints.parse(context.options.route_hint, model)
+    need = _need(context, live, parsed, model)
+    sticky_key = _sticky_key(context, parsed, model) if model.sticky else ""
     is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")
     arm = (
-        _arm(request, want, model.experiment, model.alias)
+        _arm(context, parsed, model.experiment, model.alias)
         if model.experiment is not None and hint is None
         else ""
     )
     if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
         return ANYTHING
-    expected = (reserve.prompt_estimate(want.demand).tokens, want.demand.output_cap or EXPECTED_OUTPUT)
+    expected = (reserve.prompt_estimate(parsed.demand).tokens, parsed.demand.output_cap or EXPECTED_OUTPUT)
     return RouteRequest(
         need=need, hints=hint, sticky_key=sticky_key, arm=arm, expected=expected if is_by_cost else (0, 0)
     )
 
 
-def _need(request: V1Request, live: Runtime, want: ParsedRequest, model: Model) -> Requirements:
+def _need(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> Requirements:
     models = [model]
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
-    is_chat = want.demand.kind == "chat"  # a request for embeddings may carry many prompts
-    estimate = reserve.prompt_estimate(want.demand).tokens if is_chat else None
-    demand = want.demand
+    is_chat = parsed.demand.kind == "chat"  # a request for embeddings may carry many prompts
+    estimate = reserve.prompt_estimate(parsed.demand).tokens if is_chat else None
+    demand = parsed.demand
     asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
-    need = need_of(asked, len(request.raw), models, estimate)
-    if not want.demand.unknown:
+    need = need_of(asked, len(context.body), models, estimate)
+    if not parsed.demand.unknown:
         return need
-    is_kept = any(rule.budgets for rule in rules_for(live.rulebook, request.auth))
-    return msgspec.structs.replace(need, members=want.demand.unknown, keeps_money=is_kept)
+    is_kept = any(rule.budgets for rule in rules_for(live.rulebook, context.who))
+    return msgspec.structs.replace(need, members=parsed.demand.unknown, keeps_money=is_kept)
 
 
-def _arm(request: V1Request, want: ParsedRequest, experiment: Experiment, alias: str) -> str:
+def _arm(context: CallContext, parsed: ParsedRequest, experiment: Experiment, alias: str) -> str:
     """Return the arm of this caller; a call without a user counts by its tenant. Calls with hints take no part."""
-    subject = str(request.auth.tenant_id)
+    subject = str(context.who.tenant_id)
     if experiment.by == "user":
-        user = _names(request, want).user
+        user = _names(context, parsed).user
         subject = f"{subject}:{user}" if user else subject
     return arm_of(experiment, alias, subject)
 
 
-def _sticky_key(request: V1Request, want: ParsedRequest, model: Model) -> str:
+def _sticky_key(context: CallContext, parsed: ParsedRequest, model: Model) -> str:
     """Return the value that always selects the same deployment; tenants never share one."""
-    names = _names(request, want)
+    names = _names(context, parsed)
     value = names.user if model.sticky == "user" else names.prompt_cache_key
-    return f"{request.auth.tenant_id}:{value}" if value else ""
+    return f"{context.who.tenant_id}:{value}" if value else ""
 
 
-def _names(request: V1Request, want: ParsedRequest) -> Names:
-    return names_in(request.raw) if want.names is None else want.names
+def _names(context: CallContext, parsed: ParsedRequest) -> Names:
+    return names_in(context.body) if parsed.names is None else parsed.names

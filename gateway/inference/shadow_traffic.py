@@ -25,7 +25,7 @@ from metering.meter import CallOutcome, Meter, MeteringServices
 from providers.call import Call
 from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Outgoing
+from providers.outgoing import Answer, Outgoing
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.transport.client import Transport
@@ -146,7 +146,7 @@ class ShadowTraffic:
             request_id=meter.record.id,
             path=shape.path,
             raw=mirrored.raw,
-            streams=shape.stream,
+            answer=Answer.of(streams=shape.stream),
             has_cap=shape.output_cap is not None,
             asks_usage=shape.stream and not shape.include_usage,
         )

@@ -1,4 +1,4 @@
-"""Reads the JSON body of a request: its content type, its compression, and an optional byte order mark."""
+"""Reads the body of a request: its content type, its compression, and an optional byte order mark."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway.http.client_connection import BodyTooLarge, ClientConnection
 from gateway.http.content_coding import RATIO, Decoding, Overgrown, codings_of
 from gateway.http.exceptions import BadRequest, WrongContentType
-from gateway.http.request import BodyTooLarge, V1Request
+from gateway.http.request import V1Request
 from gateway.overload.body_memory import BodyMemoryLease
 from gateway.overload.exceptions import Overloaded
 from gateway.runtime import Runtime
@@ -29,34 +30,42 @@ _OTHER_BEGINNINGS = {
 }
 
 
-async def json_body(request: V1Request, live: Runtime) -> bytes:
-    """Return the text of the body, and store it in `request.raw`.
+async def json_body(
+    request: V1Request, connection: ClientConnection, live: Runtime, lease: BodyMemoryLease, share: Share
+) -> bytes:
+    """Return the text of the body.
 
     Raises WrongContentType, UnknownCoding, BadCoding, BadRequest, BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
     """
-    headers = request.raw_headers
-    if headers.get(b"content-type") != _JSON:
+    if request.raw_headers.get(b"content-type") != _JSON:
         content_type = request.header(b"content-type").partition(";")[0].strip().lower()
         if content_type != "application/json" and not content_type.endswith("+json"):
             raise WrongContentType
-    is_coded = b"content-encoding" in headers
-    codings = codings_of(request.values(b"content-encoding")) if is_coded else ()
-    portion = live.bodies.lease(request.auth.tenant_id)
+    raw = await whole_body(request, connection, live, lease, share)
+    return raw if raw[:1] == b"{" else _from_its_beginning(raw)
+
+
+async def whole_body(
+    request: V1Request, connection: ClientConnection, live: Runtime, lease: BodyMemoryLease, share: Share
+) -> bytes:
+    """Return the body of any type in memory, without its codings.
+
+    Raises UnknownCoding, BadCoding, BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
+    """
+    headers = request.raw_headers
+    codings = codings_of(request.values(b"content-encoding")) if b"content-encoding" in headers else ()
     server = live.config.server
-    limit = server.body_limit_bytes
+    limit, declared = server.body_limit_bytes, headers.get(b"content-length", b"")
     try:
-        raw = await request.read_body(limit, portion, server.read_body_timeout)
-        if codings:
-            raw = await decoded(raw, codings, limit, portion, live.heavy.share(request.auth.tenant_id))
+        raw = await connection.read_body(limit, lease, declared, server.read_body_timeout)
+        return await decoded(raw, codings, limit, lease, share) if codings else raw
     except Overloaded as refusal:
         live.metrics.shed.add((refusal.reason,))
         raise
-    request.raw = raw if raw[:1] == b"{" else _from_its_beginning(raw)
-    return request.raw
 
 
 async def decoded(
-    raw: bytes, codings: Sequence[str], limit: int, portion: BodyMemoryLease, share: Share
+    raw: bytes, codings: Sequence[str], limit: int, lease: BodyMemoryLease, share: Share
 ) -> bytes:
     """Remove the codings, the last one first. Raises BadCoding, BodyTooLarge, Overloaded.
 
@@ -71,11 +80,11 @@ async def decoded(
             if not decoding.is_done:
                 async with share.thread() as in_thread:
                     while not decoding.is_done:
-                        portion.grow_to(min(limit, len(raw) + decoding.size + A_STEP))
+                        lease.grow_to(min(limit, len(raw) + decoding.size + A_STEP))
                         await in_thread(partial(decoding.advance, A_STEP))
         except Overgrown as refusal:
             raise BodyTooLarge(limit, _GROWS if refusal.most < limit else "") from None
-        portion.grow_to(min(limit, len(raw) + decoding.size))
+        lease.grow_to(min(limit, len(raw) + decoding.size))
         raw = decoding.result()
     return raw
 

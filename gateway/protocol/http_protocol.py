@@ -15,7 +15,7 @@ from typing import Any
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from gateway.http.request import KNOWN, WHOLE
+from gateway.http.client_connection import KNOWN, WHOLE
 from gateway.protocol.client_disconnect import HAS_LEFT, HAS_RESET, ClientDisconnectWatch, unread_bytes
 from gateway.protocol.connection_limits import ConnectionLimits
 from gateway.protocol.lean_cycle import make_lean

@@ -10,7 +10,8 @@ from __future__ import annotations
 import socket
 from typing import Literal, NamedTuple
 
-from gateway.http.errors import INVALID, envelope, response_for
+from gateway.http.client_api import ErrorFields
+from gateway.http.errors import INVALID, error_response, response_for
 from gateway.http.exceptions import NotFound
 from gateway.http.paths import HEALTH_PATHS, NOT_FOUND, is_call, tidy
 from gateway.http.request import Application, Receive, Scope, Send
@@ -60,4 +61,4 @@ def behind(serves: Serves, application: Application, no_socket: Application) -> 
 def _refusal(serves: Serves, path: str) -> Response:
     if serves == "calls":
         return response_for(NotFound(path))
-    return envelope(404, NOT_FOUND, INVALID, "There is nothing at this path.")
+    return error_response(404, ErrorFields(NOT_FOUND, INVALID, "There is nothing at this path."))

@@ -24,7 +24,7 @@ NEVER_AT_THE_DOOR = {
     "gateway.server.uvicorn_server.CannotListen": "stops the start: exit 1",
     "gateway.stores.databases.DatabaseAway": "stops the start: exit 1",
     "gateway.stores.redis_check.RedisAway": "stops the start: exit 1",
-    "gateway.http.request.ClientGone": "there is nobody to answer",
+    "gateway.http.client_connection.ClientGone": "no client is left",
     "catalog.routing.experiments.BadExperiment": "a form's error; disables its row of the catalog",
     "catalog.loaders.InvalidDeployment": "disables its row of the catalog",
     "catalog.loaders.PriceMissing": "disables its row of the catalog",

@@ -18,7 +18,8 @@ from tests.support.books.money import nanousd, settled
 from tests.support.books.why import LEDGER, is_kept
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.commands import run_each
-from tests.support.servers.gateway import CALL_S, Gateway
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.upstream import CALL_S
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes

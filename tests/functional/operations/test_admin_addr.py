@@ -15,8 +15,9 @@ import pytest
 
 from tests.support import sample
 from tests.support.clients.raw_calls import question
-from tests.support.servers.gateway import Gateway, Upstream, merged
+from tests.support.servers.gateway import Gateway, merged
 from tests.support.servers.ports import free_port
+from tests.support.servers.upstream import Upstream
 from tests.support.stores.postgres import Postgres
 from tests.support.stores.redis_server import RedisServer
 from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres

@@ -15,8 +15,9 @@ import pytest
 from typing_extensions import override
 
 from tests.support.clients import admin_client
-from tests.support.servers.gateway import NO_AUTHORITIES, Gateway
+from tests.support.servers.gateway import Gateway
 from tests.support.servers.processes import ServerProcess
+from tests.support.servers.upstream import NO_AUTHORITIES
 from tests.support.sources import MANAGE
 from tests.support.waiting import wait_until
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from openai import OpenAI
 
-from tests.support.servers.gateway import NO_AUTHORITIES
 from tests.support.servers.processes import START_S, ServerProcess, clean_environment
+from tests.support.servers.upstream import NO_AUTHORITIES
 from tests.support.sources import MANAGE
 from tests.support.stores import templates
 from tests.support.waiting import wait_until

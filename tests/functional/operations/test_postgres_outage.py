@@ -12,8 +12,9 @@ import pytest
 from tests.support import sample
 from tests.support.books.ledger import whole_ledger
 from tests.support.books.money import samples
-from tests.support.servers.gateway import Gateway, Upstream
+from tests.support.servers.gateway import Gateway
 from tests.support.servers.ports import free_port
+from tests.support.servers.upstream import Upstream
 from tests.support.stores.postgres import EMPTY, Postgres
 from tests.support.stores.redis_server import RedisServer
 from tests.support.stores.templates import HAS_ITS_TABLES, prepared_postgres

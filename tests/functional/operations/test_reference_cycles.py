@@ -25,7 +25,9 @@ OF_A_CONNECTION = {  # that broke; as many as there were
     "providers.errors.exceptions.UpstreamBroken",
 }
 OF_A_CALL = {
+    "gateway.http.client_connection.ClientConnection",
     "gateway.http.request.V1Request",
+    "gateway.inference.call_context.CallContext",
     "gateway.inference.relay.StreamRelay",
     "metering.meter.Meter",
     "providers.call.Call",

@@ -8,9 +8,9 @@ import httpx
 
 from tests.support import sample
 from tests.support.clients.raw_calls import question
-from tests.support.servers.gateway import CALL_S
 from tests.support.servers.ports import free_port
 from tests.support.servers.processes import START_S, ServerProcess
+from tests.support.servers.upstream import CALL_S
 from tests.support.sources import MANAGE
 
 

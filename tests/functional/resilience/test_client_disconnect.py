@@ -11,7 +11,8 @@ from tests.support.books.ledger import row_of, whole_ledger
 from tests.support.books.money import samples, settled
 from tests.support.clients.raw_calls import question
 from tests.support.faults.unresponsive_port import deaf_port
-from tests.support.servers.gateway import CALL_S, Gateway, merged
+from tests.support.servers.gateway import Gateway, merged
+from tests.support.servers.upstream import CALL_S
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_modes

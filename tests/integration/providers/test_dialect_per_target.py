@@ -21,7 +21,7 @@ from providers.dialects.choice import Dialects
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from providers.dialects.openai.stream import OpenAIStream
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Outgoing
+from providers.outgoing import Answer, Outgoing
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.resilience.health import DeploymentHealth
@@ -76,7 +76,7 @@ def toy(monkeypatch):
 
 async def calls(transport, broken, working, *, streams):
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
-    outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=streams)
+    outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, answer=Answer.of(streams=streams))
     targets = [target("first", broken), msgspec.structs.replace(target("second", working), provider="toy")]
     attempts: list[Attempt] = []
     health = DeploymentHealth()
@@ -175,7 +175,7 @@ async def test_a_token_that_does_not_come_ends_the_attempt_and_nothing_was_sent(
             timeouts=Timeouts(connect=0.01, first_byte=5, idle=5, total=10),
         )
         shape = Shape(alias="chat", path="chat/completions")
-        outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, streams=False)
+        outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY)
         attempts: list[Attempt] = []
         with pytest.raises(UpstreamFailed, match="connect timeout"):
             await open_call(

@@ -21,7 +21,8 @@ from tests.support.books.promise import PREFIX, Accounts, Book, Lane, adds_up, i
 from tests.support.clients.random_bodies import Bodies, Body
 from tests.support.clients.raw_calls import RawAnswer, ask
 from tests.support.provider.random_behavior import behavior
-from tests.support.servers.gateway import Gateway, Upstream
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.upstream import Upstream
 from tests.support.stores import stores
 from tests.support.waiting import eventually
 

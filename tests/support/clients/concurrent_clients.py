@@ -14,7 +14,8 @@ from metering.ledger.crash_recovery import DIED
 from tests.support import sample
 from tests.support.books.money import NANO, query, settled
 from tests.support.clients.raw_calls import RawAnswer, ask, question
-from tests.support.servers.gateway import Gateway, Upstream
+from tests.support.servers.gateway import Gateway
+from tests.support.servers.upstream import Upstream
 from tests.support.waiting import eventually
 
 KEY = "sk-spender.spender-secret"

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import sqlite3
-import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,101 +19,18 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, Ope
 from psycopg.types.string import TextLoader
 
 from tests.support.servers.processes import START_S, STOP_S, ServerProcess, clean_environment
+from tests.support.servers.upstream import CALL_S, NO_AUTHORITIES
 from tests.support.sources import MANAGE
 from tests.support.stores import stores, templates
 
-CALL_S = 30.0
-WAIT_S = 12.0  # a little more than the upstream's own bound of GET /__wait
-NO_AUTHORITIES = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # httpx reads all those of the world for each client: 27 ms
 _LISTENING = re.compile(r"listening on (http://\S+)")
-
-
-class Upstream:
-    """The scripted provider (tests/support/provider/server.py)."""
-
-    def __init__(self, truth_file: Path) -> None:
-        self.truth_file = truth_file
-        self._process = ServerProcess(
-            "-m", "tests.support.provider.server", "--truth", str(truth_file), env=clean_environment()
-        )
-        self.port: int = self._process.stdout.first(lambda line: int(json.loads(line)["port"]), START_S)
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.base_url = f"{self.url}/v1"
-        self._client = httpx.Client(base_url=self.url, timeout=CALL_S, trust_env=False, verify=NO_AUTHORITIES)
-        self._scripted: set[str] = set()
-
-    def script(self, model: str, *behaviors: Mapping[str, Any]) -> None:
-        """Let the upstream model behave like this, call after call; the last behavior repeats."""
-        self._scripted.add(model)
-        self._control("POST", "/__script", json={"model": model, "behaviors": behaviors})
-
-    def forget_scripts(self) -> None:
-        """Let every model that was scripted behave as before."""
-        while self._scripted:
-            self._control("POST", "/__script", json={"model": self._scripted.pop(), "behaviors": []})
-
-    def seen(self, *, model: str = "", call: str = "") -> list[dict[str, Any]]:
-        """Return the calls that arrived, oldest first; fields as in tests/support/provider/expected.py `Seen`."""
-        return list(self._control("GET", "/__seen", params=_given(model=model, id=call)))
-
-    def release(self, *, model: str = "", call: str = "") -> int:
-        """Let calls go on that hold; return how many."""
-        return int(self._control("POST", "/__release", params=_given(model=model, id=call))["released"])
-
-    def stats(self) -> dict[str, int]:
-        """Return `open` connections (other than this control's own), `accepted` in all, calls `in_flight`."""
-        found: dict[str, int] = self._control("GET", "/__stats")
-        return found
-
-    async def wait(
-        self, event: str, *, model: str = "", call: str = "", count: int = 1
-    ) -> list[dict[str, Any]]:
-        """Wait, 10 s at most, until `count` calls arrived | head | closed | ended, or one sent `count` (chunk)s."""
-        params = _given(model=model, id=call) | {"event": event, "count": str(count)}
-        async with httpx.AsyncClient(
-            base_url=self.url, timeout=WAIT_S, trust_env=False, verify=NO_AUTHORITIES
-        ) as client:
-            answer = await client.get("/__wait", params=params)
-        assert answer.status_code == 200, f"{event} x {count} did not happen; seen: {answer.text}"
-        found: list[dict[str, Any]] = answer.json()
-        return found
-
-    def truth(self) -> list[dict[str, Any]]:
-        """Return the whole truth file: lines with `event` arrived or ended."""
-        return [json.loads(line) for line in self.truth_file.read_text().splitlines()]
-
-    def bills(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the last line of every attempt by its call's id; one that has not ended has `ended_at` None."""
-        last = {line["number"]: line for line in self.truth()}
-        found: dict[str, list[dict[str, Any]]] = {}
-        for line in last.values():
-            found.setdefault(line["id"], []).append(line)
-        return found
-
-    def books(self, prefix: str) -> list[dict[str, Any]]:
-        """Return what the calls of the models whose names begin so cost at this moment, oldest first."""
-        return list(self._control("GET", "/__books", params={"prefix": prefix}))
-
-    def close(self) -> None:
-        self._client.close()
-        self._process.end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._client.close()
-        self._process.end(signal.SIGKILL)
-
-    def _control(self, method: str, path: str, **arguments: Any) -> Any:
-        answer = self._client.request(method, path, **arguments)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
 
 
 class Gateway:
     """The gateway on one data_dir; may be stopped, killed and started again. Listens on another port each time.
 
     Its database has every table from the beginning (tests/support/stores/templates.py), unless it is to be `empty`.
+    `manage`: another program in the place of manage.py.
     """
 
     def __init__(
@@ -124,7 +40,9 @@ class Gateway:
         env: Mapping[str, str] | None = None,
         *,
         empty: bool = False,
+        manage: Sequence[str] = (MANAGE,),
     ) -> None:
+        self._manage = manage
         self.data_dir = data_dir
         self.config_file = data_dir.with_name(f"{data_dir.name}.yaml")
         self._env = clean_environment(
@@ -153,7 +71,7 @@ class Gateway:
         if not self._is_empty and templates.lay_out(self.data_dir):
             env = {**env, **templates.HAS_ITS_TABLES}
         command = ("serve", "--bind", bind, *self._workers())
-        self._process = ServerProcess(MANAGE, *command, env=env, cwd=self.data_dir.parent, files=files)
+        self._process = ServerProcess(*self._manage, *command, env=env, cwd=self.data_dir.parent, files=files)
         if until:
             self._process.stderr.first(lambda line: until in line or None, START_S)
             return self
@@ -283,10 +201,6 @@ class Gateway:
 def _address(line: str) -> str | None:
     found = _LISTENING.search(line)
     return found.group(1) if found is not None else None
-
-
-def _given(**values: str) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}
 
 
 def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:

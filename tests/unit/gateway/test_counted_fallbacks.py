@@ -10,8 +10,8 @@ import redis
 
 from budgets.admission.interface import AdmissionUnavailable, LimitStatus
 from gateway import runtime
-from gateway.http import limit_status
-from gateway.inference import unknown_members
+from gateway.inference import call_context, unknown_members
+from gateway.inference.call_context import CallContext
 from gateway.invalidation.health_hints import HealthHintBus
 from gateway.stores.database_threads import DatabaseThreads
 from providers.resilience.health_hint import HealthHint
@@ -23,7 +23,7 @@ AWAY = AdmissionUnavailable("away")
 @pytest.fixture
 def live(monkeypatch):
     live = cast("Any", SimpleNamespace(rulebook=None))
-    monkeypatch.setattr(limit_status, "rules_for", lambda *_: ())
+    monkeypatch.setattr(call_context, "rules_for", lambda *_: ())
     runtime.install(live)
     yield live
     runtime.install(None)
@@ -32,14 +32,14 @@ def live(monkeypatch):
 @pytest.mark.parametrize(
     ("outcome", "found", "noted"), [(LimitStatus(), LimitStatus(), {}), (AWAY, None, {"standing_headers": 1})]
 )
-async def test_headers_without_a_standing_are_counted(live, fallbacks, outcome, found, noted):
+async def test_headers_without_a_limit_status_are_counted(live, fallbacks, outcome, found, noted):
     async def read(_rules):
         if outcome is AWAY:
             raise AWAY
         return outcome
 
     live.admission = SimpleNamespace(status=read)
-    assert await limit_status.standing_of(cast("Any", None)) == found
+    assert await CallContext(caller=cast("Any", object())).read_limit_status() == found
     assert fallbacks() == noted
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from backports import zstd
 
+from gateway.http.client_connection import BodyTooLarge
 from gateway.http.content_coding import BadCoding, Decoding
-from gateway.http.request import BodyTooLarge
 from gateway.overload.body_memory import BodyMemory
 from gateway.overload.exceptions import Overloaded
 from gateway.parsing.json_body import ON_THE_LOOP, decoded

@@ -9,7 +9,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.http.request import BodyTooLarge, V1Request
+from gateway.http.client_connection import BodyTooLarge, ClientConnection
 from gateway.overload.body_memory import BodyMemory
 from gateway.protocol.http_protocol import HttpProtocol
 
@@ -26,7 +26,7 @@ def timers(monkeypatch):
         made.append(seconds)
         return TIMER(seconds)
 
-    monkeypatch.setattr("gateway.http.request.asyncio.timeout", timer)
+    monkeypatch.setattr("gateway.http.client_connection.asyncio.timeout", timer)
     return made
 
 
@@ -36,10 +36,13 @@ async def served(*pieces, limit=1000):
     begun = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        request = V1Request(scope, receive, send)
+        connection = ClientConnection(scope, receive, send)
+        declared = dict(scope["headers"]).get(b"content-length", b"")
         begun.set()
         try:
-            read.set_result(await request.read_body(limit, BodyMemory(1 << 20, 1 << 20).lease(1)))
+            read.set_result(
+                await connection.read_body(limit, BodyMemory(1 << 20, 1 << 20).lease(1), declared)
+            )
         except BodyTooLarge as error:
             read.set_exception(error)
         await send({"type": "http.response.start", "status": 204, "headers": []})

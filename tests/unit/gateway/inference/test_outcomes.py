@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-import gateway.api  # first: the endpoints import gateway/inference/pipeline.py, which imports a part of their package
 import gateway.inference.pipeline
 from budgets.admission.interface import LimitStatus
+from gateway.api import chat_completions
+from gateway.inference.call_context import CallContext
 from gateway.inference.outcomes import record_cancellation
+from gateway.overload.body_memory import BodyMemory
 from providers.dialects.base import Shape
 from providers.upstream import Attempt
 
-REQUEST: Any = SimpleNamespace(facts={}, pulse=None, received_at=0.0, waited_s=0.0)
+CONTEXT: Any = SimpleNamespace(log_facts={}, writer=None, limit_status=None)
 EAST = SimpleNamespace(target=SimpleNamespace(id=1, alias="chat", name="east"), sheet=None)
 ROUTE: Any = SimpleNamespace(every=[EAST], deployments=[EAST], model=SimpleNamespace(alias="chat"))
 
@@ -25,6 +27,9 @@ class Book:
     def __init__(self, attempts):
         self.attempts = attempts
         self.said = []
+
+    def overhead_ms(self):
+        return 0.5
 
     async def void(self):
         self.said.append("void")
@@ -56,7 +61,7 @@ def tried(outcome, *, reached, status=None):
 async def test_only_attempts_that_may_have_been_processed_are_billed(monkeypatch, attempts, said):
     monkeypatch.setattr("gateway.inference.outcomes.CallOutcome", SimpleNamespace)
     book: Any = Book(attempts)
-    await record_cancellation(REQUEST, book, ROUTE)
+    await record_cancellation(CONTEXT, book, ROUTE)
     assert book.said == [said]
 
 
@@ -75,25 +80,15 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
     meter = SimpleNamespace(open=fail, void=void, answered=None, again=None)
     if part != "open":
         monkeypatch.setattr(gateway.inference.pipeline, part, fail)
-    request = SimpleNamespace(
-        auth=SimpleNamespace(tenant_id=1),
-        id="req_1",
-        raw=b"{}",
-        trace_parent="",
-        standing=None,
-        portion=SimpleNamespace(),
-    )
     live = SimpleNamespace(
-        config=SimpleNamespace(streams=SimpleNamespace(max_event_bytes=1_000_000)), heavy=None
+        config=SimpleNamespace(streams=SimpleNamespace(max_event_bytes=1_000_000)),
+        heavy=None,
+        bodies=BodyMemory(1, 1),
     )
-    given: list[Any] = [
-        request,
-        live,
-        meter,
-        None,
-        Shape(alias="m", path="chat/completions"),
-        None,
-    ]
+    monkeypatch.setattr("gateway.runtime.current", lambda: live)
+    context = CallContext(caller=cast("Any", SimpleNamespace(tenant_id=1)), body=b"{}")
+    shape = Shape(alias="m", path="chat/completions")
+    given: list[Any] = [context, chat_completions.ENDPOINT, meter, None, shape, None]
     with pytest.raises(ZeroDivisionError):
         await gateway.inference.pipeline._call(*given)  # noqa: SLF001
     assert events == ["failed", "void"]

@@ -185,6 +185,6 @@ def test_a_request_whose_body_is_no_object_is_refused():
 
 @pytest.mark.parametrize("name", ["chat_completions", "embeddings"])
 def test_the_peek_of_every_endpoint_is_found_by_its_name(name):
-    peek = import_module(f"gateway.api.{name}").ENDPOINT.peek
+    peek = import_module(f"gateway.api.{name}").ENDPOINT.body.peek
     module, _, function = name_of(peek).partition(":")
     assert getattr(import_module(module), function) is peek
