@@ -165,7 +165,7 @@ class Meter:
         try:
             usage = await estimate(self.record, self._raw, came, ending.usage, self._books.heavy)
         except Exception as fault:  # a body that no counter can read is billed too
-            logger.exception("the usage of %s could not be counted", self.record.id)
+            logger.exception("usage.not_counted", extra={"request_id": self.record.id})
             FALLBACKS.note("usage_counter", fault)
             produced = max(ending.produced_tokens + len(ending.produced) // 4, ending.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
@@ -243,12 +243,14 @@ class Meter:
 
     def _dispute(self, close: Close, own: Charge) -> None:
         logger.warning(
-            "%s: %s/%s reported %d nano-USD more than it was allowed to; the tenant is charged %d",
-            close.id,
-            close.provider,
-            close.deployment,
-            own.disputed_nanousd,
-            own.bill.total_nanousd,
+            "usage.disputed",
+            extra={
+                "request_id": close.id,
+                "provider": close.provider,
+                "deployment": close.deployment,
+                "disputed_nanousd": own.disputed_nanousd,
+                "charged_nanousd": own.bill.total_nanousd,
+            },
         )
         reported = own.bill.total_nanousd + own.disputed_nanousd
         if self.exceeded is not None and reported > self.record.hold_of_one:

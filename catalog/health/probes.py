@@ -147,13 +147,17 @@ def write(places: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime)
 
 def _tell(place: ProbeTarget, before: str, error: str) -> None:
     """Log a new failure of a probe, and its end."""
-    many = f"{len(place.deployments)} deployments"
-    one = f"{place.target.alias}/{place.target.name}"
-    where = f"{place.target.base_url[:ENDPOINT_CHARS]} ({one if len(place.deployments) == 1 else many})"
+    is_one = len(place.deployments) == 1  # of several, the one that is probed may be well
+    where = {
+        "endpoint": place.target.base_url[:ENDPOINT_CHARS],
+        "deployments": len(place.deployments),
+        "alias": place.target.alias if is_one else "",
+        "deployment": place.target.name if is_one else "",
+    }
     if error and error != before:
-        logger.warning("the probe of %s failed: %s", where, error)
+        logger.warning("probe.failed", extra={**where, "error": error})
     elif before and not error:
-        logger.info("the probe of %s is well again", where)
+        logger.info("probe.recovered", extra=where)
 
 
 def latest_probes(places: Sequence[str]) -> list[HealthProbe]:

@@ -209,7 +209,7 @@ def response_for(error: Exception, request_id: str = "-", api: ClientApi = OPENA
         return upstream_answer(error, api)
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
     if row is None:
-        logger.error("internal error in %s", request_id, exc_info=error)
+        logger.error("request.failed", extra={"request_id": request_id}, exc_info=error)
         words = "The gateway failed; the request id finds it in the log."
         return error_response(500, ErrorFields("internal_error", API, words), api=api)
     words_of = WORDS.get(type(error))

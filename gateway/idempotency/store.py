@@ -143,7 +143,7 @@ class IdempotencyStore:
             keeping = partial(rows.keep, tenant_id=claim.tenant_id, quota=self._quota)
             full = await self._in_database(keeping, claim.id, claim.request_id, status, content_type, sealed)
         except DatabaseError:  # the response exists and is paid for, so it is still sent
-            logger.exception("the answer to %s could not be kept for replay", claim.request_id)
+            logger.exception("idempotency.answer.not_kept", extra={"request_id": claim.request_id})
             FALLBACKS.note("replay_kept_late", claim.request_id)
             self._late[claim.request_id] = claim
             return
@@ -160,7 +160,7 @@ class IdempotencyStore:
         try:
             await self._in_database(rows.drop, claim.id, claim.request_id)
         except DatabaseError:  # the client needs the reason of its refusal, not this
-            logger.exception("the claim of %s could not be dropped", claim.request_id)
+            logger.exception("idempotency.claim.not_released", extra={"request_id": claim.request_id})
             FALLBACKS.note("replay_claim_kept", claim.request_id)
 
     async def catch_up(self) -> None:

@@ -122,7 +122,7 @@ class StreamRelay:
             await self._cancel()
         except Exception:  # a defect of ours
             # 200 was already sent, so the client gets an event, and the row is closed.
-            logger.exception("internal error in the stream of %s", self._meter.record.id)
+            logger.exception("stream.failed", extra={"request_id": self._meter.record.id})
             await self._fail("internal_error", "The gateway failed.")
         else:
             await (self._cancel() if self._asker.has_left else self._complete())

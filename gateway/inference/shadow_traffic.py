@@ -102,7 +102,7 @@ class ShadowTraffic:
             try:
                 await self._send(mirrored)
             except Exception:  # a defect in one mirror must not end the others
-                logger.exception("a mirror of %s failed", mirrored.request_id)
+                logger.exception("shadow_traffic.failed", extra={"request_id": mirrored.request_id})
 
     def _ended(self, opened: Open, closed: Close, _: object) -> None:
         self._metrics.observe_shadow(opened, closed.status, closed.cost_nanousd)

@@ -29,12 +29,13 @@ async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_i
     from catalog.services import refuse_members as write  # noqa: PLC0415 - the hot path imports no models
 
     actor = Actor(f"call {request_id}")
+    what = {"request_id": request_id, "deployment_id": deployment_id, "members": names}
     try:
         is_new = await live.database.run(partial(write, deployment_id, names, actor=actor))
     except Exception as error:  # the database is unavailable: the next such call tries again
         FALLBACKS.note("unknown_members", error)
-        logger.exception("members %s could not be refused at deployment %d", names, deployment_id)
+        logger.exception("unknown_members.not_refused", extra=what)
         return
     if is_new:
-        logger.error("%s cost more than was held: %s is refused under a budget there", request_id, names)
+        logger.error("unknown_members.refused", extra=what)
         live.invalidation.notify()

@@ -8,7 +8,6 @@ Costs one idle connection a worker.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 
 import redis
@@ -16,8 +15,6 @@ from redis import asyncio as redis_async
 
 from gateway.values.fallback_log import FALLBACKS
 from gateway.values.signed_messages import Signer
-
-logger = logging.getLogger(__name__)
 
 CHANNEL = "gateway:config"
 SILENCE_S = 5.0  # after this silence Redis is pinged, and given as long again to respond

@@ -72,7 +72,7 @@ class ConfigWatcher:
             try:
                 await self.check()
             except Exception as error:  # the database may be unavailable: serving goes on with the last state
-                logger.exception("configuration could not be reloaded")
+                logger.exception("configuration.not_reloaded")
                 FALLBACKS.note("configuration_of_before", error)
                 if was_announced:
                     self._on_unreadable()

@@ -53,5 +53,5 @@ class JsonScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
-            logger.warning("%s cannot be read and is written anew (%s)", self._file, error)
+            logger.warning("job.file.unreadable", extra={"path": str(self._file), "error": str(error)})
             return {}

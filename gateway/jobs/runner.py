@@ -53,4 +53,4 @@ class JobRunner:
             try:
                 await self._do(job, now)
             except Exception:  # it runs again at its next turn
-                logger.exception("gateway.job.failed %s", job.name)
+                logger.exception("job.failed", extra={"job": job.name})

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from gateway.observability.log_fields import word
 from providers.errors.redaction import redact
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class AccessLog:
             return self._format(line)
         except Exception:  # a defect costs one line, not the log
             self._dropped(1)
-            logger.exception("a line of the access log could not be written")
+            logger.exception("access_log.line.lost")
             return b""
 
     def _format(self, line: dict[str, Any]) -> bytes:
@@ -79,14 +80,5 @@ class AccessLog:
         at = datetime.fromtimestamp(line.pop("at"), UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             return orjson.dumps({"at": at, "event": "request", **line}) + b"\n"
-        words = " ".join(
-            f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None, [])
-        )
+        words = " ".join(f"{key}={word(value)}" for key, value in line.items() if value not in ("", None, []))
         return f"{at} {words}\n".encode()
-
-
-def _word(value: Any) -> str:
-    """Return a value that cannot start a line or a field: many values come from clients."""
-    text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return '"' + text.replace('"', "'") + '"' if " " in text or '"' in text else text

@@ -2,8 +2,9 @@
 it, each time with a page of traceback.
 
 A failure of a store is one line with its reason, without a traceback, and one of a kind in ten seconds; the next one
-has the number left out. A client's mistake has no traceback either. The traceback of a defect is written once in ten
-seconds, its line each time. The counts are not folded: FALLBACKS and the metrics count each one.
+has the number left out. A kind is an event, or the template of a library's message, with the type of its error. A
+client's mistake has no traceback either. The traceback of a defect is written once in ten seconds, its line each time.
+The counts are not folded: FALLBACKS and the metrics count each one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ Kind = tuple[object, ...]
 
 
 class LogFolding(logging.Filter):
-    """A filter of the only handler. It changes records: no other handler reads them afterwards."""
+    """A filter of the only handler. It sets `failure` (the error in one line) and `folded` (how many records of this
+    kind were left out) on records, and takes tracebacks off them: no other handler reads them afterwards.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -54,9 +57,9 @@ class LogFolding(logging.Filter):
 
     def _is_due(self, record: logging.LogRecord, what: object) -> bool:
         """Return whether a record of this kind is due; a due record gets the number of those left out."""
-        is_due, folded = self._take((record.name, record.levelno, _template(record), what))
-        if is_due and folded:
-            record.msg, record.args = f"{record.getMessage()} (and {folded} more like it)", ()
+        is_due, folded = self._take((record.name, record.levelno, str(record.msg), what))
+        if folded:
+            record.folded = folded
         return is_due
 
     def _take(self, kind: Kind) -> tuple[bool, int]:
@@ -71,10 +74,6 @@ class LogFolding(logging.Filter):
             self._last.pop(kind, None)
             self._last[kind] = [now, 0]
             return True, int(seen[1]) if seen is not None else 0
-
-
-def _template(record: logging.LogRecord) -> str:
-    return str(getattr(record, "template", record.msg))
 
 
 def _is_of_a_store(error: BaseException) -> bool:
@@ -99,6 +98,5 @@ def _place_of(error: BaseException) -> tuple[str, int]:
 def _say_why(record: logging.LogRecord, error: BaseException) -> None:
     """Replace the traceback with the error's own message."""
     words = " ".join(str(error).split())[:LONGEST_REASON]
-    record.template = _template(record)
-    record.msg, record.args = f"{record.getMessage()}: {type(error).__name__}: {words}", ()
+    record.failure = f"{type(error).__name__}: {words}"
     record.exc_info, record.exc_text = None, None

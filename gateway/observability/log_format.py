@@ -1,6 +1,7 @@
 """Logging of everything that is not a /v1 access line: one JSON object per line on stderr, or text for people.
 
-Whatever looks like a key is masked; that is the last line of defense, not the first.
+A record of the product is an event of gateway/observability/log_events with fields; that of a library is a sentence.
+Text that looks like a key is masked; that is the last line of defense, not the first.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from typing_extensions import override
 
+from gateway.observability.log_fields import clean, event_of, fields_of, said, word
 from gateway.observability.log_folding import LogFolding
 from providers.errors.redaction import redact
 
@@ -40,23 +43,43 @@ def without_blame(record: logging.LogRecord) -> bool:
 
 
 class JsonFormatter(logging.Formatter):
+    """Writes the fixed members, then the fields of the event. Records of libraries have the event `log`."""
+
     @override
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        event = event_of(record)
+        line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "event": "log",
+            "event": "log" if event is None else event.name,
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": clean(said(record)) if event is None else event.meaning,
         }
+        if event is not None:
+            line |= fields_of(record, event)
         if record.exc_info:
-            line["traceback"] = redact(self.formatException(record.exc_info))
+            line["traceback"] = clean(self.formatException(record.exc_info))
         return orjson.dumps(line).decode()
 
 
 class TextFormatter(logging.Formatter):
+    """Writes `event key=value | meaning`; a stack stands below its line, as a traceback does."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        event = event_of(record)
+        if event is None:
+            record.message = said(record)
+            return super().formatMessage(record)
+        fields = fields_of(record, event)
+        stack = fields.pop("stack", "")
+        words = (f"{name}={word(value)}" for name, value in fields.items() if value not in (None, "", []))
+        record.message = f"{' '.join((event.name, *words))} | {event.meaning}"
+        line = super().formatMessage(record)
+        return f"{line}\n{stack}" if stack else line
 
     @override
     def format(self, record: logging.LogRecord) -> str:

@@ -127,8 +127,7 @@ class ConnectionLimits:
     def _is_scarce(self) -> bool:
         is_scarce = len(self) >= SCARCE * self._most
         if is_scarce and not self._has_warned:
-            what = "idle ones without a valid key are closed"
-            logger.warning("%d of %d connections are open: %s", len(self), self._most, what)
+            logger.warning("connections.scarce", extra={"connections": len(self), "limit": self._most})
             self._has_warned = True
         elif len(self) < PLENTY * self._most:
             self._has_warned = False

@@ -214,14 +214,14 @@ class BackgroundTasks:
             await self.recover_dead_workers()
         except Exception as error:  # the database may be away: it is retried every ADOPT_S
             FALLBACKS.note("adopt_at_once", error)
-            logger.exception("the journal of a worker that ended could not be adopted yet")
+            logger.exception("journal.recovery.delayed")
 
     async def read_denied(self) -> None:
         """Refuse, and stop, the keys of `manage.py revoke --here`: needs no store; one stat(2) if nothing changed."""
         live = self._live
         if live.denied.refresh():
             live.keys.denied = live.denied.prefixes
-            logger.warning("keys denied on this machine: %d", len(live.keys.denied))
+            logger.warning("key.denied_here", extra={"keys": len(live.keys.denied)})
         if live.keys.denied:
             denied = live.keys.denied
             live.running.stop_where(
@@ -287,7 +287,7 @@ def _note_end(task: asyncio.Task[None]) -> None:
     if error is not None:
         name = getattr(task.get_coro(), "__qualname__", task.get_name())
         FALLBACKS.note(name, error)
-        logger.critical("periodic work has ended and does not come again: %s", name, exc_info=error)
+        logger.critical("periodic_work.ended", extra={"work": name}, exc_info=error)
 
 
 async def _turn(work: Callable[[], Awaitable[None]]) -> None:
@@ -295,4 +295,4 @@ async def _turn(work: Callable[[], Awaitable[None]]) -> None:
         await work()
     except Exception as error:  # one failed turn (the database away) must not end the work
         FALLBACKS.note(work.__name__.strip("_"), error)
-        logger.exception("periodic work failed: %s", work.__name__)
+        logger.exception("periodic_work.failed", extra={"work": work.__name__.strip("_")})

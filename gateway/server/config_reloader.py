@@ -46,8 +46,8 @@ class ConfigReloader:
         for seen in live.health.seen():
             live.metrics.show_state(seen.deployment, seen.value)
         for problem in live.snapshot.problems:
-            what = f"deployment {problem.deployment} of {problem.alias} is disabled"
-            logger.warning("%s: %s", what if problem.deployment else problem.alias, problem.reason)
+            where = {"alias": problem.alias, "deployment": problem.deployment}
+            logger.warning("catalog.problem.found", extra={**where, "reason": problem.reason})
 
     def _read_catalog(self, version: int) -> tuple[Snapshot, tuple[CatalogProblem, ...]]:
         now = datetime.now(UTC)

@@ -23,7 +23,7 @@ def raise_limit() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (ValueError, OSError) as error:  # the kernel's own bound may be lower
-            logger.warning("the limit of open files stays at %d (%s)", soft, error)
+            logger.warning("open_files.limit.kept", extra={"limit": soft, "error": str(error)})
         else:
             return wanted
     return wanted if soft == resource.RLIM_INFINITY else soft

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -61,8 +60,6 @@ from tenants.api_keys.known_prefixes import KnownPrefixes
 from tenants.api_keys.last_used import LastUsedRecorder
 from tenants.config_version import config_version
 from tenants.loaders import load_key, load_prefixes
-
-logger = logging.getLogger(__name__)
 
 STOP_S = 5.0
 SHIP_AT_CLOSE_S = 3.0

@@ -60,8 +60,8 @@ class Watchdog:
         self._counted_at = beat_at
         if now - self._said_at >= SAY_AGAIN_S:
             self._said_at = now
-            held_ms = round((now - beat_at - BEAT_S) * 1000)
-            logger.warning("the event loop was held for %d ms by:\n%s", held_ms, self._stack())
+            seconds = round(now - beat_at - BEAT_S, 3)
+            logger.warning("event_loop.stalled", extra={"seconds": seconds, "stack": self._stack()})
         self._stalled()
 
     def beat(self) -> None:

@@ -71,15 +71,15 @@ def use_large_pages() -> int:
     """
     try:
         if "[never]" in _SETTING.read_text(encoding="ascii"):
-            logger.info("the heap stays in small pages: %s says never", _SETTING)
+            logger.info("memory.pages.small", extra={"reason": f"{_SETTING} says never"})
             return 0
         regions = list(heap(_MAPS.read_text(encoding="utf-8", errors="replace")))
         advise = ctypes.CDLL(None).madvise
     except (OSError, AttributeError) as error:  # not Linux, or a Linux without large pages
-        logger.info("the heap stays in small pages: %s", error)
+        logger.info("memory.pages.small", extra={"reason": str(error)})
         return 0
     moved = sum(_collapse(advise, region) for region in regions if region.is_settled)
-    logger.info("%d MiB of the heap are in large pages", moved // 1024 // 1024)
+    logger.info("memory.pages.large", extra={"mib": moved // 1024 // 1024})
     return moved
 
 

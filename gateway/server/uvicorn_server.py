@@ -213,7 +213,7 @@ async def _serve(
     await lifespan.close()
     if link is not None:
         await link.aclose()
-    logger.info("stopped")
+    logger.info("server.stopped")
 
 
 async def _closed(serving: asyncio.Future[Any]) -> None:

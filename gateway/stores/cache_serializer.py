@@ -27,5 +27,5 @@ class CacheJson(JSONSerializer):  # type: ignore[misc]  # django-redis has no ty
             UNREADABLE.inc()
             if not CacheJson._has_said_so:
                 CacheJson._has_said_so = True
-                logger.warning("a value in the shared cache is not JSON and is ignored (%s)", error)
+                logger.warning("cache.value.unreadable", extra={"error": str(error)})
             return None

@@ -95,7 +95,7 @@ def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], 
                 raise DatabaseAway(seconds, reason) from error
             tell(reason)
             if not is_told:
-                logger.warning("waiting for the database: %s", reason)
+                logger.warning("database.waiting", extra={"error": reason})
                 is_told = True
             pause.wait(_POLL_S)
         else:

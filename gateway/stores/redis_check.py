@@ -79,7 +79,7 @@ def wait_for_redis(url: str, seconds: float, tell: Callable[[str], object] = str
         if time.monotonic() + POLL_S > deadline:
             raise RedisAway(seconds, reason)
         if reason != told:
-            logger.warning("waiting for Redis: %s", reason)
+            logger.warning("redis.waiting", extra={"error": reason})
             tell(reason)
             told = reason
         pause.wait(POLL_S)

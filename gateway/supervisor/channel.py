@@ -35,7 +35,7 @@ def read(payload: bytes, kind: type[T], sender: str) -> T | None:
     try:
         return msgspec.msgpack.decode(payload, type=kind)
     except msgspec.DecodeError as error:
-        logger.warning("%s sent a message that cannot be read (%s)", sender, error)
+        logger.warning("worker.message.unreadable", extra={"sender": sender, "error": str(error)})
         return None
 
 

@@ -41,12 +41,12 @@ async def in_time(seconds: float, part: str, work: Awaitable[object]) -> bool:
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if not done:
         task.cancel()
-        logger.error("gateway.stop.part-left-behind %s took more than %g s", part, seconds)
+        logger.error("shutdown.part.left_behind", extra={"part": part, "seconds": seconds})
         return False
     if task.cancelled():
         return True
     if error := task.exception():
-        logger.error("gateway.stop.part-failed %s", part, exc_info=error)
+        logger.error("shutdown.part.failed", extra={"part": part}, exc_info=error)
     return error is None
 
 

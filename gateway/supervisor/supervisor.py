@@ -105,7 +105,7 @@ class Supervisor:
                     worker = slot.worker = slot.worker or await self._start(slot)
             except OSError:
                 # No process available now, or no interpreter while it is replaced: both are temporary.
-                logger.exception("a worker could not be started; it is tried again")
+                logger.exception("worker.start.failed")
                 early_deaths += 1
                 await self._pause_after(early_deaths)
                 continue
@@ -113,7 +113,7 @@ class Supervisor:
             is_ready = await worker.is_ready()
             if is_ready:
                 slot.has_served.set()
-                logger.info("worker %d serves", worker.pid)
+                logger.info("worker.serving", extra={"pid": worker.pid})
             code = await worker.ended()
             if slot.worker is not worker:
                 continue  # it was renewed; its successor is kept from now on
@@ -122,7 +122,7 @@ class Supervisor:
                 return
             is_early = not is_ready or time.monotonic() - started_at < SHORT_LIFE_S
             early_deaths = early_deaths + 1 if is_early else 0
-            logger.error("worker %d ended with code %d; another is started", worker.pid, code)
+            logger.error("worker.ended", extra={"pid": worker.pid, "code": code})
             if early_deaths:
                 await self._pause_after(early_deaths)
 
@@ -154,18 +154,18 @@ class Supervisor:
             try:
                 await self._renew()
             except OSError:
-                logger.exception("workers could not be renewed; the old ones serve on")
+                logger.exception("worker.renewal.failed")
 
     async def _renew(self) -> None:
         """Replace each worker by one that already serves, so that there is always one to connect to."""
         if not await self._is_prepared():
-            logger.error("the configuration is not usable; the old workers serve on")
+            logger.error("worker.renewal.refused")
             return
         for slot in self._slots:
             async with slot.filling:
                 new = await self._start(slot)
                 if not await _serves_in_time(new):
-                    logger.error("a new worker did not start; the old ones serve on")
+                    logger.error("worker.renewal.not_serving", extra={"pid": new.pid})
                     return
                 old, slot.worker = slot.worker, new
             if old is not None:

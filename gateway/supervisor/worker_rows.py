@@ -92,7 +92,7 @@ class WorkerRows:
         """Delete the rows of silent workers; write this worker's own again, if it was considered silent."""
         members = await self.members()
         if lost := peers.lost(members):
-            logger.warning("workers that are gone, or were silent for too long: %s", ", ".join(sorted(lost)))
+            logger.warning("worker.lost", extra={"workers": sorted(lost)})
             await self._in_database(dismiss, *lost)
         if self._name not in members:
             await self._in_database(enroll, self._name, "")
@@ -102,4 +102,4 @@ class WorkerRows:
         try:
             await self._in_database(dismiss, self._name)
         except DatabaseError:
-            logger.warning("the row of worker %s stays for others to delete", self._name)
+            logger.warning("worker.row.not_deleted", extra={"worker": self._name})

@@ -31,7 +31,8 @@ class Fallbacks:
         said_at = self._said_at.get(where)
         if said_at is None or now - said_at >= QUIET_S:
             self._said_at[where] = now
-            logger.error("fallback in %s: %s", where, str(why)[:200] or type(why).__name__)
+            error = str(why)[:200] or type(why).__name__
+            logger.error("fallback.taken", extra={"where": where, "error": error})
 
     def noted(self, where: str, *kinds: type[Exception]) -> Noted:
         """Continue after the block when one of these is raised in it, and note that."""

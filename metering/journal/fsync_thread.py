@@ -95,7 +95,7 @@ class FsyncThread:
                 self._serve(waiters)
             except Exception:  # without this thread no call ever ends
                 if not self.failures:
-                    logger.exception("metering.journal.sync-failed")
+                    logger.exception("journal.sync.failed")
                 self.failures += 1
                 running = running and self._is_mended(waiters)
             else:

@@ -92,7 +92,7 @@ class GroupCommit:
         try:
             late = self._write(ends)
         except Exception:  # whatever it was, the ends are kept and written again
-            logger.exception("metering.group.write-failed %d ends, tried again", len(ends))
+            logger.exception("journal.write.failed", extra={"calls": len(ends)})
             self._put_back(ends)
             return
         self.is_stuck = False

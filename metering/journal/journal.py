@@ -280,7 +280,7 @@ class Journal:
         """Write nothing more. Running calls and ends without room are left to the process that adopts the directory."""
         self._is_closed = True
         if self._closing:
-            logger.error("metering.journal.closed-early %d ends are not written", len(self._closing))
+            logger.error("journal.closed_early", extra={"calls": len(self._closing)})
         self._left, self._live, self._closing = self._live | self._closing, set(), set()
         if self._mending is not None:
             self._mending.cancel()

@@ -76,12 +76,27 @@ def recover(
             raise
         except Exception as error:  # one journal that cannot be read must not keep the others
             FALLBACKS.note("journal_adoption", error)
-            logger.exception("metering.journal.not-adopted %s", path.name)
+            logger.exception("journal.not_recovered", extra={"journal": path.name})
             continue
         if found is not None:
             adopted.append(found)
-            logger.warning("metering.journal.adopted %s", msgspec.json.encode(found).decode())
+            _log(found)
     return adopted
+
+
+def _log(found: RecoveredJournal) -> None:
+    logger.warning(
+        "journal.recovered",
+        extra={
+            "journal": found.journal,
+            "finished": found.finished,
+            "incomplete": found.incomplete,
+            "torn_bytes": found.torn_bytes,
+            "damaged_bytes": found.damaged_bytes,
+            "lost_ids": found.lost_ids,
+            "rejected_ids": found.rejected_ids,
+        },
+    )
 
 
 def incomplete(call: OpenCall, died_at: float) -> Close:

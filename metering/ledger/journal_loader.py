@@ -126,4 +126,5 @@ class JournalLoader:
             os.close(file)
         self.rejected.append(call.open.id)
         FALLBACKS.note("ledger_row", call.open.id)
-        logger.exception("metering.call.ship-rejected %s, kept in %s", call.open.id, path)  # noqa: LOG004 - in a handler
+        kept = {"request_id": call.open.id, "path": str(path)}
+        logger.exception("ledger.call.rejected", extra=kept)  # noqa: LOG004 - in a handler

@@ -84,7 +84,7 @@ class Shipper:
                 self.failures = 0
             except Exception:  # the journal keeps everything until the database takes it
                 self.failures += 1
-                logger.exception("metering.batch.ship-failed %d times in a row", self.failures)
+                logger.exception("ledger.batch.failed", extra={"failures": self.failures})
                 await self._in_thread(self._shipment.disconnect)
             if not is_full:
                 await self._pause()

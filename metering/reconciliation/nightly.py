@@ -20,7 +20,7 @@ def compare_redis(url: str) -> int:
 
     faults = shared_counts(url).faults
     for fault in faults[:_MOST_LOGGED]:
-        logger.error("metering.money.disagrees %s", fault.sentence)
+        logger.error("reconciliation.redis.mismatch", extra={"subject": fault.what, "reason": fault.sentence})
     return len(faults)
 
 
@@ -29,5 +29,8 @@ def reconcile(now: datetime) -> int:
     period = Period(since=now - timedelta(days=_DAYS), until=now)
     wrong = [*wrong_windows(period)[:_MOST_LOGGED], *islice(wrong_receipts(period), _MOST_LOGGED)]
     for found in wrong[:_MOST_LOGGED]:
-        logger.error("metering.money.disagrees %s: %d, ledger %d", found.what, found.says, found.ledger)
+        logger.error(
+            "reconciliation.ledger.mismatch",
+            extra={"subject": found.what, "counted": found.says, "ledger": found.ledger},
+        )
     return len(wrong[:_MOST_LOGGED])

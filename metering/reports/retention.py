@@ -44,7 +44,7 @@ def expire(now: datetime, retention: Retention | None = None, using: str = "defa
     blanked = _blank(using) if rules.zero_retention else 0
     calls = _delete_before(_limit(now, rules.metadata_days, using), using) if rules.metadata_days else 0
     if calls or blanked:
-        logger.info("metering.calls.expired %d, blanked %d", calls, blanked)
+        logger.info("ledger.calls.expired", extra={"calls": calls, "blanked": blanked})
     return Expired(calls, blanked)
 
 

@@ -46,7 +46,7 @@ def roll_up(now: datetime, using: str = "default") -> int:
     hours = list(marked.order_by("hour").values_list("hour", flat=True).distinct()[:MOST_HOURS])
     done = sum(_refresh(hour, generation, using) for hour in hours)
     if done:
-        logger.info("metering.hours.added-up %d", done)
+        logger.info("ledger.hours.rolled_up", extra={"hours": done})
     return done
 
 

@@ -57,7 +57,8 @@ def _write_alone(entry: Logged) -> bool:
         with transaction.atomic():
             LoggedRequest.objects.bulk_create([_row(entry)], ignore_conflicts=True)
     except _UNWRITABLE as fault:
-        logger.error("request_log.row-left-out %s: %s", entry.id, str(fault)[:200])  # noqa: TRY400 - its text is enough
+        why = {"request_id": entry.id, "error": str(fault)[:200]}
+        logger.error("request_log.row.left_out", extra=why)  # noqa: TRY400 - its text is enough
         return False
     return True
 
@@ -117,7 +118,7 @@ def expire(now: datetime, retention: Retention | None = None) -> int:
             )
         deleting.oldest_of(LoggedRequest.objects.all(), total - most)
     if deleting.gone:
-        logger.info("metering.request_log.expired %d", deleting.gone)
+        logger.info("request_log.rows.expired", extra={"rows": deleting.gone})
     return deleting.gone
 
 

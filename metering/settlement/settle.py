@@ -112,7 +112,8 @@ def settle(request_id: str, known: Known, by: Actor, now: datetime, using: str =
         if not isinstance(known, ByPolicy):
             record(by, "settle", event, before=before, after=facts_of(event))
     if charged.disputed_nanousd:
-        logger.warning("metering.call.disputed %s: %d nano-USD", event.id, charged.disputed_nanousd)
+        disputed = {"request_id": event.id, "disputed_nanousd": charged.disputed_nanousd}
+        logger.warning("settlement.disputed", extra=disputed)
     return Outcome(event.cost_nanousd, counted - event.cost_nanousd, charged.disputed_nanousd)
 
 

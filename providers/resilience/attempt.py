@@ -127,11 +127,13 @@ def judge(
     is_out = breaker.phase is Phase.OPEN and before is not Phase.OPEN
     if is_out and fault in {"credential", "account"}:
         logger.error(
-            "provider %s refused the %s of deployment %s (%s): it is not used for a while",
-            entry.target.provider,
-            fault,
-            entry.target.name,
-            failure.reason,
+            "deployment.refused",
+            extra={
+                "provider": entry.target.provider,
+                "deployment": entry.target.name,
+                "fault": fault,
+                "reason": failure.reason,
+            },
         )
     health.publish_hint(entry, before, now)
     health.notify(entry, now)

@@ -130,15 +130,17 @@ class Notes:
         if held_back is None:
             return
         logger.warning(
-            "%s: %s (%s, model %s) failed as %s%s: %s%s",
-            self._request_id,
-            target.name,
-            target.provider,
-            target.alias,
-            failure.kind,
-            "" if failure.status is None else f" with status {failure.status}",
-            reason,
-            f" ({held_back} such lines before this one were left out)" if held_back else "",
+            "attempt.failed",
+            extra={
+                "request_id": self._request_id,
+                "deployment": target.name,
+                "provider": target.provider,
+                "alias": target.alias,
+                "kind": failure.kind,
+                "status": failure.status,
+                "reason": reason,
+                "left_out": held_back,
+            },
         )
 
 

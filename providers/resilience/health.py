@@ -176,11 +176,13 @@ class DeploymentHealth:
         own = entry.own_of(who)
         wait = own.retry_at(now) - now
         logger.warning(
-            "deployment %s is not used for calls of tenant %d for %.1f s: %s",
-            entry.target.name,
-            who,
-            wait,
-            own.reason,
+            "circuit_breaker.opened_for_tenant",
+            extra={
+                "deployment": entry.target.name,
+                "tenant_id": who,
+                "seconds": round(wait, 1),
+                "reason": own.reason,
+            },
         )
         self.watch.learned(HealthHint(entry.target.id, "open", wait, own.reason, who))
 
@@ -191,10 +193,12 @@ class DeploymentHealth:
             entry.value = value
             if value == 0.0 and entry.breaker.phase is Phase.OPEN:
                 logger.warning(
-                    "deployment %s is not used for %.1f s: %s",
-                    entry.target.name,
-                    entry.breaker.retry_at(now) - now,
-                    entry.breaker.reason,
+                    "circuit_breaker.opened",
+                    extra={
+                        "deployment": entry.target.name,
+                        "seconds": round(entry.breaker.retry_at(now) - now, 1),
+                        "reason": entry.breaker.reason,
+                    },
                 )
             self.watch.changed(entry.target, value)
 

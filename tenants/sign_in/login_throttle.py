@@ -94,7 +94,7 @@ class LoginThrottle:
         except Exception as error:  # noqa: BLE001 - for any error, the count in this process decides
             with self._lock:
                 if not self._ask_at:
-                    logger.warning("sign-ins are counted by each process alone: Redis failed (%s)", error)
+                    logger.warning("sign_in.redis.failed", extra={"error": str(error)})
                 self._ask_at = self._clock() + ASK_AGAIN_S
             return None
         self._ask_at = 0.0

@@ -278,8 +278,7 @@ class RedisConnection:
             raise RedisError(f"{EVICTS} maxmemory-policy is {policy}: set it to {NO_EVICTION}")
         if not policy and not self._has_warned:
             self._has_warned = True
-            what = "it does not say its maxmemory-policy; it must be"
-            logger.warning("budgets.redis.eviction_unknown: %s %s", what, NO_EVICTION)
+            logger.warning("redis.eviction.unknown", extra={"wanted": NO_EVICTION})
 
 
 def _facts(info: bytes) -> dict[str, str]:

@@ -35,8 +35,8 @@ class ThrottledLog:
             return
         self._next[kind] = now + SAY_AGAIN_S
         if not isinstance(failure, RedisError):
-            logger.error("budgets.redis.failed %r", failure, exc_info=failure)
+            logger.error("redis.command.failed", exc_info=failure)
         elif kind in OUR_FAULT:
-            logger.error("budgets.redis.refused %s", failure)
+            logger.error("redis.command.invalid", extra={"error": str(failure)})
         else:
-            logger.warning("budgets.redis.refused %s", failure)
+            logger.warning("redis.command.refused", extra={"error": str(failure)})

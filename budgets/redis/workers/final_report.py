@@ -146,9 +146,7 @@ class FinalReport:
         for call in unknown:
             call.is_unknown = not self._is_written
         if self._is_written:
-            logger.warning(
-                "budgets.redis.last-word %d calls are noted: Redis cannot be reached", len(self._calls)
-            )
+            logger.warning("redis.final_report.written", extra={"calls": len(self._calls)})
 
     def _next(self) -> int:
         self._serial += 1

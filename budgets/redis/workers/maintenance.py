@@ -126,4 +126,4 @@ async def _quietly(work: Coroutine[None, None, None]) -> None:
         FALLBACKS.note("redis_upkeep", away)
     except Exception as failure:  # without maintenance other workers take this one for ended
         FALLBACKS.note("redis_upkeep", failure)
-        logger.exception("budgets.redis.upkeep-failed")
+        logger.exception("redis.maintenance.failed")

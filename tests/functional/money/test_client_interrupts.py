@@ -86,15 +86,15 @@ def redis():
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("away", ["Redis", "the database"])
+@pytest.mark.parametrize("away", ["redis", "database"])
 def test_an_interrupt_while_waiting_for_a_store_ends_cleanly(start, redis, away, workers):
     stores = {
         "ROUTER_DB_URL": f"postgres://x@127.0.0.1:{free_port()}/x",
-        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{free_port()}" if away == "Redis" else redis.url,
+        "ROUTER_REDIS_URL": f"redis://127.0.0.1:{free_port()}" if away == "redis" else redis.url,
         "ROUTER_ADMIN_SESSION_JWT_SECRET": templates.JWT_SECRET,
     }
     server = start("--bind", "127.0.0.1:0", "--workers", workers, **stores)
-    server.stderr.first(lambda line: f"waiting for {away}" in line or None, START_S)
+    server.stderr.first(lambda line: f"{away}.waiting" in line or None, START_S)
     assert server.end(signal.SIGINT) == INTERRUPTED
     assert is_quiet(server)
 

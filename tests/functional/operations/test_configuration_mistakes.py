@@ -187,7 +187,7 @@ def test_readyz_and_check_and_the_log_say_why(places, alias):
     assert why in places["problems"][alias]
     said = [line for line in places["check"] if f" {alias}/{alias}-1" in line]
     assert [line for line in said if why in line] or why in "\n".join(places["check"]), said
-    logged = [line for line in places["log"] if f"{alias}-1" in line or "deployments) failed" in line]
+    logged = [line for line in places["log"] if f"{alias}-1" in line or "probe.failed" in line]
     assert [
         line
         for line in logged

@@ -93,7 +93,7 @@ def test_gateway_is_live_while_it_waits_for_postgres_and_ready_soon_after(
     address = f"127.0.0.1:{free_port()}"
     postgres.stop()
     try:
-        gateway.start(address, until="waiting for the database")
+        gateway.start(address, until="database.waiting")
         alive = httpx.get(f"http://{address}/healthz", trust_env=False)
         ready = httpx.get(f"http://{address}/readyz", trust_env=False)
         refused = httpx.post(f"http://{address}/v1/chat/completions", json={}, trust_env=False)
@@ -130,7 +130,7 @@ def test_a_start_without_redis_begins_with_the_reason(
     with pytest.raises(AssertionError, match="Redis did not serve within 1 s"):
         gateway.start()
     said = "\n".join(gateway.logs())
-    assert "waiting for Redis: " in said
+    assert "redis.waiting" in said
     assert "change_unannounced" not in said  # what a start changes is announced once Redis is there
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,8 +44,8 @@ async def gateway(shared):
     """Return it once both its workers serve."""
 
     def serving():
-        found = [re.search(r"worker (\d+) serves", line) for line in shared.logs()]
-        return {int(each[1]) for each in found if each} & workers_of(shared)
+        found = {line["pid"] for line in shared.records() if line["event"] == "worker.serving"}
+        return found & workers_of(shared)
 
     await eventually(serving, lambda found: len(found) == 2)
     return shared
@@ -92,7 +91,7 @@ async def test_the_journal_of_a_dead_worker_is_adopted_without_a_query_for_its_c
     calls = await begun(gateway, upstream, 6, stream=True)
     killed, said = min(workers_of(gateway)), len(gateway.logs())
     os.kill(killed, signal.SIGKILL)
-    await eventually(lambda: any("metering.journal.adopted" in line for line in gateway.logs()[said:]))
+    await eventually(lambda: any("journal.recovered" in line for line in gateway.logs()[said:]))
     upstream.release(model="up-lasting")
     await asyncio.gather(*calls)
 

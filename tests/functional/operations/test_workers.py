@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -77,9 +76,6 @@ def listening(pid: int) -> int:
     return max(Counter(name for name in files if name.startswith("socket:")).values())
 
 
-SERVES = re.compile(r"worker (\d+) serves")
-
-
 async def call(gateway, model="m12"):
     return await ask(gateway.url, sample.ALICE, question(model))
 
@@ -91,8 +87,7 @@ async def until_ready_again(gateway, before: int, count: int) -> None:
 
 def serving(gateway) -> set[int]:
     """Return the processes that have said that they serve, also those that are dead by now."""
-    said = [SERVES.search(line) for line in gateway.logs()]
-    return {int(found[1]) for found in said if found}
+    return {record["pid"] for record in gateway.records() if record["event"] == "worker.serving"}
 
 
 def served(gateway) -> int:

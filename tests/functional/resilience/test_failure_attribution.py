@@ -41,7 +41,7 @@ async def test_a_stream_option_that_is_refused_is_left_out_and_remembered(gatewa
     sent = [json.loads(call["body"]) for call in upstream.seen(model=f"up-{model}")]
     assert ["stream_options" in body for body in sent] == [True, False, False]
     [line] = await lines_of(gateway, first.headers["x-request-id"])
-    assert "stream_options" in line["message"]
+    assert "stream_options" in line["reason"]
 
 
 @BOTH
@@ -145,12 +145,14 @@ async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstre
     await ask(gateway.url, sample.BOB, question(model))
     assert len(upstream.seen(model=f"up-{model}")) == 2
 
-    def errors():
-        return [line["message"] for line in gateway.records() if line.get("level") == "error"]
+    def refused():
+        return [line for line in gateway.records() if line["event"] == "deployment.refused"]
 
     await eventually(
-        errors,
-        lambda lines: any(f"refused the credential of deployment {model}-first" in each for each in lines),
+        refused,
+        lambda lines: (
+            (f"{model}-first", "credential") in {(line["deployment"], line["fault"]) for line in lines}
+        ),
     )
 
 
@@ -187,7 +189,7 @@ async def test_without_another_deployment_the_client_gets_a_neutral_message(gate
     assert (answer.status, answer.error["code"]) == (502, code)
     assert "org-77" not in answer.error["message"]
     [line] = await lines_of(gateway, answer.headers["x-request-id"])
-    assert "Insufficient Balance of org-77" in line["message"]
+    assert "Insufficient Balance of org-77" in line["reason"]
 
 
 # B21: too long

@@ -104,10 +104,14 @@ async def test_the_reason_reaches_the_operator_whatever_its_shape(gateway, upstr
     answer, row = await asked(gateway, upstream, said, stream=stream)
     assert answer.status_code == 502
 
-    def lines():
-        return [record["message"] for record in gateway.records() if row["id"] in record.get("message", "")]
+    def reasons():
+        return [
+            record["reason"]
+            for record in gateway.records()
+            if (record["event"], record.get("request_id")) == ("attempt.failed", row["id"])
+        ]
 
-    await eventually(lines, lambda told: any("the reason" in line and "failed as" in line for line in told))
+    await eventually(reasons, lambda told: any("the reason" in reason for reason in told))
 
 
 @pytest.mark.parametrize("said", REASONS)

@@ -16,6 +16,7 @@ from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from gateway.values.signed_messages import STALE, UNSIGNED, Signer
 from providers.resilience.health_hint import HealthHint
 from tests.support.clients.signing import SIGNER, STRANGER
+from tests.support.logged import logged
 from tests.support.stores.redis_server import RedisServer
 
 CHANGED = b"changed"
@@ -79,7 +80,8 @@ async def test_forged_announcements_are_ignored_counted_and_logged_once(
     await asyncio.gather(task, return_exceptions=True)
     assert said.empty()
     assert counts.happened[UNSIGNED] == len(forged)
-    assert caplog.text.count("without a valid signature") == 1
+    [fallback] = logged(caplog, "fallback.taken")
+    assert (fallback["where"], "without a valid signature" in fallback["error"]) == (UNSIGNED, True)
 
 
 class Hears:

@@ -95,10 +95,11 @@ async def lines_of(gateway, request_id, count=1):
     """Return what the log says of a call's tries."""
 
     def found():
-        lines = [
-            line for line in gateway.records() if line.get("logger") == "providers.resilience.attempt_log"
+        return [
+            line
+            for line in gateway.records()
+            if (line["event"], line.get("request_id")) == ("attempt.failed", request_id)
         ]
-        return [line for line in lines if request_id in line["message"]]
 
     return await eventually(found, lambda lines: len(lines) >= count)
 

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from gateway.celery import app
 from gateway.jobs.runner import SOON, JobRunner
 from gateway.schedule import Daily, Every, Job, every_job
+from tests.support.logged import logged
 
 NOON = datetime(2026, 7, 24, 12, 0, 30, tzinfo=UTC)
 
@@ -92,5 +93,5 @@ async def test_a_job_that_fails_is_logged_and_comes_again(caplog):
     jobs = JobRunner((ROLL_UP,), place, clock)
     clock.now = jobs.next_at
     await jobs.do_due()
-    assert "metering.roll_up" in caplog.text
+    assert logged(caplog, "job.failed") == [{"job": "metering.roll_up"}]
     assert jobs.next_at > clock.now

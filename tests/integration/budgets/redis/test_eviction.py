@@ -10,6 +10,7 @@ import pytest
 
 from budgets.redis.client.connection import RedisConnection
 from tests.support.at_once import at_once
+from tests.support.logged import logged
 from tests.support.stores.redis_server import RedisServer
 from tests.support.waiting import eventually
 
@@ -43,7 +44,10 @@ async def is_not_used(caplog: pytest.LogCaptureFixture, policy: str) -> None:
         server.run("CONFIG", "SET", "maxmemory-policy", policy)
         connection = await opened(server)  # it goes on with it when that takes too long
         why = f"maxmemory-policy is {policy}: set it to noeviction"
-        await eventually(lambda: caplog.text, lambda said: why in said)
+        await eventually(
+            lambda: [each["error"] for each in logged(caplog, "redis.command.invalid")],
+            lambda errors: any(why in error for error in errors),
+        )
         assert not connection.is_up
         await connection.aclose()
     finally:
@@ -81,6 +85,4 @@ async def test_one_that_does_not_say_is_used_with_a_warning(
     for _ in range(2):
         connection._check_eviction("")  # noqa: SLF001 - no Redis of ours keeps it to itself
 
-    [warning] = caplog.messages
-    assert "eviction_unknown" in warning
-    assert "noeviction" in warning
+    assert logged(caplog, "redis.eviction.unknown") == [{"wanted": "noeviction"}]

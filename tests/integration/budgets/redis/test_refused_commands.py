@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,6 +11,7 @@ import pytest
 from budgets.redis.admission import RedisAdmission
 from budgets.redis.client.connection import RedisConnection
 from tests.integration.budgets.redis_workers import Crew, rules
+from tests.support.logged import logged
 from tests.support.stores.redis_server import RedisServer
 from tests.support.waiting import eventually
 
@@ -83,8 +83,8 @@ async def test_a_defect_of_a_script_loses_no_paid_answer(
             await crew.settle(running, COST)
             assert await crew.ask(scopes, HOLD) == "unavailable"
         await until_told(crew.workers[0], 62, (COST, 0))
-    told = [each for each in caplog.records if "WRONGTYPE" in each.getMessage()]
-    assert [each.levelno for each in told] == [logging.ERROR]  # once, however many commands it refused
+    errors = [each["error"] for each in logged(caplog, "redis.command.invalid")]
+    assert len([error for error in errors if "WRONGTYPE" in error]) == 1  # however many commands it refused
 
 
 async def test_upkeep_goes_on_after_errors(redis_server: RedisServer) -> None:
@@ -111,7 +111,7 @@ async def test_upkeep_goes_on_after_a_defect(
         with monkeypatch.context() as patch:
             patch.setattr("budgets.redis.outbox.Outbox.flush", flush)
             await eventually(lambda: len(turns) > 1)
-    assert "upkeep-failed" in caplog.text
+    assert logged(caplog, "redis.maintenance.failed")
 
 
 async def test_client_connects_while_nothing_can_be_written(redis_server: RedisServer) -> None:
@@ -143,4 +143,5 @@ async def test_client_goes_on_connecting_whatever_answers(
         await eventually(lambda: connection.is_up)
     finally:
         await connection.aclose()
+    assert logged(caplog, "redis.command.failed")
     assert "run_id" in caplog.text

@@ -47,14 +47,14 @@ class Site:
     def install(self) -> None:
         self.python.symlink_to(sys.executable)
 
-    def said(self, what: str) -> list[logging.LogRecord]:
+    def said(self, event: str) -> list[logging.LogRecord]:
         records = [record for when in ("setup", "call") for record in self._log.get_records(when)]
-        return [record for record in records if what in record.getMessage()]
+        return [record for record in records if record.msg == event]
 
     @property
     def serving(self) -> list[int]:
         """The process ids of all that served, in order."""
-        return [int(record.getMessage().split()[1]) for record in self.said(" serves")]
+        return [vars(record)["pid"] for record in self.said("worker.serving")]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(site):
     site.python.unlink()
     for pid in site.serving:
         os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: len(site.said("could not be started")) >= 3)
+    await eventually(lambda: len(site.said("worker.start.failed")) >= 3)
     site.install()
     await eventually(lambda: len(site.serving) == 4)
 
@@ -80,14 +80,14 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(site):
 async def test_a_worker_that_said_what_cannot_be_read_is_replaced(site):
     os.kill(site.serving[0], signal.SIGKILL)
     await eventually(lambda: len(site.serving) == 3)
-    assert site.said("cannot be read")
+    assert site.said("worker.message.unreadable")
 
 
 async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_one(site, monkeypatch):
     monkeypatch.setattr(supervisor, "OPEN_S", 0.1)
     site.hang.touch()
     signal.raise_signal(signal.SIGHUP)
-    await eventually(lambda: site.said("did not start"))
+    await eventually(lambda: site.said("worker.renewal.not_serving"))
     site.hang.unlink()
     os.kill(site.serving[0], signal.SIGKILL)
     await eventually(lambda: len(site.serving) == 3)

@@ -27,6 +27,7 @@ from metering.ledger.spend_windows import load_windows
 from metering.reconciliation.redis import SharedCounts, shared_counts
 from tests.support.books.calls import CLOSED_COST, NOON, closed, opened
 from tests.support.clients.signing import SIGNER
+from tests.support.logged import logged
 from tests.support.stores.redis_server import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,7 +150,8 @@ async def test_differences_are_logged_every_night(
 
     await write(*(f"unheard-of-{n}" for n in range(6)))
     await beside(tasks.reconcile)
-    assert len([one for one in caplog.messages if "metering.money.disagrees tenant:3" in one]) == 1
+    reasons = [each["reason"] for each in logged(caplog, "reconciliation.redis.mismatch")]
+    assert len([reason for reason in reasons if reason.startswith("tenant:3")]) == 1
 
 
 async def test_a_call_left_beside_its_total_is_reported(server: RedisServer, worker: RedisAdmission) -> None:

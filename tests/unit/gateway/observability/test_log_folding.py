@@ -78,6 +78,21 @@ def test_a_store_that_is_away_is_one_line_of_a_kind_with_its_reason(log, error):
     assert log.lines[1].endswith("(and 199 more like it)")
 
 
+def test_an_event_is_folded_whatever_its_fields_are(log):
+    for number in range(200):
+        log.logger.error(
+            "idempotency.answer.not_kept",
+            extra={"request_id": f"req_{number}"},
+            exc_info=TimeoutError("late"),
+        )
+        log.logger.error("job.failed", extra={"job": f"job_{number}"}, exc_info=TimeoutError("late"))
+    assert len(log.lines) == 2
+    log.now += FOLD_S
+    log.logger.error("job.failed", extra={"job": "last"}, exc_info=TimeoutError("late"))
+    fields = 'job.failed job=last failure="TimeoutError: late" folded=199 |'
+    assert fields in log.lines[2]
+
+
 def test_other_places_and_other_reasons_are_other_kinds(log):
     for _ in range(5):
         log.logger.error("one", exc_info=OperationalError("x"))

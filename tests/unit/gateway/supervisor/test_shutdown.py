@@ -5,7 +5,6 @@ fails on the way holds up the end.
 from __future__ import annotations
 
 import asyncio
-import logging
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import pytest
 from gateway.config import load
 from gateway.supervisor import shutdown
 from gateway.supervisor.shutdown import EXIT_S, KILL_S, ShutdownSignal, ended, in_time
+from tests.support.logged import logged
 from tests.support.sources import ROOT
 
 LONG_S = 1000.0
@@ -114,9 +114,7 @@ async def test_a_part_of_the_end_that_hangs_is_left_behind(hanging, caplog):
     left = asyncio.ensure_future(hanging())
     try:
         assert not await in_time(0.01, "hanging", left)
-        assert [record.getMessage() for record in caplog.records] == [
-            "gateway.stop.part-left-behind hanging took more than 0.01 s"
-        ]
+        assert logged(caplog, "shutdown.part.left_behind") == [{"part": "hanging", "seconds": 0.01}]
     finally:
         is_over.set()
         left.cancel()
@@ -125,9 +123,8 @@ async def test_a_part_of_the_end_that_hangs_is_left_behind(hanging, caplog):
 
 async def test_a_failed_shutdown_step_is_logged_and_the_next_one_runs(caplog):
     assert not await in_time(LONG_S, "failing", failing())
-    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
-        (logging.ERROR, "gateway.stop.part-failed failing")
-    ]
+    assert logged(caplog, "shutdown.part.failed") == [{"part": "failing"}]
+    assert len(caplog.records) == 1
     assert await in_time(LONG_S, "next", done())
 
 

@@ -15,6 +15,7 @@ from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from providers.tokens import count, prompt
 from providers.tokens.exact_count import encoding_of, exact_prompt
 from tests.support.clients.media import data_url, png
+from tests.support.logged import logged
 from tests.support.sources import SOURCES, is_ours
 
 
@@ -75,10 +76,10 @@ def test_a_fallback_is_a_metric_each_time_and_a_line_once_a_minute(caplog):
         heard.note("here", ValueError("again"))
         heard.note("there", ValueError("too"))
     assert heard.happened == {"here": 4, "there": 1}
-    assert [record.getMessage() for record in caplog.records] == [
-        "fallback in here: why",
-        "fallback in here: again",
-        "fallback in there: too",
+    assert logged(caplog, "fallback.taken") == [
+        {"where": "here", "error": "why"},
+        {"where": "here", "error": "again"},
+        {"where": "there", "error": "too"},
     ]
 
 

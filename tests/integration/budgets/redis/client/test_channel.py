@@ -11,6 +11,7 @@ from gateway.values.fallback_log import FALLBACKS, Fallbacks
 from gateway.values.signed_messages import UNSIGNED
 from tests.integration.budgets.redis_workers import Crew, rules
 from tests.support.clients.signing import SIGNER, STRANGER
+from tests.support.logged import logged
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("frequent_upkeep")
@@ -119,7 +120,8 @@ async def test_forged_messages_are_logged_once(heard, neighbor, caplog, monkeypa
     for _ in range(50):
         await neighbor.publish(CHANNEL, b"leave everybody")
     await heard.all_before(1)
-    assert caplog.text.count("without a valid signature") == 1
+    [fallback] = logged(caplog, "fallback.taken")
+    assert (fallback["where"], "without a valid signature" in fallback["error"]) == (UNSIGNED, True)
 
 
 @pytest.mark.parametrize("kind", KINDS[:2])
