@@ -21,7 +21,7 @@ OF_PEOPLE = frozenset(
     {"createsuperuser", "changepassword"}
 )  # of Django, which lets errors of the database be
 FOR_OTHERS = frozenset(
-    {"collectstatic", "makemigrations", "config_reference", "error_reference"}
+    {"collectstatic", "makemigrations", "config_reference", "error_reference", "log_reference"}
 )  # files that are no secret
 INTERRUPTED = 130  # as a shell counts a process that Ctrl-C has ended
 
