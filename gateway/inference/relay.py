@@ -218,7 +218,7 @@ class StreamRelay:
         try:
             await self._meter.close(self._outcome(status, code))
         except CloseNotPersisted:
-            logger.exception("the end of the stream of %s was not recorded", self._meter.record.id)
+            logger.exception("stream.not_recorded", extra={"request_id": self._meter.record.id})
             self._context.take_claim()
             return False
         finally:  # also when the client leaves now: the call was made and will be billed

@@ -24,6 +24,14 @@ REQUESTS: Final = (
         _REPORT,
     ),
     LogEvent(
+        "stream.not_recorded",
+        "error",
+        ("request_id",),
+        "The journal was closed before the end of this stream was durable; the worker that adopts the journal records "
+        "it as incomplete.",
+        "Nothing, if the process was ending; otherwise check the disk of `data_dir`.",
+    ),
+    LogEvent(
         "shadow_traffic.failed",
         "error",
         ("request_id",),

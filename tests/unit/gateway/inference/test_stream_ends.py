@@ -18,6 +18,7 @@ from gateway.inference.relay import StreamRelay
 from metering.inflight import InFlightCalls
 from metering.journal.pending_close import CloseNotPersisted
 from providers.resilience.plan import Asker
+from tests.support.logged import logged
 from tests.unit.gateway.inference.test_call_context import CLAIM, Replays, connection
 from tests.unit.tenants.key_database import ALICE
 
@@ -108,13 +109,14 @@ def relay_of(meter: Any, sent: list[Any]) -> tuple[CallContext, StreamRelay, Ups
     return context, relay, upstream
 
 
-async def test_a_stream_whose_end_is_not_durable_says_so_and_leaves_its_claim_to_the_adopter(live):
+async def test_a_stream_whose_end_is_not_durable_says_so_and_leaves_its_claim_to_the_adopter(live, caplog):
     sent: list[Any] = []
     context, relay, _ = relay_of(Meter(CloseNotPersisted("closed")), sent)
     await relay.run(START)
     context.release()
     await live.running.wait_until_idle()
     *_, last = [message["body"] for message in sent if "body" in message]
+    assert logged(caplog, "stream.not_recorded") == [{"request_id": "req_1"}]
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "metering_unavailable"
     assert (live.replays.completed, live.replays.released) == ([], [])
 
@@ -138,6 +140,21 @@ async def test_a_stream_that_a_defect_keeps_from_being_sent_is_recorded(live):
     await live.running.wait_until_idle()
     assert (meter.outcomes, upstream.is_closed) == ([("incomplete", "internal_error")], True)
     assert (live.replays.completed, live.replays.released) == ([], ["row"])
+
+
+async def test_a_defect_in_a_stream_is_logged_with_the_id_of_its_call(live, monkeypatch, caplog):
+    async def rest(_self: Any):
+        yield b"data: 2\n\n"
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Upstream, "rest", rest)
+    sent: list[Any] = []
+    context, relay, _ = relay_of(Meter(), sent)
+    await relay.run(START)
+    context.release()
+    assert logged(caplog, "stream.failed") == [{"request_id": "req_1"}]
+    assert caplog.records[0].exc_info is not None
+    assert b"internal_error" in sent[-1]["body"]
 
 
 async def test_a_client_that_stalls_before_the_first_content_is_recorded_as_stalled(live, monkeypatch):
