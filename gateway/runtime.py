@@ -55,7 +55,7 @@ class Mirrors(Protocol):
     """Sends answered calls again to deployments on trial (gateway/inference/shadow_traffic.py)."""
 
     def mirror(
-        self, request_id: str, endpoint: str, model: Model, want: Any, raw: bytes, input_tokens: int
+        self, request_id: str, endpoint: str, model: Model, parsed: Any, raw: bytes, input_tokens: int
     ) -> None:
         """Queue one call to be sent again. Never waits."""
         ...

@@ -24,7 +24,7 @@ from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import NoRoom
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.target import Target
@@ -33,7 +33,11 @@ from providers.transport.client import LEAVE_S, UpstreamRequest, UpstreamRespons
 QUICK_BYTES: Final = 64 * 1024  # of a response that is parsed within one step of the loop
 MAX_ANSWER: Final = 64 * 1024 * 1024
 USER_AGENT = "open-model-gateway"
-_ACCEPT: Final = {Answer.JSON: "application/json", Answer.EVENTS: EVENT_STREAM, Answer.BINARY: "*/*"}
+_ACCEPT: Final = {
+    ResponseKind.JSON: "application/json",
+    ResponseKind.EVENTS: EVENT_STREAM,
+    ResponseKind.BINARY: "*/*",
+}
 
 
 class Receiving(Protocol):

@@ -13,7 +13,7 @@ from providers.resilience.plan import Asker
 from providers.target import Target
 
 
-class Answer(Enum):
+class ResponseKind(Enum):
     """The form of a response. BINARY: bytes that pass in pieces, whatever they are."""
 
     JSON = "json"
@@ -21,7 +21,7 @@ class Answer(Enum):
     BINARY = "binary"
 
     @classmethod
-    def of(cls, *, streams: bool) -> Answer:
+    def of(cls, *, streams: bool) -> ResponseKind:
         """Return the form of a chat response: events if a stream was asked for."""
         return cls.EVENTS if streams else cls.JSON
 
@@ -32,7 +32,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     path: str
     raw: bytes
-    answer: Answer = Answer.JSON
+    answer: ResponseKind = ResponseKind.JSON
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is called once more
     asks_usage: bool = False  # it adds `stream_options`, if the deployment accepts them
@@ -44,4 +44,4 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def streams(self) -> bool:
         """Whether the response passes in pieces."""
-        return self.answer is not Answer.JSON
+        return self.answer is not ResponseKind.JSON

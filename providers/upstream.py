@@ -30,7 +30,7 @@ from providers.exchange import (
     what_ended,
 )
 from providers.other_form import begun, read_otherwise, take_folded
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.registry import PROVIDERS
 from providers.request_additions import MOST_TRIES, Added, Additions, without
 from providers.resilience.attempt_log import Attempt, Notes
@@ -187,10 +187,10 @@ async def _try(
             raise UpstreamStatus.of(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
-        if outgoing.answer is Answer.EVENTS:
+        if outgoing.answer is ResponseKind.EVENTS:
             call.blocks = response.chunks()
             call.first = await begun(call, dialect, outgoing, call.blocks)
-        elif outgoing.answer is Answer.BINARY:
+        elif outgoing.answer is ResponseKind.BINARY:
             call.first = await first_piece(call, dialect, outgoing)
         else:
             raw = await response.read(MAX_ANSWER, object_only=True)

@@ -53,8 +53,8 @@ class V1Handler(ASGIHandler):
         if self._cors.is_on:
             context.headers += self._cors.of_answer(request.raw_headers)
         try:
-            answer = await self._answer(request, context)
-            await _send(request, context, send, answer)
+            response = await self._respond(request, context)
+            await _send(request, context, send, response)
         except asyncio.CancelledError:
             if not context.has_client_left:
                 raise  # the server is cancelling this task
@@ -64,7 +64,7 @@ class V1Handler(ASGIHandler):
         finally:
             context.release()
 
-    async def _answer(self, request: V1Request, context: CallContext) -> Response:
+    async def _respond(self, request: V1Request, context: CallContext) -> Response:
         try:
             hot = self._hot.get(request.path)
             if hot is not None and request.method == "POST":
@@ -76,16 +76,16 @@ class V1Handler(ASGIHandler):
                 request.method = "GET"
             match = self._match(request.path)
             request.resolver_match = match
-            answer = await match.func(request, *match.args, **match.kwargs)
+            response = await match.func(request, *match.args, **match.kwargs)
         except (asyncio.CancelledError, ClientGone):
             raise
         except Exception as error:  # noqa: BLE001 - the error table maps it; unknown ones are logged there
             return await self._refuse(request, context, error)
-        if isinstance(answer, Response):
-            return answer
-        if answer.status_code == 405:  # noqa: PLR2004 - ninja's own response to a wrong method
+        if isinstance(response, Response):
+            return response
+        if response.status_code == 405:  # noqa: PLR2004 - ninja's own response to a wrong method
             return await self._refuse(request, context, MethodNotAllowed(_allowed(match)))
-        return Response(answer.status_code, answer.content, _pairs(answer))
+        return Response(response.status_code, response.content, _pairs(response))
 
     def _match(self, path: str) -> ResolverMatch:
         match = self._matches.get(path)
@@ -99,20 +99,20 @@ class V1Handler(ASGIHandler):
         return match
 
     async def _refuse(self, request: V1Request, context: CallContext, error: Exception) -> Response:
-        answer = response_for(error, context.id, context.client_api)
+        response = response_for(error, context.id, context.client_api)
         if runtime.is_open():
             live = runtime.current()
             # A provider's own code can be any text, and every metric label is kept forever.
-            code = error.code if isinstance(error, UpstreamFailed) else answer.error_code
+            code = error.code if isinstance(error, UpstreamFailed) else response.error_code
             live.metrics.refusals.add((code,))
             if isinstance(error, NotFound | MethodNotAllowed):
                 await self._recognize(request, context)
-            _take_note(context, error)
+            _keep_details(context, error)
             context.limit_status = getattr(error, "standing", None) or context.limit_status
             if context.limit_status is None and context.caller is not None:
                 context.limit_status = await context.read_limit_status()
         drop_frames(error)
-        return answer
+        return response
 
     async def _recognize(self, request: V1Request, context: CallContext) -> None:
         """Authenticate the caller of an unknown path, so that the response has its limit status."""
@@ -120,12 +120,12 @@ class V1Handler(ASGIHandler):
             try:
                 await self._auth(request)
             except (AccessDenied, KeysUnavailable) as refusal:  # an unknown path is 404 without a key too
-                _take_note(context, refusal)
+                _keep_details(context, refusal)
 
 
-async def _send(request: V1Request, context: CallContext, send: Send, answer: Response) -> None:
-    body, relay, writer = answer.body, answer.relay, context.writer
-    start = context.head(answer.status_code, answer.pairs)
+async def _send(request: V1Request, context: CallContext, send: Send, response: Response) -> None:
+    body, relay, writer = response.body, response.relay, context.writer
+    start = context.head(response.status_code, response.pairs)
     if relay is not None:
         await relay.run(start)
     elif writer is not None and writer.has_begun:
@@ -137,10 +137,10 @@ async def _send(request: V1Request, context: CallContext, send: Send, answer: Re
         start["headers"].append((b"content-length", str(len(body)).encode()))
         await send(start)
         await send({"type": "http.response.body", "body": body})
-    log(request, context, answer.status_code, answer.error_code, answer)
+    log(request, context, response.status_code, response.error_code, response)
 
 
-def _take_note(context: CallContext, error: Exception) -> None:
+def _keep_details(context: CallContext, error: Exception) -> None:
     """Store the details of an error that the logs need and its response does not have."""
     if isinstance(error, AccessDenied) and error.verified is not None:
         context.caller = context.caller or error.verified

@@ -206,7 +206,7 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
 def response_for(error: Exception, request_id: str = "-", api: ClientApi = OPENAI) -> Response:
     """Return the response to an error; a defect is logged with the request id that its client receives."""
     if isinstance(error, UpstreamFailed):
-        return upstream_answer(error, api)
+        return upstream_response(error, api)
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
     if row is None:
         logger.error("request.failed", extra={"request_id": request_id}, exc_info=error)
@@ -228,7 +228,7 @@ def error_response(
     return answer
 
 
-def upstream_answer(failure: UpstreamFailed, api: ClientApi = OPENAI) -> Response:
+def upstream_response(failure: UpstreamFailed, api: ClientApi = OPENAI) -> Response:
     """Pass a provider's own 4xx through; describe other upstream failures in our own words."""
     theirs = failure.passed_on
     if theirs is not None:

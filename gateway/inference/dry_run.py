@@ -44,7 +44,7 @@ NOTE = (
 async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> dict[str, Any]:
     """Return the report on a call whose body is `context.body`."""
     caller = context.who
-    rehearsal = DryRunAdmission(live.admission, partial(_running, live), time.time)
+    admission = DryRunAdmission(live.admission, partial(_running, live), time.time)
     report: dict[str, Any] = {
         "object": "gateway.simulation",
         "endpoint": endpoint.name,
@@ -68,15 +68,15 @@ async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> di
             context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.counter
         )
         try:
-            reservation = await reserve.reserve(rehearsal, ask)
+            reservation = await reserve.reserve(admission, ask)
         except REFUSALS:
-            report["cost"] = await _cost(context, rehearsal, parsed, route, None)
+            report["cost"] = await _cost(context, admission, parsed, route, None)
             raise
         report |= {"admitted": True, "output_cap": reservation.output_cap, "clamped": reservation.is_clamped}
-        report["cost"] = await _cost(context, rehearsal, parsed, route, reservation)
+        report["cost"] = await _cost(context, admission, parsed, route, reservation)
     except REFUSALS as refusal:
         report["refusal"] = _refusal(refusal)
-    return report | _bounds(rehearsal) | {"snapshot": {"at": rfc3339(time.time()), "note": NOTE}}
+    return report | _limits_and_budgets(admission) | {"snapshot": {"at": rfc3339(time.time()), "note": NOTE}}
 
 
 def _running(live: Runtime, scope: str) -> int:
@@ -128,7 +128,7 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
 
 async def _cost(
     context: CallContext,
-    rehearsal: DryRunAdmission,
+    admission: DryRunAdmission,
     parsed: ParsedRequest,
     route: Route,
     reservation: Reservation | None,
@@ -136,32 +136,36 @@ async def _cost(
     """Return the worst case, as it would be held, and the cost of a call of usual length at its first deployment."""
     first = route.deployments[0]
     share = runtime.current().heavy.share(context.who.tenant_id)
-    reads = (await count_prompt_aside(share, context.body, first.target.upstream_model)).tokens
-    writes = 0
+    input_tokens = (await count_prompt_aside(share, context.body, first.target.upstream_model)).tokens
+    output_tokens = 0
     if parsed.demand.kind == "chat":
         caps = (
             parsed.demand.output_cap,
             reservation.output_cap if reservation is not None else None,
             route.max_output_tokens,
         )
-        writes = min([EXPECTED_OUTPUT, *(cap for cap in caps if cap is not None)]) * parsed.demand.n
-    worst = rehearsal.asked.hold_nanousd if rehearsal.asked is not None else 0
-    expected = cost(Usage(input_tokens=reads, output_tokens=writes), first.sheet)
+        output_tokens = min([EXPECTED_OUTPUT, *(cap for cap in caps if cap is not None)]) * parsed.demand.n
+    worst = admission.asked.hold_nanousd if admission.asked is not None else 0
+    expected = cost(Usage(input_tokens=input_tokens, output_tokens=output_tokens), first.sheet)
     return {
         **_money("worst_case", worst),
         **_money("expected", expected),
-        "expected_of": {"deployment": first.target.name, "input_tokens": reads, "output_tokens": writes},
+        "expected_of": {
+            "deployment": first.target.name,
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+        },
     }
 
 
-def _bounds(rehearsal: DryRunAdmission) -> dict[str, Any]:
+def _limits_and_budgets(admission: DryRunAdmission) -> dict[str, Any]:
     """Return every rule that was checked, and the one that has room for the fewest calls like this one."""
-    looks: list[tuple[int | None, dict[str, Any]]] = [
-        (look.calls_left, _rate(look)) for look in rehearsal.rates()
+    previews: list[tuple[int | None, dict[str, Any]]] = [
+        (preview.calls_left, _rate(preview)) for preview in admission.rates()
     ]
-    limits = [facts for _, facts in looks]
-    budgets = [(look.calls_left, _budget(look)) for look in rehearsal.budgets()]
-    bound = [(left, facts) for left, facts in (*looks, *budgets) if left is not None]
+    limits = [facts for _, facts in previews]
+    budgets = [(preview.calls_left, _budget(preview)) for preview in admission.budgets()]
+    bound = [(left, facts) for left, facts in (*previews, *budgets) if left is not None]
     binding = min(bound, key=lambda pair: pair[0], default=None)
     return {
         "binding": None if binding is None else {**binding[1], "calls_left": binding[0]},
@@ -170,19 +174,19 @@ def _bounds(rehearsal: DryRunAdmission) -> dict[str, Any]:
     }
 
 
-def _rate(look: RatePreview) -> dict[str, Any]:
+def _rate(preview: RatePreview) -> dict[str, Any]:
     return {
-        "scope": look.scope.partition(":")[0],
-        "rule": look.rule,
-        "limit": look.limit,
-        "remaining": look.remaining,
-        "needed": look.needed,
-        "resets_in_ms": look.resets_in_ms,
+        "scope": preview.scope.partition(":")[0],
+        "rule": preview.rule,
+        "limit": preview.limit,
+        "remaining": preview.remaining,
+        "needed": preview.needed,
+        "resets_in_ms": preview.resets_in_ms,
     }
 
 
-def _budget(look: BudgetPreview) -> dict[str, Any]:
-    standing = look.standing
+def _budget(preview: BudgetPreview) -> dict[str, Any]:
+    standing = preview.standing
     return {
         "scope": standing.scope.partition(":")[0],
         "rule": "budget",
@@ -191,7 +195,7 @@ def _budget(look: BudgetPreview) -> dict[str, Any]:
         **_money("spent", standing.spent_nanousd),
         **_money("held", standing.held_nanousd),
         **_money("unsettled", standing.unsettled_nanousd),
-        **_money("needed", look.needed_nanousd),
+        **_money("needed", preview.needed_nanousd),
         **_money("resets", standing.resets_nanousd),
         "resets_at": rfc3339(standing.resets_at),
     }

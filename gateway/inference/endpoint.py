@@ -11,7 +11,7 @@ from gateway.inference.call_context import CallContext
 from gateway.parsing.json_body import json_body
 from gateway.parsing.large_bodies import understand
 from gateway.parsing.schemas import BodyParser, ParsedRequest
-from providers.outgoing import Answer
+from providers.outgoing import ResponseKind
 
 if TYPE_CHECKING:
     from gateway.http.request import V1Request
@@ -60,9 +60,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str = OPENAI.name
     is_binary: bool = False
 
-    def answer(self, *, streams: bool) -> Answer:
+    def answer(self, *, streams: bool) -> ResponseKind:
         """Return the form of the response to a request that asks for a stream, or for none."""
-        return Answer.BINARY if self.is_binary else Answer.of(streams=streams)
+        return ResponseKind.BINARY if self.is_binary else ResponseKind.of(streams=streams)
 
     def framing(self) -> Framing:
         """Return how its streamed responses are written."""

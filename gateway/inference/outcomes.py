@@ -29,23 +29,23 @@ async def record_failure(context: CallContext, meter: Meter, route: Route, failu
     if not failure.reached:
         await record_void(context, meter)
         return
-    last = _last(meter)
+    last = _last_sent(meter)
     is_billed = failure.code == "internal_error" if last is None else _is_billed(last)
     which = (last.alias, last.deployment) if last is not None and is_billed else failure.target_id
     deployment = deployment_of(route, which)
-    said = last.usage if last is not None else None
-    ending = CallOutcome(
+    usage = last.usage if last is not None else None
+    outcome = CallOutcome(
         status="error",
         http_status=_status_seen(context, failure.answer_status),
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,
-        usage=said if said is not None else failure.so_far,
-        is_last_word=said is not None,
+        usage=usage if usage is not None else failure.so_far,
+        is_last_word=usage is not None,
         is_billed=is_billed,
         overhead_ms=meter.overhead_ms(),
     )
-    context.limit_status = await meter.close(ending)
+    context.limit_status = await meter.close(outcome)
 
 
 async def record_cancellation(
@@ -61,12 +61,12 @@ async def record_cancellation(
     A provider that was working on it may bill it, so that is estimated and unsettled; one that refused bills nothing.
     """
     context.log_facts.update(attempts=len(meter.attempts), tried=in_short(meter.attempts, route.model.alias))
-    last = _last(meter)
+    last = _last_sent(meter)
     if last is None:
         await record_void(context, meter)
         return
     deployment = deployment_of(route, (last.alias, last.deployment))
-    ending = CallOutcome(
+    outcome = CallOutcome(
         status="cancelled",
         http_status=_status_seen(context, status) if status != CLIENT_GONE else status,
         error_code=reason.value,
@@ -76,7 +76,7 @@ async def record_cancellation(
         is_billed=_is_billed(last),
         overhead_ms=meter.overhead_ms(),
     )
-    context.limit_status = await meter.close(ending)
+    context.limit_status = await meter.close(outcome)
 
 
 async def record_void(context: CallContext, meter: Meter) -> None:
@@ -92,7 +92,7 @@ def internal_error() -> UpstreamFailed:
     return failure
 
 
-def _last(meter: Meter) -> Attempt | None:
+def _last_sent(meter: Meter) -> Attempt | None:
     """Return the last attempt that reached a provider: the outcome describes it; the meter adds all others."""
     return next((attempt for attempt in reversed(meter.attempts) if attempt.reached), None)
 

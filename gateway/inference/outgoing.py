@@ -13,7 +13,7 @@ from metering.meter import Meter
 from providers.dialects.base import Shape
 from providers.dialects.choice import Dialects
 from providers.dialects.offload import Aside
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.resilience.plan import Asker
 
 COPIES: Final = 3  # of a large event: as received, in one piece, and for the client
@@ -35,7 +35,9 @@ def dialects_of(context: CallContext, live: Runtime, shape: Shape, client_api: s
     return Dialects(shape, room, live.config.streams.max_event_bytes, client_api)
 
 
-def outgoing_of(context: CallContext, live: Runtime, shape: Shape, meter: Meter, answer: Answer) -> Outgoing:
+def outgoing_of(
+    context: CallContext, live: Runtime, shape: Shape, meter: Meter, answer: ResponseKind
+) -> Outgoing:
     tenant_id = context.who.tenant_id
     return Outgoing(
         request_id=context.id,

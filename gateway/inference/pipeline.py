@@ -41,7 +41,7 @@ from providers.call import Call
 from providers.dialects.base import Shape
 from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.requests.money_classes import Unacceptable
 from providers.resilience.plan import Deadline, Plan
 from providers.tenant_salt import Salt
@@ -125,11 +125,11 @@ async def _call(
     except BaseException:  # a defect of ours, no room in the journal, or a cancellation
         await record_void(context, meter)  # nothing was sent: the grant is returned
         raise
-    if answer is not Answer.JSON:
+    if answer is not ResponseKind.JSON:
         context.open_stream(live.config.streams, endpoint.framing())
     read_on = _read_on(context, live, running, outgoing)
     call = await _opened(context, meter, route, dialects, outgoing, plan)
-    if answer is Answer.JSON:
+    if answer is ResponseKind.JSON:
         return await complete(context, route, meter, call)
     running.stream = call.stream
     return stream_response(context, endpoint, route, meter, call, outgoing.asker, read_on)
@@ -137,7 +137,7 @@ async def _call(
 
 def _read_on(context: CallContext, live: Runtime, running: InFlightCall, outgoing: Outgoing) -> ReadOn:
     """Return what decides whether the call continues when its client leaves."""
-    asker, is_json = outgoing.asker, outgoing.answer is Answer.JSON
+    asker, is_json = outgoing.asker, outgoing.answer is ResponseKind.JSON
     read_on = ReadOn(live.reading_on, context.who.tenant_id, asker, lambda: is_json and asker.is_heard)
     running.asker = asker
     if context.connection is not None:

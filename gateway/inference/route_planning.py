@@ -32,20 +32,25 @@ async def resolve_route(context: CallContext, live: Runtime, parsed: ParsedReque
     """Return where the call may go. Raises what routing.resolve raises, and BadHint."""
     caller, snapshot = context.who, live.snapshot
     model = snapshot.models.get(parsed.alias)
-    asking = ANYTHING if model is None else _asking(context, live, parsed, model)
+    route_request = ANYTHING if model is None else _route_request(context, live, parsed, model)
     try:
         return resolve.resolve(
-            snapshot, parsed.alias, caller, model_type=model_type, asking=asking, health=live.health
+            snapshot,
+            parsed.alias,
+            caller,
+            model_type=model_type,
+            asking=route_request,
+            health=live.health,
         )
     except ModelCannot as refusal:
         if not refusal.is_window:
             raise
     # By its bytes the prompt is too long for every model: count it before refusing it.
     counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), context.body, parsed.alias)
-    need = msgspec.structs.replace(asking.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
-    asking = msgspec.structs.replace(asking, need=need)
+    need = msgspec.structs.replace(route_request.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
+    route_request = msgspec.structs.replace(route_request, need=need)
     return resolve.resolve(
-        snapshot, parsed.alias, caller, model_type=model_type, asking=asking, health=live.health
+        snapshot, parsed.alias, caller, model_type=model_type, asking=route_request, health=live.health
     )
 
 
@@ -91,13 +96,13 @@ def fallback_reason(route: Route, call: Call) -> str:
     return route.reason
 
 
-def _asking(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> RouteRequest:
+def _route_request(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> RouteRequest:
     hint = client_hints.parse(context.options.route_hint, model)
-    need = _need(context, live, parsed, model)
+    need = _requirements(context, live, parsed, model)
     sticky_key = _sticky_key(context, parsed, model) if model.sticky else ""
     is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")
     arm = (
-        _arm(context, parsed, model.experiment, model.alias)
+        _experiment_arm(context, parsed, model.experiment, model.alias)
         if model.experiment is not None and hint is None
         else ""
     )
@@ -109,7 +114,7 @@ def _asking(context: CallContext, live: Runtime, parsed: ParsedRequest, model: M
     )
 
 
-def _need(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> Requirements:
+def _requirements(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> Requirements:
     models = [model]
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
@@ -124,21 +129,21 @@ def _need(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Mod
     return msgspec.structs.replace(need, members=parsed.demand.unknown, keeps_money=is_kept)
 
 
-def _arm(context: CallContext, parsed: ParsedRequest, experiment: Experiment, alias: str) -> str:
+def _experiment_arm(context: CallContext, parsed: ParsedRequest, experiment: Experiment, alias: str) -> str:
     """Return the arm of this caller; a call without a user counts by its tenant. Calls with hints take no part."""
     subject = str(context.who.tenant_id)
     if experiment.by == "user":
-        user = _names(context, parsed).user
+        user = _client_names(context, parsed).user
         subject = f"{subject}:{user}" if user else subject
     return arm_of(experiment, alias, subject)
 
 
 def _sticky_key(context: CallContext, parsed: ParsedRequest, model: Model) -> str:
     """Return the value that always selects the same deployment; tenants never share one."""
-    names = _names(context, parsed)
+    names = _client_names(context, parsed)
     value = names.user if model.sticky == "user" else names.prompt_cache_key
     return f"{context.who.tenant_id}:{value}" if value else ""
 
 
-def _names(context: CallContext, parsed: ParsedRequest) -> Names:
+def _client_names(context: CallContext, parsed: ParsedRequest) -> Names:
     return names_in(context.body) if parsed.names is None else parsed.names

@@ -25,7 +25,7 @@ from metering.meter import CallOutcome, Meter, MeteringServices
 from providers.call import Call
 from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.transport.client import Transport
@@ -46,7 +46,7 @@ class ShadowCall(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str  # of the call that was answered
     endpoint: str
     raw: bytes
-    want: ParsedRequest
+    parsed: ParsedRequest
     input_tokens: int
     deployment: Deployment
 
@@ -57,21 +57,29 @@ class ShadowTraffic:
     def __init__(
         self,
         transport: Transport,
-        books: MeteringServices,
+        metering: MeteringServices,
         metrics: Metrics,
-        dice: Callable[[], float] = random.random,
+        draw: Callable[[], float] = random.random,
     ) -> None:
-        self._transport, self._metrics, self._dice = transport, metrics, dice
-        self._books = MeteringServices(books.journal, books.admission, InFlightCalls(), self._ended)
+        self._transport, self._metrics, self._draw = transport, metrics, draw
+        self._metering = MeteringServices(
+            metering.journal, metering.admission, InFlightCalls(), self._observe
+        )
         self._health = DeploymentHealth()
         self._queue: asyncio.Queue[ShadowCall] = asyncio.Queue(WAITING)
 
     def mirror(
-        self, request_id: str, endpoint: str, model: Model, want: ParsedRequest, raw: bytes, input_tokens: int
+        self,
+        request_id: str,
+        endpoint: str,
+        model: Model,
+        parsed: ParsedRequest,
+        raw: bytes,
+        input_tokens: int,
     ) -> None:
         """Queue an answered call for each randomly chosen shadow of its alias. Never waits."""
         for deployment in model.shadows:
-            if self._dice() * 100 >= deployment.shadow_percent:
+            if self._draw() * 100 >= deployment.shadow_percent:
                 continue
             if len(raw) > MAX_BODY:
                 self._drop("body_too_large")
@@ -82,7 +90,7 @@ class ShadowTraffic:
                         request_id=request_id,
                         endpoint=endpoint,
                         raw=raw,
-                        want=want,
+                        parsed=parsed,
                         input_tokens=input_tokens,
                         deployment=deployment,
                     )
@@ -94,24 +102,24 @@ class ShadowTraffic:
         """Work until cancelled; calls that run then are recorded as they are."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(AT_ONCE):
-                workers.create_task(self._work())
+                workers.create_task(self._run_worker())
 
-    async def _work(self) -> None:
+    async def _run_worker(self) -> None:
         while True:
-            mirrored = await self._queue.get()
+            copy = await self._queue.get()
             try:
-                await self._send(mirrored)
+                await self._send(copy)
             except Exception:  # a defect in one mirror must not end the others
-                logger.exception("shadow_traffic.failed", extra={"request_id": mirrored.request_id})
+                logger.exception("shadow_traffic.failed", extra={"request_id": copy.request_id})
 
-    def _ended(self, opened: Open, closed: Close, _: object) -> None:
+    def _observe(self, opened: Open, closed: Close, _: object) -> None:
         self._metrics.observe_shadow(opened, closed.status, closed.cost_nanousd)
 
     def _drop(self, reason: str) -> None:
         self._metrics.shadow_dropped.add((reason,))
 
-    async def _send(self, mirrored: ShadowCall) -> None:
-        meter = Meter(self._books, _intent(mirrored), mirrored.raw)
+    async def _send(self, copy: ShadowCall) -> None:
+        meter = Meter(self._metering, _open_record(copy), copy.raw)
         try:
             meter.open(OPERATOR)
         except MeteringUnavailable:
@@ -120,37 +128,37 @@ class ShadowTraffic:
             return
         call: Call | None = None
         try:
-            call = await self._open(mirrored, meter)
+            call = await self._open(copy, meter)
             await _read(call)
         except UpstreamFailed as failure:
             if call is None and not failure.reached:
                 await meter.void()
                 self._metrics.observe_shadow(meter.record, "unreached")
             else:
-                await meter.close(_ending(mirrored, call, "incomplete" if call else "error", failure.code))
+                await meter.close(_outcome(copy, call, "incomplete" if call else "error", failure.code))
         except asyncio.CancelledError:
-            await meter.close(_ending(mirrored, call, "cancelled", "server_shutdown"))
+            await meter.close(_outcome(copy, call, "cancelled", "server_shutdown"))
             raise
         except Exception:  # a defect of ours: the opened call is still closed, then _work logs the error
-            await meter.close(_ending(mirrored, call, "incomplete" if call else "error", "internal_error"))
+            await meter.close(_outcome(copy, call, "incomplete" if call else "error", "internal_error"))
             raise
         else:
-            await meter.close(_ending(mirrored, call, "ok", ""))
+            await meter.close(_outcome(copy, call, "ok", ""))
         finally:
             if call is not None:
                 await call.aclose()
 
-    async def _open(self, mirrored: ShadowCall, meter: Meter) -> Call:
-        shape = mirrored.want.shape
+    async def _open(self, copy: ShadowCall, meter: Meter) -> Call:
+        shape = copy.parsed.shape
         outgoing = Outgoing(
             request_id=meter.record.id,
             path=shape.path,
-            raw=mirrored.raw,
-            answer=Answer.of(streams=shape.stream),
+            raw=copy.raw,
+            answer=ResponseKind.of(streams=shape.stream),
             has_cap=shape.output_cap is not None,
             asks_usage=shape.stream and not shape.include_usage,
         )
-        plan = Plan(targets=[mirrored.deployment.target])
+        plan = Plan(targets=[copy.deployment.target])
         return await open_call(self._transport, Dialects(shape), outgoing, plan, meter.attempts, self._health)
 
 
@@ -164,8 +172,8 @@ async def _read(call: Call) -> None:
         raise UpstreamFailed("the mirrored stream is not complete")
 
 
-def _ending(mirrored: ShadowCall, call: Call | None, status: str, code: str) -> CallOutcome:
-    deployment = mirrored.deployment
+def _outcome(copy: ShadowCall, call: Call | None, status: str, code: str) -> CallOutcome:
+    deployment = copy.deployment
     stream = call.stream if call is not None else None
     answered = call.answered if call is not None else None
     usage = stream.usage if stream is not None else answered.usage if answered is not None else None
@@ -184,8 +192,8 @@ def _ending(mirrored: ShadowCall, call: Call | None, status: str, code: str) -> 
     )
 
 
-def _intent(mirrored: ShadowCall) -> Open:
-    target = mirrored.deployment.target
+def _open_record(copy: ShadowCall) -> Open:
+    target = copy.deployment.target
     return Open(
         id=mint(),
         started_at=time.time(),
@@ -193,13 +201,13 @@ def _intent(mirrored: ShadowCall) -> Open:
         tenant=OPERATOR.tenant,
         key_id=OPERATOR.key_id,
         key_prefix=OPERATOR.key_prefix,
-        endpoint=f"shadow:{mirrored.endpoint}",
+        endpoint=f"shadow:{copy.endpoint}",
         model=target.alias,
         provider=target.provider,
         deployment=target.name,
         upstream_model=target.upstream_model,
-        stream=mirrored.want.shape.stream,
-        input_tokens=mirrored.input_tokens,
-        sheet=mirrored.deployment.sheet,
-        client_request_id=mirrored.request_id,
+        stream=copy.parsed.shape.stream,
+        input_tokens=copy.input_tokens,
+        sheet=copy.deployment.sheet,
+        client_request_id=copy.request_id,
     )

@@ -76,7 +76,7 @@ class TokenCounter:
         self.counted = 0
         self._heavy = heavy
         self._quota = Quota(clock)
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._waiting = 0
         self._process: Process | None = None
 
@@ -90,7 +90,7 @@ class TokenCounter:
             return None
         self._waiting += 1
         try:
-            async with self._turn:
+            async with self._lock:
                 return await to_its_end(self._count(tenant_id, raw, encoding))
         finally:
             self._waiting -= 1
@@ -179,9 +179,9 @@ class TokenCounter:
 
 async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:
     """Take one request of the tenant's rate for a count that did not help: counting costs CPU."""
-    ask = AdmissionRequest(
+    request = AdmissionRequest(
         f"{request_id}:count", tuple([ScopeRules(each.scope, each.limits) for each in rules]), 0, 0
     )
     with contextlib.suppress(RateRefused, AdmissionUnavailable):
-        await admission.admit(ask)
-        await admission.settle(ask.request_id, 0, 0)
+        await admission.admit(request)
+        await admission.settle(request.request_id, 0, 0)

@@ -21,7 +21,7 @@ from providers.dialects.choice import Dialects
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from providers.dialects.openai.stream import OpenAIStream
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.resilience.health import DeploymentHealth
@@ -76,7 +76,9 @@ def toy(monkeypatch):
 
 async def calls(transport, broken, working, *, streams):
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
-    outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, answer=Answer.of(streams=streams))
+    outgoing = Outgoing(
+        request_id="req-1", path=shape.path, raw=BODY, answer=ResponseKind.of(streams=streams)
+    )
     targets = [target("first", broken), msgspec.structs.replace(target("second", working), provider="toy")]
     attempts: list[Attempt] = []
     health = DeploymentHealth()

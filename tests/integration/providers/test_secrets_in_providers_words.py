@@ -13,7 +13,7 @@ from providers.dialects.base import Shape
 from providers.dialects.choice import Dialects
 from providers.errors import redaction
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts
@@ -45,7 +45,9 @@ async def opened(
         timeouts=LIMITS,
     )
     shape = Shape(alias="chat", path="chat/completions", stream=streams, include_usage=True)
-    outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, answer=Answer.of(streams=streams))
+    outgoing = Outgoing(
+        request_id="req-1", path=shape.path, raw=BODY, answer=ResponseKind.of(streams=streams)
+    )
     health.update_targets([target], [])
     return await open_call(transport, Dialects(shape), outgoing, Plan(targets=[target]), [], health)
 

@@ -10,7 +10,7 @@ from providers.call import Call
 from providers.dialects.base import Shape
 from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
 from providers.target import Secret, Target, Timeouts
@@ -46,7 +46,9 @@ async def calls(
     transport: Transport, targets: Sequence[Target], attempts: list[Attempt], *, streams: bool = False
 ) -> Call:
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
-    outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY, answer=Answer.of(streams=streams))
+    outgoing = Outgoing(
+        request_id="req-1", path=shape.path, raw=BODY, answer=ResponseKind.of(streams=streams)
+    )
     plan = Plan(targets=targets)
     return await open_call(transport, Dialects(shape), outgoing, plan, attempts, DeploymentHealth())
 

@@ -12,7 +12,7 @@ from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed, UpstreamTimeout
 from providers.other_form import begun
-from providers.outgoing import Answer, Outgoing
+from providers.outgoing import Outgoing, ResponseKind
 from providers.target import Secret, Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
 from tests.integration.providers.raw_server import Peer, RawServer
@@ -155,7 +155,7 @@ async def test_events_before_the_content_do_not_end_the_wait_for_it(
         limits = Timeouts(connect=2, first_byte=0.3, idle=60, total=120)
         response = await transport.send(ask(server.url), limits)
         call = Call(TARGET, response, [])
-        outgoing = Outgoing(request_id="r", path="chat/completions", raw=b"", answer=Answer.EVENTS)
+        outgoing = Outgoing(request_id="r", path="chat/completions", raw=b"", answer=ResponseKind.EVENTS)
         with pytest.raises(UpstreamTimeout) as caught:
             await asyncio.wait_for(begun(call, DIALECT, outgoing, response.chunks()), PROMPT)
         assert caught.value.phase == "first_byte"
