@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from gateway.models import Replay, ServingWorker
+from metering.decision import read
 from metering.models import Status, UsageEvent
 
 KEPT = timedelta(hours=24)
@@ -25,9 +26,6 @@ class Quota(NamedTuple):
 
 
 UNBOUNDED = Quota(2**62, 2**62)
-
-# A call that was made: the provider responded, even if the client had left.
-_MADE = Q(status=Status.OK) | Q(status=Status.CANCELLED, estimated=False)
 
 Lives = Callable[[str, str], bool]  # whether an owner still runs the call of a request id
 
@@ -131,12 +129,34 @@ def serves(journals: Path, owner: str) -> bool:
 def close_started(claims: QuerySet[Replay], *, drops: bool = True) -> None:
     """End the claims of ended processes: keys whose call was made are never free again, the others are."""
     started = claims.filter(state=Replay.State.STARTED)
-    made = UsageEvent.objects.filter(_MADE, id__in=list(started.values_list("request_id", flat=True)))
-    started.filter(request_id__in=list(made.values_list("id", flat=True))).update(
-        state=Replay.State.UNSTORED, status=200
-    )
+    made = _made(list(started.values_list("request_id", flat=True)))
+    started.filter(request_id__in=made).update(state=Replay.State.UNSTORED, status=200)
     if drops:
         started.delete()
+
+
+def _made(request_ids: list[str]) -> list[str]:
+    """Return which of these calls were made: the provider sent its whole response, even if the client had left."""
+    columns = ("id", "status", "stream", "estimated", "decision")
+    ended = UsageEvent.objects.filter(id__in=request_ids, status__in=(Status.OK, Status.CANCELLED))
+    return [
+        request_id
+        for request_id, status, *facts in ended.values_list(*columns)
+        if status == Status.OK or _was_answered(*facts)
+    ]
+
+
+def _was_answered(stream: bool, estimated: bool, document: list[dict[str, Any]]) -> bool:  # noqa: FBT001 - columns
+    """Return whether the last attempt of a cancelled call has a whole response. A stream has it if its usage was
+    reported, which comes last. What was refused has neither a response nor an estimate.
+    """
+    decision = read(document)
+    if not decision.attempts:  # the ledger could not take them
+        return not estimated
+    last = decision.attempts[-1]
+    if last.usage is not None:  # of several attempts each has its own usage; `estimated` is of them all
+        estimated = last.usage.estimated
+    return last.outcome == "ok" and not (stream and (estimated or decision.settled is not None))
 
 
 def keep(  # noqa: PLR0913 - a row's columns
@@ -171,8 +191,9 @@ def _full(tenant_id: int, size: int, quota: Quota) -> str:
     return "tenant_answers" if found["answers"] >= quota.most_answers else ""
 
 
-def drop(claim_id: str, request_id: str) -> None:
-    Replay.objects.filter(id=claim_id, request_id=request_id).delete()
+def drop(claims: Mapping[str, str]) -> None:
+    """Delete the rows of these claims, given as request id -> row; a row that another call has taken over stays."""
+    Replay.objects.filter(id__in=list(claims.values()), request_id__in=list(claims)).delete()
 
 
 def renew(request_ids: list[str], now: datetime) -> None:

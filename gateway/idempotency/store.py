@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY = 4 * 1024 * 1024
 ON_LOOP_BYTES = 256 * 1024
+AT_ONCE = 500  # rows of one statement: SQLite bounds its parameters
 T = TypeVar("T")
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 _NONCE = 12
@@ -94,6 +96,7 @@ class IdempotencyStore:
         self._late: dict[
             str, IdempotencyClaim
         ] = {}  # of calls that were made, but are not in the database yet
+        self._unreleased: dict[str, str] = {}  # claims that could not be deleted: request id -> row
 
     def _lives(self, owner: str, request_id: str) -> bool:
         """Blocking: for the database threads."""
@@ -111,6 +114,8 @@ class IdempotencyStore:
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
         printed = await self._fingerprint(tenant_id, scope, raw)
         try:
+            if self._unreleased:  # before new claims, so there are never more of them than concurrent calls
+                await self._release_again()
             claiming = partial(rows.claim, owner=self.owner, lives=self._lives)
             kept = await self._in_database(
                 claiming, row_id, printed, request_id, tenant_id, datetime.now(UTC)
@@ -155,20 +160,35 @@ class IdempotencyStore:
             self._unstored(full)
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        """Delete the claim: nothing was executed, a retry may run. Without a database its lease expires instead."""
+        """Delete the claim: nothing was executed, a retry may run. Without a database it is deleted when one answers:
+        by catch_up() or by the next claim of this process. Until then other processes raise InProgress.
+        """
         self._held.discard(claim.request_id)
         try:
-            await self._in_database(rows.drop, claim.id, claim.request_id)
+            await self._in_database(rows.drop, {claim.request_id: claim.id})
         except DatabaseError:  # the client needs the reason of its refusal, not this
             logger.exception("idempotency.claim.not_released", extra={"request_id": claim.request_id})
             FALLBACKS.note("replay_claim_kept", claim.request_id)
+            self._unreleased[claim.request_id] = claim.id
 
     async def catch_up(self) -> None:
-        """Record the calls that were made while the database was unavailable. Raises DatabaseError."""
+        """Record the calls that were made while the database was unavailable, and release what could not be released.
+        Raises DatabaseError.
+        """
+        if self._unreleased:
+            await self._release_again()
         for claim in list(self._late.values()):
             await self._in_database(rows.keep, claim.id, claim.request_id, 200, "", None)
             del self._late[claim.request_id]
             self._held.discard(claim.request_id)
+
+    async def _release_again(self) -> None:
+        """Delete the claims that could not be deleted. Deleting one twice has no effect."""
+        while self._unreleased:
+            some = dict(islice(self._unreleased.items(), AT_ONCE))
+            await self._in_database(rows.drop, some)
+            for request_id in some:
+                self._unreleased.pop(request_id, None)  # another task may have done the same
 
     async def renew(self, request_ids: Iterable[str]) -> None:
         """Renew the leases of running calls."""
