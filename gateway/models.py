@@ -8,7 +8,7 @@ from django.db import models
 from typing_extensions import override
 
 
-class Replay(models.Model):
+class IdempotencyRecord(models.Model):
     """One Idempotency-Key of one key and endpoint. `body` is compressed and encrypted; empty when it was not kept."""
 
     class State(models.TextChoices):
@@ -32,12 +32,14 @@ class Replay(models.Model):
     class Meta:
         indexes = (
             models.Index(
-                fields=("tenant_id", "size"), condition=models.Q(state="done"), name="replay_kept_by_tenant"
+                fields=("tenant_id", "size"),
+                condition=models.Q(state="done"),
+                name="idempotency_kept_by_tenant",
             ),
         )
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(state__in=("started", "done", "unstored")), name="replay_state_known"
+                condition=models.Q(state__in=("started", "done", "unstored")), name="idempotency_state_known"
             ),
         )
 

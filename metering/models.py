@@ -209,14 +209,14 @@ class HourlyUsage(models.Model):
         return f"{self.model} by {self.api_key_prefix} at {self.hour:%Y-%m-%d %H}h"
 
 
-class StaleHour(models.Model):
+class ChangedHour(models.Model):
     """Calls of this hour were written since this generation began (metering/ledger/changed_hours.py)."""
 
     hour = models.DateTimeField()
     generation = models.BigIntegerField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("hour", "generation"), name="stale_hour_once"),)
+        constraints = (models.UniqueConstraint(fields=("hour", "generation"), name="changed_hour_once"),)
 
     @override
     def __str__(self) -> str:

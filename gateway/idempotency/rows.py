@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet, Sum
 
-from gateway.models import Replay, ServingWorker
+from gateway.models import IdempotencyRecord, ServingWorker
 from metering.decision import read
 from metering.models import Status, UsageEvent
 
@@ -55,7 +55,7 @@ def claim(  # noqa: PLR0913 - a row's columns
     *,
     owner: str = "",
     lives: Lives = _nobody_lives,
-) -> Replay | None:
+) -> IdempotencyRecord | None:
     """Insert the row, or take over an abandoned one, or return the finished one.
 
     An expired lease proves nothing while its owner lives: without a database it cannot be renewed. Nor is a key free
@@ -67,7 +67,7 @@ def claim(  # noqa: PLR0913 - a row's columns
         "request_id": request_id,
         "tenant_id": tenant_id,
         "size": 0,
-        "state": Replay.State.STARTED,
+        "state": IdempotencyRecord.State.STARTED,
         "lease_until": now + LEASE,
         "expires_at": now + KEPT,
     }
@@ -76,24 +76,26 @@ def claim(  # noqa: PLR0913 - a row's columns
     return _found(row_id, body_print, fresh, now, lives)
 
 
-def _found(row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, lives: Lives) -> Replay | None:
+def _found(
+    row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, lives: Lives
+) -> IdempotencyRecord | None:
     """Decide by the existing row."""
-    row = Replay.objects.filter(id=row_id).first()
+    row = IdempotencyRecord.objects.filter(id=row_id).first()
     if row is None:  # deleted just now: the client's retry will find it free
         raise InProgress
     if row.expires_at <= now or _is_abandoned(row, now, lives):
-        if Replay.objects.filter(id=row_id, request_id=row.request_id).update(**fresh):
+        if IdempotencyRecord.objects.filter(id=row_id, request_id=row.request_id).update(**fresh):
             return None
         raise InProgress
     return _finished(row, body_print)
 
 
-def _finished(row: Replay, body_print: str) -> Replay:
+def _finished(row: IdempotencyRecord, body_print: str) -> IdempotencyRecord:
     if row.fingerprint != body_print:
         raise Mismatch
-    if row.state == Replay.State.STARTED:
+    if row.state == IdempotencyRecord.State.STARTED:
         raise InProgress
-    if row.state == Replay.State.UNSTORED:
+    if row.state == IdempotencyRecord.State.UNSTORED:
         raise ResultUnavailable
     return row
 
@@ -102,23 +104,29 @@ def _insert(row_id: str, fresh: dict[str, Any]) -> bool:
     """Insert the row; return False if it exists already."""
     try:
         with transaction.atomic():
-            Replay.objects.create(id=row_id, **fresh)
+            IdempotencyRecord.objects.create(id=row_id, **fresh)
     except IntegrityError:
         return False
     return True
 
 
-def _is_abandoned(row: Replay, now: datetime, lives: Lives) -> bool:
-    if row.state != Replay.State.STARTED or row.lease_until > now or lives(row.owner, row.request_id):
+def _is_abandoned(row: IdempotencyRecord, now: datetime, lives: Lives) -> bool:
+    if (
+        row.state != IdempotencyRecord.State.STARTED
+        or row.lease_until > now
+        or lives(row.owner, row.request_id)
+    ):
         return False
-    close_started(Replay.objects.filter(id=row.id, request_id=row.request_id), drops=False)
+    close_started(IdempotencyRecord.objects.filter(id=row.id, request_id=row.request_id), drops=False)
     state = (
-        Replay.objects.filter(id=row.id, request_id=row.request_id).values_list("state", flat=True).first()
+        IdempotencyRecord.objects.filter(id=row.id, request_id=row.request_id)
+        .values_list("state", flat=True)
+        .first()
     )
     if state is None:  # deleted just now
         raise InProgress
     row.state = state
-    return row.state == Replay.State.STARTED
+    return row.state == IdempotencyRecord.State.STARTED
 
 
 def serves(journals: Path, owner: str) -> bool:
@@ -126,11 +134,11 @@ def serves(journals: Path, owner: str) -> bool:
     return bool(owner) and ((journals / owner).exists() or ServingWorker.objects.filter(name=owner).exists())
 
 
-def close_started(claims: QuerySet[Replay], *, drops: bool = True) -> None:
+def close_started(claims: QuerySet[IdempotencyRecord], *, drops: bool = True) -> None:
     """End the claims of ended processes: keys whose call was made are never free again, the others are."""
-    started = claims.filter(state=Replay.State.STARTED)
+    started = claims.filter(state=IdempotencyRecord.State.STARTED)
     made = _made(list(started.values_list("request_id", flat=True)))
-    started.filter(request_id__in=made).update(state=Replay.State.UNSTORED, status=200)
+    started.filter(request_id__in=made).update(state=IdempotencyRecord.State.UNSTORED, status=200)
     if drops:
         started.delete()
 
@@ -172,8 +180,8 @@ def keep(  # noqa: PLR0913 - a row's columns
     """End a claim; return "", or which quota has no room for the response. Without a body no response is kept."""
     full = _full(tenant_id, len(sealed), quota) if sealed is not None else ""
     is_kept = sealed is not None and not full
-    Replay.objects.filter(id=claim_id, request_id=request_id).update(
-        state=Replay.State.DONE if is_kept else Replay.State.UNSTORED,
+    IdempotencyRecord.objects.filter(id=claim_id, request_id=request_id).update(
+        state=IdempotencyRecord.State.DONE if is_kept else IdempotencyRecord.State.UNSTORED,
         status=status,
         content_type=content_type,
         body=sealed if is_kept else b"",
@@ -184,7 +192,7 @@ def keep(  # noqa: PLR0913 - a row's columns
 
 def _full(tenant_id: int, size: int, quota: Quota) -> str:
     """Return the full quota. Two responses that end at once may both find room: it protects the disk, not money."""
-    kept = Replay.objects.filter(tenant_id=tenant_id, state=Replay.State.DONE)
+    kept = IdempotencyRecord.objects.filter(tenant_id=tenant_id, state=IdempotencyRecord.State.DONE)
     found = kept.aggregate(bytes=Sum("size"), answers=Count("id"))
     if (found["bytes"] or 0) + size > quota.most_bytes:
         return "tenant_bytes"
@@ -193,23 +201,25 @@ def _full(tenant_id: int, size: int, quota: Quota) -> str:
 
 def drop(claims: Mapping[str, str]) -> None:
     """Delete the rows of these claims, given as request id -> row; a row that another call has taken over stays."""
-    Replay.objects.filter(id__in=list(claims.values()), request_id__in=list(claims)).delete()
+    IdempotencyRecord.objects.filter(id__in=list(claims.values()), request_id__in=list(claims)).delete()
 
 
 def renew(request_ids: list[str], now: datetime) -> None:
-    started = Replay.objects.filter(request_id__in=request_ids, state=Replay.State.STARTED)
+    started = IdempotencyRecord.objects.filter(
+        request_id__in=request_ids, state=IdempotencyRecord.State.STARTED
+    )
     started.update(lease_until=now + LEASE)
 
 
 def sweep(now: datetime) -> None:
-    Replay.objects.filter(expires_at__lte=now).delete()
+    IdempotencyRecord.objects.filter(expires_at__lte=now).delete()
 
 
 def drop_started() -> None:
     """End the claims of a process that is known to have ended (embedded mode has only one)."""
-    close_started(Replay.objects.all())
+    close_started(IdempotencyRecord.objects.all())
 
 
 def drop_started_by(request_ids: list[str]) -> None:
     """End the claims of these calls, which are in the ledger."""
-    close_started(Replay.objects.filter(request_id__in=request_ids))
+    close_started(IdempotencyRecord.objects.filter(request_id__in=request_ids))

@@ -33,7 +33,7 @@ def mark_changed_hours(connection: BaseDatabaseWrapper, instants: Iterable[float
     with connection.cursor() as cursor:
         for hour in hours:
             cursor.execute(
-                "INSERT INTO metering_stalehour (hour, generation) "
+                "INSERT INTO metering_changedhour (hour, generation) "
                 "VALUES (%s, (SELECT COALESCE(MAX(generation), 0) FROM metering_rollupstate)) "
                 "ON CONFLICT (hour, generation) DO NOTHING",
                 [adapt(datetime.fromtimestamp(hour, UTC))],

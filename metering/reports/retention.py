@@ -18,7 +18,7 @@ from django.db.models import Min, Q
 from budgets.models import SpendWindow
 from metering.ledger.changed_hours import HOUR, hour_of
 from metering.ledger.write import lock_windows
-from metering.models import StaleHour, UsageEvent
+from metering.models import ChangedHour, UsageEvent
 from metering.reports.rollup import add_late, lock_roll_ups, rebuild, state_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _late_hours(using: str) -> list[datetime]:
     expired_before = state_of(using).expired_before
     if expired_before is None:
         return []
-    marks = StaleHour.objects.using(using).filter(hour__lt=expired_before)
+    marks = ChangedHour.objects.using(using).filter(hour__lt=expired_before)
     return list(marks.order_by("hour").values_list("hour", flat=True).distinct())
 
 
@@ -114,7 +114,7 @@ def _add_and_delete_late(hour: datetime, using: str) -> int:
 
 
 def _delete_calls(hour: datetime, using: str) -> int:
-    StaleHour.objects.using(using).filter(hour=hour).delete()
+    ChangedHour.objects.using(using).filter(hour=hour).delete()
     events = UsageEvent.objects.using(using).filter(started_at__gte=hour, started_at__lt=hour + HOUR)
     return events._raw_delete(using)  # noqa: SLF001 - nothing refers to a call: no need to load them first
 

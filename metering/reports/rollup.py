@@ -12,7 +12,7 @@ from django.db import connections, transaction
 
 from metering.ledger.changed_hours import HOUR
 from metering.ledger.write import lock_windows
-from metering.models import HourlyUsage, RollupState, StaleHour
+from metering.models import ChangedHour, HourlyUsage, RollupState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,7 +42,7 @@ _COLUMNS = f"hour, tenant, api_key_prefix, {_GROUP}, calls, estimated_calls, {',
 def roll_up(now: datetime, using: str = "default") -> int:
     """Roll up every hour that changed before `now`, oldest first; return how many. Raises DatabaseError."""
     generation = begin_generation(using)
-    marked = StaleHour.objects.using(using).filter(generation__lt=generation, hour__lte=now)
+    marked = ChangedHour.objects.using(using).filter(generation__lt=generation, hour__lte=now)
     hours = list(marked.order_by("hour").values_list("hour", flat=True).distinct()[:MOST_HOURS])
     done = sum(_refresh(hour, generation, using) for hour in hours)
     if done:
@@ -68,9 +68,9 @@ def state_of(using: str = "default") -> RollupState:
     return RollupState.objects.using(using).get_or_create(id=1)[0]
 
 
-def stale_hours(since: datetime, until: datetime, using: str = "default") -> list[datetime]:
+def changed_hours(since: datetime, until: datetime, using: str = "default") -> list[datetime]:
     """Return the hours that changed since their roll-up, in order."""
-    marked = StaleHour.objects.using(using).filter(hour__gte=since, hour__lt=until)
+    marked = ChangedHour.objects.using(using).filter(hour__gte=since, hour__lt=until)
     return list(marked.order_by("hour").values_list("hour", flat=True).distinct())
 
 
@@ -117,5 +117,5 @@ def _refresh(hour: datetime, generation: int, using: str) -> bool:
         if limit is not None and hour < limit:
             return False
         rebuild(hour, using)
-        StaleHour.objects.using(using).filter(hour=hour, generation__lt=generation).delete()
+        ChangedHour.objects.using(using).filter(hour=hour, generation__lt=generation).delete()
     return True

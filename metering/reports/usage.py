@@ -17,7 +17,7 @@ from django.db.models.functions import TruncDate
 
 from metering.ledger.changed_hours import HOUR, hour_of
 from metering.models import HourlyUsage, Status, UsageEvent
-from metering.reports.rollup import SUMS, stale_hours, state_of
+from metering.reports.rollup import SUMS, changed_hours, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,18 +69,20 @@ def run(question: UsageQuery, using: str = "default") -> list[UsageRow]:
     and an hour that is rolled up meanwhile is in one of them only.
     """
     since = hour_of(question.since)
-    stale = stale_hours(since, question.until, using)
+    changed = changed_hours(since, question.until, using)
     expired_before = state_of(using).expired_before or since
     groups: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
-    replaced = [hour for hour in stale if hour >= expired_before]  # an expired hour's late calls are added
-    for rows in (_rolled_up(question, replaced, using), _fresh(question, stale, using)):
+    replaced = [hour for hour in changed if hour >= expired_before]  # an expired hour's late calls are added
+    for rows in (_rolled_up(question, replaced, using), _fresh(question, changed, using)):
         for row in rows.filter(n_calls__gt=0):  # an empty sum is a row too
             _add(groups[tuple(row[_name(part)] for part in question.by)], row)
     ordered = sorted(groups.items(), key=lambda item: item[0])
     return [UsageRow(group=group, **sums) for group, sums in ordered]
 
 
-def _rolled_up(question: UsageQuery, stale: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
+def _rolled_up(
+    question: UsageQuery, changed: Sequence[datetime], using: str
+) -> QuerySet[Any, dict[str, Any]]:
     rows = HourlyUsage.objects.using(using).filter(
         _scope(question), hour__gte=hour_of(question.since), hour__lt=question.until
     )
@@ -89,12 +91,12 @@ def _rolled_up(question: UsageQuery, stale: Sequence[datetime], using: str) -> Q
         "n_failed_calls": Sum("calls", filter=~Q(status=Status.OK)),
         "n_estimated_calls": Sum("estimated_calls"),
     }
-    return _grouped(rows.exclude(hour__in=stale) if stale else rows, question, "hour", sums)
+    return _grouped(rows.exclude(hour__in=changed) if changed else rows, question, "hour", sums)
 
 
-def _fresh(question: UsageQuery, stale: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
+def _fresh(question: UsageQuery, changed: Sequence[datetime], using: str) -> QuerySet[Any, dict[str, Any]]:
     events = UsageEvent.objects.using(using).filter(_scope(question))
-    spans = [Q(started_at__gte=start, started_at__lt=end) for start, end in _joined(stale)]
+    spans = [Q(started_at__gte=start, started_at__lt=end) for start, end in _joined(changed)]
     sums = {
         "n_calls": Count("id"),
         "n_failed_calls": Count("id", filter=~Q(status=Status.OK)),

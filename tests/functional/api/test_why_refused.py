@@ -211,7 +211,7 @@ def hidden(gateway, table):
 
 
 async def without_replays(gateway, upstream):
-    with hidden(gateway, "gateway_replay"):
+    with hidden(gateway, "gateway_idempotencyrecord"):
         return (await keyed(gateway, "away", question("why"))).id
 
 

@@ -82,13 +82,13 @@ def do_jobs(gateway, environment, redis):
             for name in DONE:
                 other.send_task(name, kwargs={"since": "a newer release"}, queue=name.partition(".")[0])
                 worker.stderr.first(succeeded(name), DONE_S)
-            gateway.sql("ALTER TABLE gateway_replay RENAME TO hidden")
+            gateway.sql("ALTER TABLE gateway_idempotencyrecord RENAME TO hidden")
             other.send_task("gateway.sweep_replays", queue="gateway")
             worker.stderr.first(
                 lambda line: True if "Task gateway.sweep_replays" in line and "raised" in line else None,
                 DONE_S,
             )
-            gateway.sql("ALTER TABLE hidden RENAME TO gateway_replay")
+            gateway.sql("ALTER TABLE hidden RENAME TO gateway_idempotencyrecord")
     finally:
         code = worker.end(signal.SIGTERM)
     assert code == 0

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.sessions.models import Session
 
 from gateway.cleanup import sweep_replays, sweep_sessions
-from gateway.models import Replay
+from gateway.models import IdempotencyRecord
 from gateway.tasks import sweep_replays as sweep_replays_task
 from metering.reconciliation import nightly
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 7, 24, 12, tzinfo=UTC)
 
 
 def replay(name, expires_at):
-    return Replay.objects.create(
+    return IdempotencyRecord.objects.create(
         id=name, request_id=name, fingerprint="f", state="done", lease_until=NOW, expires_at=expires_at
     )
 
@@ -26,13 +26,13 @@ def test_expired_answers_are_forgotten():
     replay("old", NOW - timedelta(seconds=1))
     replay("new", NOW + timedelta(seconds=1))
     sweep_replays(NOW)
-    assert [row.id for row in Replay.objects.all()] == ["new"]
+    assert [row.id for row in IdempotencyRecord.objects.all()] == ["new"]
 
 
 def test_a_task_takes_arguments_that_it_does_not_know():
     replay("old", datetime(2020, 1, 1, tzinfo=UTC))
     sweep_replays_task(since="a newer release")
-    assert not Replay.objects.exists()
+    assert not IdempotencyRecord.objects.exists()
 
 
 def test_expired_sessions_are_forgotten():

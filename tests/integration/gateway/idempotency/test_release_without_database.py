@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from gateway.idempotency.rows import InProgress
 from gateway.idempotency.store import IdempotencyClaim, IdempotencyStore, ReplaysUnavailable
-from gateway.models import Replay
+from gateway.models import IdempotencyRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ class Process:
 
 @sync_to_async
 def expire_leases():
-    Replay.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    IdempotencyRecord.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ async def test_a_row_that_another_call_has_taken_over_stays(mine, other):
     other.store.serves = lambda _: False
     await other.claim("second", key="first")
     await mine.store.catch_up()
-    assert await sync_to_async(lambda: [row.request_id for row in Replay.objects.all()])() == ["second"]
+    assert await sync_to_async(lambda: [row.request_id for row in IdempotencyRecord.objects.all()])() == [
+        "second"
+    ]
 
 
 async def test_a_claim_is_not_made_before_all_others_are_released(mine):
@@ -90,4 +92,6 @@ async def test_a_claim_is_not_made_before_all_others_are_released(mine):
     mine.is_away, mine.statements = False, 0
     await mine.claim("next")
     assert mine.statements == 2  # one releases all of them
-    assert await sync_to_async(lambda: [row.request_id for row in Replay.objects.all()])() == ["next"]
+    assert await sync_to_async(lambda: [row.request_id for row in IdempotencyRecord.objects.all()])() == [
+        "next"
+    ]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gateway.idempotency import rows
 from gateway.idempotency.rows import KEPT, LEASE, InProgress, Quota, ResultUnavailable
-from gateway.models import Replay, ServingWorker
+from gateway.models import IdempotencyRecord, ServingWorker
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from tests.support.books.calls import closed, opened
@@ -27,7 +27,7 @@ def keep(name, size, tenant=1, quota=QUOTA):
 
 
 def kept():
-    return {row.id: len(bytes(row.body)) for row in Replay.objects.filter(state="done")}
+    return {row.id: len(bytes(row.body)) for row in IdempotencyRecord.objects.filter(state="done")}
 
 
 def test_bytes_are_kept_up_to_the_quota_and_no_further():

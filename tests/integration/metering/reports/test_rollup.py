@@ -15,7 +15,7 @@ from gateway.config.sections.process import Retention
 from metering.journal.reader import Call
 from metering.ledger import write as ledger
 from metering.ledger.spend_windows import load_windows
-from metering.models import HourlyUsage, StaleHour, UsageEvent
+from metering.models import ChangedHour, HourlyUsage, UsageEvent
 from metering.reports.retention import expire
 from metering.reports.rollup import roll_up
 from metering.reports.usage import UsageQuery, run
@@ -58,7 +58,7 @@ def test_an_hour_is_the_sum_of_its_calls() -> None:
     assert {key: row.calls for key, row in rows.items()} == {(12, "ok"): 3, (12, "error"): 2, (13, "ok"): 1}
     noon = rows[12, "ok"]
     assert (noon.input_tokens, noon.output_tokens, noon.cost_nanousd) == (300, 150, 3 * CLOSED_COST)
-    assert not StaleHour.objects.exists()
+    assert not ChangedHour.objects.exists()
 
 
 def test_adding_up_again_changes_nothing_and_late_calls_come_in() -> None:

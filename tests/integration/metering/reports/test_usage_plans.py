@@ -104,7 +104,7 @@ def _fill(calls: int) -> None:
             [calls, calls - 1],
         )
         cursor.execute(
-            "INSERT INTO metering_stalehour (hour, generation) "
+            "INSERT INTO metering_changedhour (hour, generation) "
             "SELECT DISTINCT date_trunc('hour', started_at, 'UTC'), 0 FROM metering_usageevent"
         )
         cursor.execute("ANALYZE metering_usageevent")
