@@ -25,6 +25,18 @@ BEGIN = "<!-- reference: written by manage.py config_reference --write -->"
 END = "<!-- end of the reference -->"
 _HEAD = ("| Key | Type | Default | What it does |", "|---|---|---|---|")
 _IDLE = "**No effect yet.** "
+# In the order in which a new operator needs them; the keys at the top level come first of all.
+GROUPS = (
+    ("The server", ("server",)),
+    ("Models and providers", ("model_catalog", "providers", "health")),
+    ("The first tenants and keys", ("bootstrap",)),
+    ("Limits and budgets", ("rate_limits", "budgets")),
+    ("Database and Redis", ("database", "redis")),
+    ("Sign-in and secrets", ("admin", "security")),
+    ("Observability and reports", ("observability", "reporting")),
+    ("Streams, ledger, retention", ("streams", "metering", "idempotency", "retention")),
+    ("Not built yet", ("files", "audio", "batches")),
+)
 _NAMES = {
     bool: "true or false",
     int: "whole number",
@@ -38,11 +50,29 @@ _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
 def reference() -> str:
-    """Return the reference as Markdown: a list of the sections, then each with its keys."""
-    sections = list(_section(Config, ()))
-    titles = [line.removeprefix("### ") for line in sections if line.startswith("### ")]
-    links = [f"[{title}](#{_anchor(title)})" for title in titles if "." not in title]
-    return "\n".join([BEGIN, "", " · ".join(links), "", *sections, END])
+    """Return the reference as Markdown: an index of the sections, then each with its keys."""
+    keys = keys_of(Config)
+    index, sections = ["| For | Sections |", "|---|---|"], list(_table(Config, ()))
+    titles = [_title(())]
+    for subject, names in GROUPS:
+        part = [line for name in names for line in _inner(name, keys[name], ())]
+        titles += [line.removeprefix("### ") for line in part if line.startswith("### ")]
+        links = [f"[{title}](#{_anchor(title)})" for title in _outermost(titles)]
+        index.append(f"| {subject} | {' · '.join(links)} |")
+        sections, titles = sections + part, []
+    return "\n".join([BEGIN, "", *index, "", *sections, END])
+
+
+def _outermost(titles: list[str]) -> list[str]:
+    """Return the titles of sections that are not inside another one with a title."""
+    names = {title.strip("`") for title in titles}
+    return [title for title in titles if not names & set(_above(title.strip("`")))]
+
+
+def _above(name: str) -> Iterator[str]:
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _anchor(title: str) -> str:
@@ -59,15 +89,25 @@ def rewritten(page: str) -> str:
 
 def _section(section: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     """Yield a heading and a table of the section's own keys, then the sections in it."""
-    keys = keys_of(section)
-    inner = {name: found for name, field in keys.items() if (found := section_in(field.annotation))}
-    plain = {name: field for name, field in keys.items() if name not in inner or _is_list(field)}
+    yield from _table(section, path)
+    for name, field in keys_of(section).items():
+        yield from _inner(name, field, path)
+
+
+def _table(section: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield a heading and a row for each key that is not a section; nothing if all are."""
+    keys = keys_of(section).items()
+    plain = [(name, field) for name, field in keys if _is_list(field) or not section_in(field.annotation)]
     if plain:
         yield from [f"### {_title(path)}", "", *_HEAD]
-        yield from (_row(name, field, path) for name, field in plain.items())
+        yield from (_row(name, field, path) for name, field in plain)
         yield ""
-    for name, found in inner.items():
-        yield from _section(found, (*path, name + "[]" if _is_list(keys[name]) else name))
+
+
+def _inner(name: str, field: FieldInfo, path: tuple[str, ...]) -> Iterator[str]:
+    """Yield the section that a key holds; nothing for a plain key."""
+    if found := section_in(field.annotation):
+        yield from _section(found, (*path, name + "[]" if _is_list(field) else name))
 
 
 def _title(path: tuple[str, ...]) -> str:

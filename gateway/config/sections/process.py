@@ -66,7 +66,9 @@ class Server(Section):
         default=False, description="Django's debug pages and verbose errors; never with `production`."
     )
     public_url: str = Field(
-        "", description="The address people use, for links in mails and for SSO redirects."
+        "",
+        description="The address that browsers use, such as `https://gateway.example.com`. "
+        "Behind a proxy sign-in needs it. With https, cookies are sent over TLS only.",
     )
     body_limit_mb: Megabytes = Field(20, description="Largest request body; more is answered 413.")
     max_messages: Count = Field(2048, description="Most messages of one chat request; more is answered 400.")
