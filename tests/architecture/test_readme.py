@@ -8,7 +8,7 @@ import yaml
 from django.core.management import get_commands
 
 from gateway.api import HOT
-from gateway.config import load
+from gateway.config import Config, load
 from providers.registry import PROVIDERS
 from tests.support.sources import ROOT
 
@@ -40,3 +40,15 @@ def test_the_example_is_a_configuration_without_a_warning(tmp_path):
 def test_every_command_that_it_names_is_there():
     named = set(re.findall(r"manage\.py ([a-z_]+)", PAGE))
     assert named - set(get_commands()) == set()
+
+
+def block_of(page: str, language: str) -> str:
+    return page.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_proxy_of_both_pages_is_the_same_and_has_the_gateways_limits():
+    nginx = block_of(PAGE, "nginx")
+    assert block_of((ROOT / "docs/operations.md").read_text(), "nginx") == nginx
+    server = Config().server
+    assert f"proxy_read_timeout {server.sync_timeout:g}s;" in nginx
+    assert f"client_max_body_size {server.body_limit_mb:g}m;" in nginx
