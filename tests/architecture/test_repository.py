@@ -60,6 +60,22 @@ def test_links_lead_somewhere(page):
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 
+def anchors_of(page):
+    """Return the anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_into_a_page_lead_to_a_heading(page):
+    links = [target.partition("#") for target in LINK.findall(page.read_text()) if "#" in target]
+    inside = [
+        (page.parent / name if name else page, anchor) for name, _, anchor in links if "://" not in name
+    ]
+    assert [(str(to), anchor) for to, anchor in inside if anchor not in anchors_of(to)] == []
+
+
 def test_models_and_migrations_are_in_step():
     loader = MigrationLoader(None)
     found = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
