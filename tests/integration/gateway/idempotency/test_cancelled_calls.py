@@ -14,6 +14,7 @@ import gateway.api  # noqa: F401 - first: its endpoints import the pipeline, whi
 from budgets.admission.interface import LimitStatus
 from gateway.idempotency import rows
 from gateway.idempotency.rows import ResultUnavailable
+from gateway.inference.call_context import CallContext
 from gateway.inference.outcomes import record_cancellation
 from metering.inflight import InFlightCalls
 from metering.journal.reader import Call
@@ -70,8 +71,7 @@ async def write(attempts, *, usage: Usage | None = None, stream=False):
         )
         await meter.close(outcome)
     else:
-        request: Any = SimpleNamespace(facts={}, pulse=None, received_at=0.0, waited_s=0.0)
-        await record_cancellation(request, meter, ROUTE)
+        await record_cancellation(CallContext(), meter, ROUTE)
     return Call(record, journal.closed)
 
 
