@@ -37,6 +37,7 @@ NEVER_AT_THE_DOOR = {
     "metering.settlement.settle.NoPrice": "shell commands",
     "metering.journal.disk_reserve.VolatileDisk": "stops the start",
     "budgets.admission.budget_windows.UnknownSchedule": "refused where a budget is written",
+    "budgets.redis.client.includes.IncludeError": "stops the start: a file of the product is wrong",
     "budgets.redis.client.protocol.Unreachable": "becomes AdmissionUnavailable",
     "budgets.redis.client.protocol.Unsent": "is an Unreachable",
     "budgets.redis.client.protocol.RedisError": "is an Unreachable",

@@ -4,17 +4,17 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/tenant/tenant.lua):
     [4] id       string   request id
     [5] tokens   integer  tokens to reserve in each scope
     [6] hold     integer  nano-USD to hold in each budget; 0: none
     [7] lease    double   seconds that the slots are held
     [8] orphan   double   seconds after which the call is dropped unless renewed
-    [9] scopes   array    prelude.lua
+    [9] scopes   array    lib/rows/scope.lua
     [10] worker  string   the worker of the call
 
-  Reply: status {detail}; all but "rebuild", "window" and "unknown" with rates and money
-    "granted"   {second in the ring of each scope}
+  Reply: status {detail}; all but "rebuild", "window" and "unknown" with rates and money (lib/reply/readings.lua)
+    "granted"   {second in the ring of each scope}; counted and held
     "known"     {}  the id was granted before; nothing changed
     "rebuild"   {}  the tenant is closed: recover it
     "parallel"  {place of the scope from 0, -1}
@@ -27,46 +27,69 @@
     "aside"     {workers whose allowances must be given back}
 
   Effects
-    always     orphans are dropped (look); missing parts of a scope are made
-    granted    calls, life, slots, money (held), ring
-    other      money: windows that are not known are registered; "aside": asked, for 60 s
+    always     orphans are dropped; missing parts of a scope are made
+    "granted"  calls, life, slots, money (held), ring
+    "unknown"  money: the windows are registered
+    "aside"    asked, for 60 s
 ]]
-local id, tokens, hold, scopes = arg[4], arg[5], arg[6], arg[9]
-look()
-if row_of(id) then return answer('known', {}, scopes) end
-if not is_open or not are_whole(scopes) then return answer('rebuild', {}) end
-for i, s in ipairs(scopes) do
-  local ring, slots = ring_of(s[1]), base .. 'slots:' .. s[1]
-  if s[4] >= 0 and redis.call('ZCARD', slots) > s[4] -- with the MARK
-    and redis.call('ZCOUNT', slots, string.format('(%.17g', now), '+inf') >= s[4] then
-    return answer('parallel', {i - 1, -1}, scopes)
+--- @include "lib/allowances/shortage"
+--- @include "lib/calls/count_call"
+--- @include "lib/calls/drop_orphans"
+--- @include "lib/calls/renew_call"
+--- @include "lib/calls/row_of"
+--- @include "lib/calls/save_row"
+--- @include "lib/rates/count_request"
+--- @include "lib/rates/freed_by"
+--- @include "lib/rates/ring_of"
+--- @include "lib/reply/reply"
+--- @include "lib/reply/reply_with_readings"
+--- @include "lib/rows/scope"
+--- @include "lib/tenant/clock"
+--- @include "lib/tenant/make_all_parts"
+--- @include "lib/tenant/tenant"
+--- @include "lib/windows/has_ended"
+--- @include "lib/windows/unknown_windows"
+local id, tokens, hold, lease, orphan, scopes, worker = unpack(arg, 4)
+drop_orphans()
+if row_of(id) then return reply_with_readings('known', {}, scopes) end
+if not is_open or not make_all_parts(scopes) then return reply('rebuild', {}) end
+for i, rules in ipairs(scopes) do
+  local scope = rules[SCOPE]
+  local most_requests, most_tokens, most_parallel = rules[REQUESTS], rules[TOKENS], rules[PARALLEL]
+  local ring, slots = ring_of(scope), base .. 'slots:' .. scope
+  if most_parallel >= 0 and redis.call('ZCARD', slots) > most_parallel -- with the MARK
+    and redis.call('ZCOUNT', slots, string.format('(%.17g', now), '+inf') >= most_parallel then
+    return reply_with_readings('parallel', {i - 1, -1}, scopes)
   end
-  if s[2] >= 0 and ring.r >= s[2] then
-    return answer('requests', {i - 1, freed_by(ring, ring.r + 1 - s[2], false)}, scopes)
+  if most_requests >= 0 and ring.r >= most_requests then
+    local second = freed_by(ring, ring.r + 1 - most_requests, false)
+    return reply_with_readings('requests', {i - 1, second}, scopes)
   end
-  if s[3] >= 0 and ring.t + tokens > s[3] then
-    return answer('tokens', {i - 1, freed_by(ring, ring.t + tokens - s[3], true)}, scopes)
+  if most_tokens >= 0 and ring.t + tokens > most_tokens then
+    local second = freed_by(ring, ring.t + tokens - most_tokens, true)
+    return reply_with_readings('tokens', {i - 1, second}, scopes)
   end
 end
-for _, s in ipairs(scopes) do
-  for _, b in ipairs(s[5]) do
-    if is_past(b) then return answer('window', {}) end
+for _, rules in ipairs(scopes) do
+  for _, budget in ipairs(rules[BUDGETS]) do
+    if has_ended(budget) then return reply('window', {}) end
   end
 end
-local unknown = unknown_of(scopes)
-if unknown then return answer('unknown', unknown) end
+local unknown = unknown_windows(scopes)
+if unknown then return reply('unknown', unknown) end
 if hold > 0 then
   local status, detail = shortage(scopes, hold)
-  if status then return answer(status, detail, scopes) end
+  if status then return reply_with_readings(status, detail, scopes) end
 end
-local row = {hold, tokens, instant, 0, 0, arg[10]}
+local row = {hold, tokens, instant, 0, 0, worker}
 local seconds = {}
-for i, s in ipairs(scopes) do
-  seconds[i] = take(s[1], tokens)
-  row[#row + 1] = s[1]
-  row[#row + 1] = seconds[i]
+for i, rules in ipairs(scopes) do
+  local second = count_request(rules[SCOPE], tokens)
+  seconds[i] = second
+  row[#row + 1] = rules[SCOPE]
+  row[#row + 1] = second
 end
-keep(id, row)
-live_on(id, row, arg[7], arg[8])
-count(row, hold, 0)
-return answer('granted', seconds, scopes)
+save_row(id, row)
+renew_call(id, row, lease, orphan)
+count_call(row, hold, 0)
+return reply_with_readings('granted', seconds, scopes)

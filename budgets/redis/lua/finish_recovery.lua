@@ -4,10 +4,10 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/tenant/tenant.lua):
     [4] token  string   of the recovery, as in `begin`
     [5] gen    integer  as `begin` returned it: no data was lost since
-    [6] posts  array    totals of the ledger (lib/prelude.lua); `added` is not used
+    [6] posts  array    totals of the ledger (lib/rows/post.lua); `added` is not used
 
   Reply: status {detail}
     "open"  {}
@@ -15,9 +15,13 @@
 
   Effects: money (totals); meta: run is set, token deleted; lock is deleted.
 ]]
-if redis.call('HGET', meta, 'token') ~= arg[4] or gen ~= arg[5] then return answer('late', {}) end
-learn(arg[6])
+--- @include "lib/reply/reply"
+--- @include "lib/tenant/tenant"
+--- @include "lib/windows/install_loaded"
+local token, of_gen, posts = unpack(arg, 4)
+if redis.call('HGET', meta, 'token') ~= token or gen ~= of_gen then return reply('late', {}) end
+install_loaded(posts)
 redis.call('HSET', meta, 'run', arg[1])
 redis.call('HDEL', meta, 'token')
 redis.call('DEL', base .. 'lock')
-return answer('open', {})
+return reply('open', {})

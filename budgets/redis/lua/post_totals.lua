@@ -4,42 +4,59 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
-    [4] posts  array  prelude.lua; `added` is what the batch itself added, -1 where some of it was in the ledger before
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/tenant/tenant.lua):
+    [4] posts  array  totals of the ledger (lib/rows/post.lua); `added` is what the batch itself added, -1 where some of
+                      it was in the ledger before
     [5] ids    array  request ids of the batch
 
   Reply: status {detail}
     "posted"  {}
 
-  Effects: orphans are dropped (look).
+  Effects: orphans are dropped.
     money         totals of registered windows; others are ignored
     settled ids   calls, life, money (settled), owed, unsure: the row is removed
     running ids   calls, money (held): the row counts 0 and keeps its slot
 ]]
-look()
-for _, post in ipairs(arg[4]) do
-  local w = money_of(post[1])[post[2]]
-  if w then
-    if w.known then
-      add(w, post[5], post[6], post[7], post[8])
-    elseif w.posted ~= forgot or post[6] > w.version then
-      w.ahead = {}
-      total(w, post[5], post[6], post[8])
+--- @include "lib/calls/count_call"
+--- @include "lib/calls/drop_call"
+--- @include "lib/calls/drop_orphans"
+--- @include "lib/calls/row_of"
+--- @include "lib/calls/save_row"
+--- @include "lib/reply/reply"
+--- @include "lib/rows/call"
+--- @include "lib/rows/post"
+--- @include "lib/tenant/tenant"
+--- @include "lib/windows/add_batch"
+--- @include "lib/windows/install_total"
+--- @include "lib/windows/save_window"
+--- @include "lib/windows/take_first_return"
+--- @include "lib/windows/windows_of"
+local posts, ids = unpack(arg, 4)
+drop_orphans()
+for _, post in ipairs(posts) do
+  local scope, spent, version, unsettled = post[POST_SCOPE], post[POST_SPENT], post[POST_VERSION], post[POST_UNSETTLED]
+  local window = windows_of(scope)[post[POST_WINDOW]]
+  if window then
+    if window.known then
+      add_batch(window, spent, version, post[POST_ADDED], unsettled)
+    elseif window.posted ~= forgot or version > window.version then
+      window.ahead = {}
+      install_total(window, spent, version, unsettled)
     end
-    if w.posted ~= forgot and not w.known then w.first = nil end
-    returns(w, post)
-    w.posted = forgot
-    save(post[1], w)
+    if window.posted ~= forgot and not window.known then window.first = nil end
+    take_first_return(window, post)
+    window.posted = forgot
+    save_window(scope, window)
   end
 end
-for _, id in ipairs(arg[5]) do
+for _, id in ipairs(ids) do
   local row = row_of(id)
-  if row and row[4] == 1 then
-    leave(id, row)
+  if row and row[IS_SETTLED] == 1 then
+    drop_call(id, row)
   elseif row then
-    count(row, -row[1], 0)
-    row[1], row[5] = 0, 1
-    keep(id, row)
+    count_call(row, -row[AMOUNT], 0)
+    row[AMOUNT], row[IS_POSTED] = 0, 1
+    save_row(id, row)
   end
 end
-return answer('posted', {})
+return reply('posted', {})

@@ -4,10 +4,10 @@
 
   KEYS[1]  meta key of the tenant
 
-  ARGV[1]  after [1] run, [2] now, [3] instant (lib/prelude.lua):
+  ARGV[1]  after [1] run, [2] now, [3] instant (lib/tenant/tenant.lua):
     [4] id      string   request id
     [5] hold    integer  nano-USD, the new hold
-    [6] scopes  array    prelude.lua
+    [6] scopes  array    lib/rows/scope.lua
 
   Reply: status {detail}
     "granted"  {}  also if the hold is as high already
@@ -18,23 +18,35 @@
     "doubt"    {}  it may fit when the doubt ends, within half a second
     "aside"    {workers whose allowances must be given back}
 
-  Effects: orphans are dropped (look).
-    granted   calls, money (held)
-    other     money: windows that are not known are registered; "aside": asked, for 60 s
+  Effects: orphans are dropped.
+    always     missing parts of a scope are made
+    "granted"  calls, money (held)
+    "unknown"  money: the windows are registered
+    "aside"    asked, for 60 s
 ]]
-local id, hold, scopes = arg[4], arg[5], arg[6]
-look()
+--- @include "lib/allowances/shortage"
+--- @include "lib/calls/count_call"
+--- @include "lib/calls/drop_orphans"
+--- @include "lib/calls/row_of"
+--- @include "lib/calls/save_row"
+--- @include "lib/reply/reply"
+--- @include "lib/rows/call"
+--- @include "lib/tenant/make_all_parts"
+--- @include "lib/tenant/tenant"
+--- @include "lib/windows/unknown_windows"
+local id, hold, scopes = unpack(arg, 4)
+drop_orphans()
 local row = row_of(id)
-if not row then return answer(is_open and 'refused' or 'rebuild', {}) end
-if row[4] == 1 or row[5] == 1 then return answer('refused', {}) end
-local more = hold - row[1]
-if more <= 0 then return answer('granted', {}) end
-if not is_open or not are_whole(scopes) then return answer('rebuild', {}) end
-local unknown = unknown_of(scopes)
-if unknown then return answer('unknown', unknown) end
+if not row then return reply(is_open and 'refused' or 'rebuild', {}) end
+if row[IS_SETTLED] == 1 or row[IS_POSTED] == 1 then return reply('refused', {}) end
+local more = hold - row[AMOUNT]
+if more <= 0 then return reply('granted', {}) end
+if not is_open or not make_all_parts(scopes) then return reply('rebuild', {}) end
+local unknown = unknown_windows(scopes)
+if unknown then return reply('unknown', unknown) end
 local status, detail = shortage(scopes, more)
-if status then return answer(status == 'budget' and 'refused' or status, detail) end
-count(row, more, 0)
-row[1] = hold
-keep(id, row)
-return answer('granted', {})
+if status then return reply(status == 'budget' and 'refused' or status, detail) end
+count_call(row, more, 0)
+row[AMOUNT] = hold
+save_row(id, row)
+return reply('granted', {})

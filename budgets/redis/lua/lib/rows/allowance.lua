@@ -1,0 +1,2 @@
+-- How an outage allowance is packed in 'aside:': nano-USD, and until when it is kept (s, by `now`).
+local ALLOWANCE_FORMAT = '<dd'
