@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-from budgets.admission.interface import (
-    AdmissionRequest,
-    Grant,
-    LimitStatus,
-)
+from budgets.admission.interface import AdmissionRequest, Grant, LimitStatus
+from budgets.redis.rows import NO_SECOND, CallRow
 from budgets.redis.scope_request import ScopeRequest, scope_request
-
-NO_SECOND = -1
 
 
 class HeldCall:
@@ -60,14 +55,15 @@ class HeldCall:
 
     def row(self, worker: str) -> list[Any]:
         """Return it as the scripts store it, with the worker's name, so that it ends with its worker."""
-        row: list[Any] = [
+        names = [rules.scope for rules in self.want.scopes]
+        seconds = self.seconds or [NO_SECOND] * len(names)
+        row = CallRow(
             0 if self.is_posted else self.amount,
             self.unsettled if self.is_settled else self.tokens,
             self.grant.admitted_at,
-            int(self.is_settled),
-            int(self.is_posted),
+            self.is_settled,
+            self.is_posted,
             worker,
-        ]
-        for place, rules in enumerate(self.want.scopes):
-            row += [rules.scope, self.seconds[place] if self.seconds else NO_SECOND]
-        return row
+            tuple(zip(names, seconds, strict=True)),
+        )
+        return row.packed()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +20,8 @@ from budgets.redis.held_calls import HeldCall
 from budgets.redis.recovery.recovery import Run
 from budgets.redis.recovery.scope_tenants import ScopeTenants
 from budgets.redis.replies import ScriptReply
-from budgets.redis.scope_request import batches, packed_post
+from budgets.redis.rows import PostRow
+from budgets.redis.scope_request import batches
 
 LEASE_S, ORPHAN_S = 30.0, 150.0
 KEEP_SETTLED_S = 400 * 86400.0
@@ -183,9 +184,9 @@ class Outbox:
         own tenant applies them. It may not be among these, so both are also kept.
         """
         owners = await self._owners.tenant_of(post.window.scope for post in told.posts)
-        by_tag: dict[str, list[Any]] = defaultdict(list)
+        by_tag: dict[str, list[PostRow]] = defaultdict(list)
         for post in told.posts:
-            by_tag[owners.get(post.window.scope, "")].append(packed_post(post))
+            by_tag[owners.get(post.window.scope, "")].append(PostRow.of(post))
         ownerless = by_tag.pop("", [])
         strangers = sorted(told.ids.get("", ()))
         for tag in {*by_tag, *told.ids} - {""}:

@@ -7,13 +7,9 @@ from typing import Any
 
 import msgspec
 
-from budgets.admission.budget_windows import Window, window, window_from
-from budgets.admission.interface import (
-    BudgetRule,
-    ScopeRules,
-    WindowKey,
-    WindowTotal,
-)
+from budgets.admission.budget_windows import Window, window
+from budgets.admission.interface import BudgetRule, ScopeRules, WindowKey
+from budgets.redis.rows import UNLIMITED, RollingWindowRow, ScopeRow, WindowRow, window_name
 
 
 class BudgetBinding(msgspec.Struct, frozen=True):
@@ -28,17 +24,13 @@ class BudgetBinding(msgspec.Struct, frozen=True):
         return window_name(self.key)
 
 
-def window_name(key: WindowKey) -> str:
-    return f"{key.schedule}|{key.timezone}|{key.start:.0f}"
-
-
 class ScopeRequest(msgspec.Struct, frozen=True):
     """Scopes as the scripts take them, and the budgets in the order in which the reply lists them."""
 
     tag: str
     scopes: tuple[ScopeRules, ...]
     bounds: tuple[BudgetBinding, ...]
-    packed: list[Any]
+    packed: list[ScopeRow]
 
     def is_of_another_day(self, instant: float) -> bool:
         """Return whether a rolling window binds it by now that it was not granted in."""
@@ -50,19 +42,27 @@ def scope_request(scopes: Sequence[ScopeRules], instant: float) -> ScopeRequest:
     """Return the request with the windows of this instant. Raises UnknownSchedule."""
     bounds, packed = [], []
     for rules in scopes:
-        windows = []
+        windows: list[WindowRow] = []
         for rule in rules.budgets:
             span = window(rule.schedule, rule.timezone, instant)
             bound = BudgetBinding(
                 rule, WindowKey(rules.scope, rule.schedule, rule.timezone, span.start), span
             )
             bounds.append(bound)
-            packed_window = [bound.name, span.start, span.end, rule.limit_nanousd]
-            windows.append(packed_window if span.since == span.start else [*packed_window, span.since])
-        limits = rules.limits
-        rates = (limits.requests_per_minute, limits.tokens_per_minute, limits.parallel_requests)
-        packed.append([rules.scope, *(-1 if rate is None else rate for rate in rates), windows])
+            name, limit = bound.name, rule.limit_nanousd
+            if span.since == span.start:
+                windows.append(WindowRow(name, span.start, span.end, limit))
+            else:
+                windows.append(RollingWindowRow(name, span.start, span.end, limit, span.since))
+        packed.append(_scope_row(rules, windows))
     return ScopeRequest(tag_of(scopes), tuple(scopes), tuple(bounds), packed)
+
+
+def _scope_row(rules: ScopeRules, windows: list[WindowRow]) -> ScopeRow:
+    limits = rules.limits
+    rates = (limits.requests_per_minute, limits.tokens_per_minute, limits.parallel_requests)
+    requests, tokens, parallel = [UNLIMITED if rate is None else rate for rate in rates]
+    return ScopeRow(rules.scope, requests, tokens, parallel, windows)
 
 
 def tag_of(scopes: Sequence[ScopeRules]) -> str:
@@ -75,16 +75,6 @@ def tag_of(scopes: Sequence[ScopeRules]) -> str:
 
 def tenant_tag(scope: str) -> str:
     return "t" + scope.partition(":")[2]
-
-
-def packed_post(post: WindowTotal) -> list[Any]:
-    key, added = post.window, post.added_nanousd
-    end = window_from(key.schedule, key.timezone, key.start).end
-    own = -1 if added is None else added
-    total = [post.spent_nanousd, post.version, own, post.unsettled_nanousd]
-    packed = [key.scope, window_name(key), key.start, end, *total]
-    returns = post.returns
-    return packed if returns is None else [*packed, returns.at, returns.nanousd, returns.version]
 
 
 def batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -11,6 +11,7 @@ from redis import Redis, RedisError
 
 from budgets.admission.interface import WindowKey
 from budgets.redis.client.scripts import PREFIX, read_scripts
+from budgets.redis.rows import CallRow
 
 TIMEOUT_S = 5.0
 MOST_CALLS = 5000  # per tenant; reading so many blocks Redis for about 10 ms
@@ -124,5 +125,8 @@ class SnapshotReader:
 
 
 def _call(request_id: str, row: list[Any]) -> CountedCall:
-    amount, _, instant, is_settled, is_posted, _, *scopes = row
-    return CountedCall(request_id, amount, instant, bool(is_settled), bool(is_posted), tuple(scopes[::2]))
+    call = CallRow.of_packed(row)
+    scopes = tuple(scope for scope, _ in call.scopes)
+    return CountedCall(
+        request_id, call.amount_nanousd, call.granted_at, call.is_settled, call.is_posted, scopes
+    )

@@ -17,7 +17,8 @@ from budgets.local.window_cache import Load
 from budgets.redis.client.channel import Channel
 from budgets.redis.recovery.scope_tenants import ScopeTenants
 from budgets.redis.replies import ScriptReply
-from budgets.redis.scope_request import ScopeRequest, packed_post
+from budgets.redis.rows import PostRow
+from budgets.redis.scope_request import ScopeRequest
 from budgets.redis.workers.worker_registry import WorkerRegistry
 from gateway.values.tasks import spawn
 
@@ -99,7 +100,7 @@ class Recovery:
             self._peers.forget(token)
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
         posts = await self._load(keys) if keys else ()
-        packed = [packed_post(post) for post in posts]
+        packed = [PostRow.of(post) for post in posts]
         await self._run("finish_recovery", want.tag, [token, gen, packed])
 
     async def _await_all_workers(self, tag: str, question: str, token: str) -> None:

@@ -10,7 +10,8 @@ from budgets.local.window_cache import Load
 from budgets.redis.recovery.recovery import Run
 from budgets.redis.recovery.scope_tenants import ScopeTenants
 from budgets.redis.replies import ScriptReply
-from budgets.redis.scope_request import ScopeRequest, packed_post
+from budgets.redis.rows import PostRow
+from budgets.redis.scope_request import ScopeRequest
 from gateway.values.tasks import spawn
 
 
@@ -51,7 +52,7 @@ class WindowLoader:
         try:
             await self._owners.record(want)  # first: totals posted from now on may be newer than the load
             posts = await self._load(keys)
-            packed = [packed_post(post) for post in posts]
+            packed = [PostRow.of(post) for post in posts]
             await self._run("load_totals", want.tag, [*age, packed])
         except Exception as failure:  # noqa: BLE001 - any error of the ledger or of Redis means "unknown"
             return failure
