@@ -19,8 +19,8 @@ from budgets.admission.interface import (
     Return,
     ScopeRules,
 )
+from budgets.admission.limit_status import budget_status
 from budgets.local.sliding_window import SPAN_S
-from budgets.local.status import budget_standing
 from budgets.redis.scope_request import ScopeRequest
 
 _KNOWN, _MISSING = 2, 0
@@ -42,7 +42,7 @@ class ScriptReply(msgspec.Struct, frozen=True, array_like=True):
 
 
 def standing_of(want: ScopeRequest, reply: ScriptReply, at_least: int = _MISSING + 1) -> LimitStatus:
-    """Return rates and money, by the same rules as budgets/local/status.py."""
+    """Return rates and money, by the rules of budgets/admission/limit_status.py."""
     return LimitStatus(rates_of(want.scopes, reply), _money_of(want, reply, at_least))
 
 
@@ -75,7 +75,7 @@ def budget_of(want: ScopeRequest, reply: ScriptReply, place: int) -> BudgetStatu
     bound, (spent, settled, held, _, unsettled, *returns) = want.bounds[place], reply.money[place]
     first = Return(float(returns[0]), returns[1]) if returns else None
     counted = spent + settled
-    return budget_standing(bound.key.scope, bound.rule, counted, held, unsettled, bound.span.returns, first)
+    return budget_status(bound.key.scope, bound.rule, counted, held, unsettled, bound.span.returns, first)
 
 
 def refusal(
