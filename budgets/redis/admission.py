@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import assert_never
 
-import msgspec
 from typing_extensions import override
 
 from budgets.admission.interface import (
@@ -26,18 +25,21 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from budgets.local.window_cache import Load
+from budgets.redis import replies
 from budgets.redis.client.channel import Channel
 from budgets.redis.client.connection import TIMEOUT_S, RedisConnection
 from budgets.redis.client.protocol import LONGEST_S, Unreachable
 from budgets.redis.client.scripts import PREFIX
+from budgets.redis.commands import ADMIT, INVALIDATE_TOTALS, RAISE_HOLD
 from budgets.redis.held_calls import HeldCall
+from budgets.redis.limit_status import budget_of, budget_refusal, rate_refusal, standing_of
 from budgets.redis.outbox import LEASE_S, ORPHAN_S, Outbox
 from budgets.redis.recovery.prerequisites import Prerequisites
 from budgets.redis.recovery.recovery import Recovery
 from budgets.redis.recovery.scope_tenants import ScopeTenants, tenants
 from budgets.redis.recovery.window_loader import WindowLoader
-from budgets.redis.replies import ScriptReply, budget_of, refusal, standing_of
 from budgets.redis.scope_request import ScopeRequest, scope_request
+from budgets.redis.script_runner import Clock, ScriptRunner
 from budgets.redis.status_cache import StatusCache
 from budgets.redis.status_reader import StatusReader
 from budgets.redis.workers.dead_workers import DeadWorkers
@@ -47,8 +49,6 @@ from budgets.redis.workers.outage_allowance import YIELD_S, YIELD_WAIT_S, Outage
 from budgets.redis.workers.worker_registry import Members, WorkerRegistry, no_other_worker
 from gateway.values.fallback_log import FALLBACKS
 from gateway.values.signed_messages import Signer
-
-Clock = Callable[[], tuple[float, float]]  # monotonic seconds, epoch seconds
 
 
 class RedisAdmission(Admission):
@@ -74,6 +74,8 @@ class RedisAdmission(Admission):
         self._connection = RedisConnection(url, f"{prefix}:workers", timeout_s, longest_s)
         self._channel = Channel(self._connection, signer)
         self.workers = WorkerRegistry(self.worker, members)
+        self._runner = ScriptRunner(self._connection, prefix, clock)
+        self._run = self._runner.run
         owners = ScopeTenants(self._connection, prefix)
         self._outbox = Outbox(self._run, self._connection, self._calls, owners, self.worker)
         self._dead_workers = DeadWorkers(self._run, self._channel, self._outbox, prefix)
@@ -81,11 +83,9 @@ class RedisAdmission(Admission):
         recovery = Recovery(self._channel, self._run, load, self.workers, owners, is_dead)
         reports = notes or NoReportStore()
         self._report = FinalReport(self._run, self._connection, self._calls, reports, self.worker)
-        recovery.stand_in = self._report.stand_in
+        recovery.stand_in, self._runner.gate = self._report.stand_in, self._report.note_command
         self._prerequisites = Prerequisites(recovery, WindowLoader(self._run, load, owners))
-        self._statuses = StatusReader(self._run_or_refuse, self._prerequisites, self._now, longest_s)
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(ScriptReply).decode
+        self._statuses = StatusReader(self._runner.run_or_refuse, self._prerequisites, self._now, longest_s)
 
     async def open(self, *, tend: bool = True) -> None:
         """Connect and start maintenance; Redis may be unreachable. `tend` False: no maintenance loop."""
@@ -140,19 +140,23 @@ class RedisAdmission(Admission):
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             raised = [request_id, hold_nanousd, call.want.packed]
-            reply = await self._run_or_refuse("raise_hold", call.want.tag, raised)
-            if reply.status == "granted":
-                call.amount = max(call.amount, hold_nanousd)
-            if reply.status in ("granted", "refused"):
-                return reply.status == "granted"
-            if reply.status == "aside":
-                try:
-                    await self._take_back(reply, call.want, deadline)
-                except (AdmissionUnavailable, Unreachable) as away:
-                    FALLBACKS.note("redis_top_up", away)
+            reply = await self._runner.run_or_refuse(RAISE_HOLD, call.want.tag, raised)
+            match reply:
+                case replies.Raised():
+                    call.amount = max(call.amount, hold_nanousd)
+                    return True
+                case replies.NotRaised():
                     return False
-                continue
-            await self._prerequisites.satisfy(reply, call.want, deadline)
+                case replies.NeedsAllowances():
+                    try:
+                        await self._take_back(reply, call.want, deadline)
+                    except (AdmissionUnavailable, Unreachable) as away:
+                        FALLBACKS.note("redis_top_up", away)
+                        return False
+                case replies.Unprepared():
+                    await self._prerequisites.satisfy(reply, call.want, deadline)
+                case _:
+                    assert_never(reply)
 
     @override
     async def settle(
@@ -170,9 +174,13 @@ class RedisAdmission(Admission):
         except Unreachable as away:
             FALLBACKS.note("redis_settle", away)
             return self._last.get(call.want.scopes, self._now()) or LimitStatus()
-        if reply.status != "settled":
-            return LimitStatus()
-        return self._last.record(call.want.scopes, standing_of(call.want, reply))
+        match reply:
+            case replies.Settled():
+                return self._last.record(call.want.scopes, standing_of(call.want, reply))
+            case replies.Gone() | replies.NeedsRecovery():
+                return LimitStatus()
+            case _:
+                assert_never(reply)
 
     @override
     async def renew(self, request_ids: Sequence[str]) -> None:
@@ -208,7 +216,7 @@ class RedisAdmission(Admission):
     @override
     async def invalidate(self) -> None:
         async for tag in tenants(self._connection, self._prefix):
-            await self._run("invalidate_totals", tag, [])
+            await self._run(INVALIDATE_TOTALS, tag, [])
 
     @override
     async def release_worker(self, worker: str) -> bool:
@@ -228,24 +236,31 @@ class RedisAdmission(Admission):
         while True:
             want = scope_request(ask.scopes, self._now())
             holds = [ask.request_id, ask.tokens, ask.hold_nanousd, LEASE_S, ORPHAN_S]
-            reply = await self._run("admit", want.tag, [*holds, want.packed, self.worker])
-            if reply.status == "granted":
-                return self._granted(ask, want, reply)
-            if reply.status == "known":
-                call = self._calls.get(ask.request_id)
-                return call.grant if call is not None else self._granted(ask, want, reply)
-            if (refused := refusal(want, reply, ask)) is not None:
-                raise refused
-            if reply.status == "aside":
-                await self._take_back(reply, want, deadline)
-                continue
-            await self._prerequisites.satisfy(reply, want, deadline)
+            reply = await self._run(ADMIT, want.tag, [*holds, want.packed, self.worker])
+            match reply:
+                case replies.Granted():
+                    return self._granted(ask, want, reply)
+                case replies.AlreadyKnown():
+                    call = self._calls.get(ask.request_id)
+                    return call.grant if call is not None else self._granted(ask, want, reply)
+                case replies.RateExceeded():
+                    raise rate_refusal(want, reply, ask.tokens)
+                case replies.BudgetShort():
+                    raise budget_refusal(want, reply, ask)
+                case replies.NeedsAllowances():
+                    await self._take_back(reply, want, deadline)
+                case replies.Unprepared():
+                    await self._prerequisites.satisfy(reply, want, deadline)
+                case _:
+                    assert_never(reply)
 
-    def _granted(self, ask: AdmissionRequest, want: ScopeRequest, reply: ScriptReply) -> Grant:
+    def _granted(
+        self, ask: AdmissionRequest, want: ScopeRequest, reply: replies.Granted | replies.AlreadyKnown
+    ) -> Grant:
         standing = self._last.record(ask.scopes, standing_of(want, reply))
         grant = Grant(ask.request_id, reply.instant, standing)
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
-        call.seconds, call.link = reply.detail, self._connection.opened
+        call.seconds, call.link = reply.seconds, self._connection.opened
         self._calls[ask.request_id] = call
         self._outbox.confirm(ask.request_id)
         self._allowances.record(want)
@@ -268,11 +283,11 @@ class RedisAdmission(Admission):
         self._outbox.confirm(ask.request_id)
         return call.grant
 
-    async def _take_back(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
+    async def _take_back(self, reply: replies.NeedsAllowances, want: ScopeRequest, deadline: float) -> None:
         """Reclaim outage allowances. Raises AdmissionUnavailable if a worker does not answer: it may spend its own."""
         if asyncio.get_running_loop().time() + self._longest_s - YIELD_WAIT_S >= deadline:
             raise AdmissionUnavailable
-        if scopes := await self._allowances.reclaim(want, reply.detail, self._now()):
+        if scopes := await self._allowances.reclaim(want, reply.holders, self._now()):
             await self._maintenance.publish("release " + " ".join(scopes))
         await asyncio.sleep(YIELD_S)
 
@@ -281,20 +296,3 @@ class RedisAdmission(Admission):
         await self._outbox.resend(None)
         for request_id in self._calls:
             self._allowances.confirm(request_id)
-
-    async def _run_or_refuse(self, name: str, tag: str, arguments: Sequence[Any]) -> ScriptReply:
-        try:
-            return await self._run(name, tag, arguments)
-        except Unreachable as away:
-            raise AdmissionUnavailable from away
-
-    async def _run(self, name: str, tag: str, arguments: Sequence[Any]) -> ScriptReply:
-        now, instant = self._clock() if self._clock is not None else (-1, -1)
-
-        def payload(run_id: str) -> bytes:
-            return self._encode([run_id, now, instant, *arguments])
-
-        self._report.note_command(name)
-        reply = await self._connection.run(name, f"{self._prefix}:{{{tag}}}:meta", payload)
-        self._report.note_command(name, is_sent=True)
-        return self._decode(reply)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import msgspec
 
 from budgets.admission.interface import Return, WindowKey, WindowTotal
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.client.protocol import Unreachable
+from budgets.redis.commands import POST_TOTALS, RENEW_LEASES, RESTORE_HOLDS, SETTLE, Run, SettleReply
 from budgets.redis.held_calls import HeldCall
-from budgets.redis.recovery.recovery import Run
 from budgets.redis.recovery.scope_tenants import ScopeTenants
-from budgets.redis.replies import ScriptReply
+from budgets.redis.replies import Gone, NeedsRecovery, Settled
 from budgets.redis.rows import PostRow
 from budgets.redis.scope_request import batches
 
@@ -55,7 +55,7 @@ class Outbox:
         self._flushing = asyncio.Lock()
         self._told: deque[LedgerBatch] = deque()
 
-    async def settle(self, call: HeldCall) -> ScriptReply:
+    async def settle(self, call: HeldCall) -> SettleReply:
         """Send the settlement of a call. Raises Unreachable; a call that Redis may know is then settled later."""
         self._unsettled[call.request_id] = call
         if call.is_offline:  # Redis has not received its grant either
@@ -74,11 +74,17 @@ class Outbox:
             call.want.packed,
             call.unsettled,
         ]
-        reply = await self._run("settle", call.want.tag, arguments)
-        is_gone = reply.status == "gone"
-        if is_gone and call.link != self._connection.opened:  # not an orphan: sent on another connection
-            await self._resend_call(call.want.tag, [call])
-            is_gone = False
+        reply = await self._run(SETTLE, call.want.tag, arguments)
+        match reply:
+            case Gone() if call.link != self._connection.opened:  # not an orphan: sent on another connection
+                await self._resend_call(call.want.tag, [call])
+                is_gone = False
+            case Gone():
+                is_gone = True
+            case Settled() | NeedsRecovery():
+                is_gone = False
+            case _:
+                assert_never(reply)
         self._leave(call, is_over=is_gone or call.is_posted or not call.amount)
         return reply
 
@@ -109,8 +115,8 @@ class Outbox:
         for tag, mine in _by_tag(calls).items():
             for some in batches(mine, BATCH):
                 ids = [call.request_id for call in some]
-                reply = await self._run("renew_leases", tag, [LEASE_S, ORPHAN_S, ids])
-                missing = set(reply.detail)
+                reply = await self._run(RENEW_LEASES, tag, [LEASE_S, ORPHAN_S, ids])
+                missing = set(reply.missing)
                 await self._resend_call(tag, [call for call in some if call.request_id in missing])
 
     async def resend(self, tag: str | None) -> None:
@@ -191,9 +197,9 @@ class Outbox:
         strangers = sorted(told.ids.get("", ()))
         for tag in {*by_tag, *told.ids} - {""}:
             ids = [*sorted(told.ids.get(tag, ())), *strangers]
-            await self._run("post_totals", tag, [[*by_tag.get(tag, []), *ownerless], ids[:MOST_POSTED]])
+            await self._run(POST_TOTALS, tag, [[*by_tag.get(tag, []), *ownerless], ids[:MOST_POSTED]])
             for some in batches(ids[MOST_POSTED:], MOST_POSTED):
-                await self._run("post_totals", tag, [[], some])
+                await self._run(POST_TOTALS, tag, [[], some])
         if ownerless and strangers:
             self._owners.prune(
                 [each for each in told.posts if each.window.scope not in owners], set(strangers)
@@ -207,7 +213,7 @@ class Outbox:
             unknown = [call for call in some if call.is_unknown]
             _know(unknown)
             try:
-                await self._run("restore_holds", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
+                await self._run(RESTORE_HOLDS, tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, rows])
             except Unreachable as away:
                 _know(unknown, is_unknown=away.is_undone)
                 raise

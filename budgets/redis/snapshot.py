@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, assert_never, cast
 
 import msgspec
 from redis import Redis, RedisError
 
 from budgets.admission.interface import WindowKey
 from budgets.redis.client.scripts import PREFIX, read_scripts
+from budgets.redis.commands import Command
+from budgets.redis.replies import NeedsRecovery, Reply
 from budgets.redis.rows import CallRow
 
 TIMEOUT_S = 5.0
@@ -62,13 +64,29 @@ class Snapshot(msgspec.Struct, frozen=True):
     unread: int = 0
 
 
+class Counted(Reply, frozen=True, array_like=True, tag="counted"):
+    """The detail: known windows, and calls by request id (budgets/redis/rows.py: CallRow)."""
+
+    detail: tuple[tuple[CountedWindow, ...], list[tuple[str, list[Any]]]]
+
+
+class TooManyCalls(Reply, frozen=True, array_like=True, tag="many"):
+    counts: tuple[int]
+
+
+SnapshotReply = Counted | TooManyCalls | NeedsRecovery
+SNAPSHOT: Command[SnapshotReply] = Command(
+    "snapshot", msgspec.msgpack.Decoder(SnapshotReply, strict=False).decode
+)
+
+
 class SnapshotReader:
     """A connection for reading. Entering it, and every read, raises SnapshotUnavailable."""
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
         self._prefix = prefix
-        self._script = read_scripts()["snapshot"].text
+        self._script = read_scripts()[SNAPSHOT.name].text
 
     def __enter__(self) -> Self:
         try:
@@ -112,16 +130,19 @@ class SnapshotReader:
         """Return nothing of a tenant in recovery: its workers are still sending what they hold."""
         asked = msgspec.msgpack.encode([self._life, -1, -1, MOST_CALLS, scopes])
         try:
-            reply: Any = self._redis.eval(self._script, 1, f"{self._prefix}:{{{tag}}}:meta", asked)
+            packed: Any = self._redis.eval(self._script, 1, f"{self._prefix}:{{{tag}}}:meta", asked)
         except RedisError as error:
             raise SnapshotUnavailable(str(error)) from None
-        status, _, _, detail, *_ = msgspec.msgpack.decode(reply)
-        if status == "many":
-            return Snapshot(unread=detail[0])
-        if status != "counted":
-            return Snapshot()
-        windows = msgspec.convert(detail[0], tuple[CountedWindow, ...], strict=False)
-        return Snapshot(windows, tuple(_call(name, row) for name, row in detail[1]))
+        match reply := SNAPSHOT.decode(packed):
+            case Counted():
+                windows, calls = reply.detail
+                return Snapshot(windows, tuple(_call(name, row) for name, row in calls))
+            case TooManyCalls():
+                return Snapshot(unread=reply.counts[0])
+            case NeedsRecovery():
+                return Snapshot()
+            case _:
+                assert_never(reply)
 
 
 def _call(request_id: str, row: list[Any]) -> CountedCall:

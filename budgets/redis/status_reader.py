@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from budgets.admission.interface import ScopeRules
+from budgets.redis.commands import STATUS, Run
 from budgets.redis.recovery.prerequisites import Prerequisites
-from budgets.redis.replies import ScriptReply
+from budgets.redis.replies import StatusRead, Unprepared
 from budgets.redis.scope_request import ScopeRequest, scope_request
-
-Run = Callable[[str, str, Sequence[Any]], Awaitable[ScriptReply]]
 
 
 class StatusReader:
@@ -23,12 +22,16 @@ class StatusReader:
         self._run, self._preparation = run, preparation
         self._instant, self._longest_s = instant, longest_s
 
-    async def read(self, scopes: Sequence[ScopeRules]) -> tuple[ScopeRequest, ScriptReply]:
+    async def read(self, scopes: Sequence[ScopeRules]) -> tuple[ScopeRequest, StatusRead]:
         """Return the request and its reply; one round trip where all windows are known. Raises AdmissionUnavailable."""
         deadline = asyncio.get_running_loop().time() + self._longest_s
         while True:
             want = scope_request(scopes, self._instant())
-            reply = await self._run("status", want.tag, [want.packed])
-            if reply.status == "read":
-                return want, reply
-            await self._preparation.satisfy(reply, want, deadline)
+            reply = await self._run(STATUS, want.tag, [want.packed])
+            match reply:
+                case StatusRead():
+                    return want, reply
+                case Unprepared():
+                    await self._preparation.satisfy(reply, want, deadline)
+                case _:
+                    assert_never(reply)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import assert_never
 
 from budgets.admission.interface import AdmissionUnavailable
+from budgets.redis.commands import Prerequisite
 from budgets.redis.recovery.recovery import Recovery
 from budgets.redis.recovery.window_loader import WindowLoader
-from budgets.redis.replies import ScriptReply
+from budgets.redis.replies import InDoubt, NeedsRecovery, UnknownWindows, WindowEnded
 from budgets.redis.scope_request import ScopeRequest
 
 DOUBT_S = 0.02  # between two checks whether a total still includes calls that are also counted separately
@@ -25,17 +27,18 @@ class Prerequisites:
         await self._rebuilds.aclose()
         await self._learning.aclose()
 
-    async def satisfy(self, reply: ScriptReply, want: ScopeRequest, deadline: float) -> None:
+    async def satisfy(self, reply: Prerequisite, want: ScopeRequest, deadline: float) -> None:
         """Return when a retry makes sense. Raises AdmissionUnavailable, also at the deadline (loop time)."""
         if asyncio.get_running_loop().time() >= deadline:
             raise AdmissionUnavailable
-        if reply.status == "rebuild":
-            await self._rebuilds.wait(want, deadline)
-        elif reply.status == "unknown":
-            await self._learning.load(want, reply, deadline)
-        elif reply.status == "doubt":
-            await asyncio.sleep(DOUBT_S)
-        elif reply.status == "window":
-            self.skew_s = reply.instant - time.time()
-        else:
-            raise AdmissionUnavailable
+        match reply:
+            case NeedsRecovery():
+                await self._rebuilds.wait(want, deadline)
+            case UnknownWindows():
+                await self._learning.load(want, reply, deadline)
+            case InDoubt():
+                await asyncio.sleep(DOUBT_S)
+            case WindowEnded():
+                self.skew_s = reply.instant - time.time()
+            case _:
+                assert_never(reply)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any
+from typing import assert_never
 
 from budgets.admission.interface import AdmissionUnavailable
 from budgets.local.window_cache import Load
 from budgets.redis.client.channel import Channel
+from budgets.redis.commands import BEGIN_RECOVERY, FINISH_RECOVERY, Run
 from budgets.redis.recovery.scope_tenants import ScopeTenants
-from budgets.redis.replies import ScriptReply
+from budgets.redis.replies import AlreadyOpen, Begun, Locked
 from budgets.redis.rows import PostRow
 from budgets.redis.scope_request import ScopeRequest
 from budgets.redis.workers.worker_registry import WorkerRegistry
@@ -30,7 +31,6 @@ ASK_AGAIN_S = 0.2
 LOOK_AGAIN_S = 1.0
 
 StandIn = Callable[[str, Sequence[str]], Awaitable[Collection[str]]]
-Run = Callable[[str, str, Sequence[Any]], Awaitable[ScriptReply]]
 
 
 class Recovery:
@@ -80,13 +80,17 @@ class Recovery:
         token = uuid.uuid4().hex
         try:
             for _ in range(int(LOCK_MS / 1000 / ANOTHERS_S)):
-                reply = await self._run("begin_recovery", want.tag, [token, LOCK_MS, want.packed])
-                if reply.status == "begun":
-                    await self._restore(want, token, reply.detail[0])
-                    return None
-                if reply.status == "open":
-                    return None
-                await asyncio.sleep(ANOTHERS_S)
+                reply = await self._run(BEGIN_RECOVERY, want.tag, [token, LOCK_MS, want.packed])
+                match reply:
+                    case Begun():
+                        await self._restore(want, token, reply.gen)
+                        return None
+                    case AlreadyOpen():
+                        return None
+                    case Locked():
+                        await asyncio.sleep(ANOTHERS_S)
+                    case _:
+                        assert_never(reply)
         except Exception as failure:  # noqa: BLE001 - any error of the ledger or of Redis means "unknown"
             return failure
         return AdmissionUnavailable()
@@ -101,7 +105,7 @@ class Recovery:
         keys = list(dict.fromkeys(bound.key for bound in want.bounds))
         posts = await self._load(keys) if keys else ()
         packed = [PostRow.of(post) for post in posts]
-        await self._run("finish_recovery", want.tag, [token, gen, packed])
+        await self._run(FINISH_RECOVERY, want.tag, [token, gen, packed])
 
     async def _await_all_workers(self, tag: str, question: str, token: str) -> None:
         """Return when every worker has resent what it holds. Raises AdmissionUnavailable, Unreachable, or what the

@@ -7,8 +7,8 @@ that records it may end too. Costs nothing until then; then one command a tenant
 from __future__ import annotations
 
 from budgets.redis.client.channel import Channel
+from budgets.redis.commands import RELEASE_WORKER, Run
 from budgets.redis.outbox import ORPHAN_S, Outbox
-from budgets.redis.recovery.recovery import Run
 from budgets.redis.recovery.scope_tenants import tenants
 from budgets.redis.workers.outage_allowance import KEPT_S
 
@@ -24,7 +24,7 @@ class DeadWorkers:
         """Drop its unjournaled calls and record its end. Raises Unreachable; a repetition does no harm."""
         await self._backlog.flush()  # the costs of its calls are posted before their holds are dropped
         async for tag in tenants(self._connection, self._prefix):
-            await self._run("release_worker", tag, [ORPHAN_S, worker])
+            await self._run(RELEASE_WORKER, tag, [ORPHAN_S, worker])
         await self._connection.call("SET", self._name(worker), 1, "EX", KEPT_S)
         await self._channel.publish(f"leave {worker}")
 

@@ -20,14 +20,14 @@ from typing_extensions import override
 from budgets.admission.interface import AdmissionUnavailable
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.client.protocol import Unreachable, Unsent
+from budgets.redis.commands import ADMIT, RAISE_HOLD, RESTORE_ALLOWANCES, RESTORE_HOLDS, Run
 from budgets.redis.held_calls import HeldCall
 from budgets.redis.outbox import BATCH, KEEP_SETTLED_S, LEASE_S, ORPHAN_S
-from budgets.redis.recovery.recovery import Run
 from budgets.redis.scope_request import batches
 from budgets.redis.workers.worker_registry import SILENT_S
 
 logger = logging.getLogger(__name__)
-GROWS = frozenset({"admit", "raise_hold"})
+GROWS = frozenset({ADMIT.name, RAISE_HOLD.name})
 WRITE_S = 3.0
 
 
@@ -122,9 +122,9 @@ class FinalReport:
             if text:
                 held = msgspec.json.decode(text, type=Holdings)
                 for some in batches(held.calls.get(tag, []), 2 * BATCH):
-                    await self._run("restore_holds", tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, some])
+                    await self._run(RESTORE_HOLDS, tag, [LEASE_S, ORPHAN_S, KEEP_SETTLED_S, some])
                 if tag in held.aside:
-                    await self._run("restore_allowances", tag, [worker, int(SILENT_S), held.aside[tag]])
+                    await self._run(RESTORE_ALLOWANCES, tag, [worker, int(SILENT_S), held.aside[tag]])
                 found.add(worker)
         if found and await self._notes.read(workers) != words:
             raise AdmissionUnavailable

@@ -25,7 +25,7 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from budgets.local.admission import LocalAdmission
-from budgets.redis.recovery.recovery import Run
+from budgets.redis.commands import SET_ASIDE, Run
 from budgets.redis.scope_request import ScopeRequest, scope_request
 from budgets.redis.workers.worker_registry import SILENT_S, WorkerRegistry
 
@@ -208,9 +208,7 @@ class OutageAllowances:
         """Give back the worker's allowance; then, unless `workers` is 0, set a new one aside. Return its amount."""
         packed = scope_request((allowance.rules,), instant).packed
         arguments = [worker, KEPT_S, workers, MOST_NANOUSD, LEAST_NANOUSD, packed]
-        reply = await self._run("set_aside", allowance.tag, arguments)
-        amount: int = reply.detail[0]
-        return amount
+        return (await self._run(SET_ASIDE, allowance.tag, arguments)).nanousd
 
 
 def _share(limits: Limits, workers: int) -> Limits:

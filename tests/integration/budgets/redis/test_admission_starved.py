@@ -19,6 +19,7 @@ from budgets.admission.interface import (
     WindowKey,
     WindowTotal,
 )
+from budgets.redis import commands, replies
 from budgets.redis.admission import RedisAdmission
 from tests.integration.budgets.redis.test_admission_posts import window_of
 from tests.integration.budgets.redis_workers import PATIENT_S, Crew, rules
@@ -137,16 +138,16 @@ async def test_a_rebuild_that_was_begun_before_a_loss_does_not_open_after_it(
     """Its commands may be done twice, the second time after the loss: the link was lost, not they."""
     scopes = rules(1000, tenant=802)
     async with Crew(redis_server.url, 1) as crew:
-        run = crew.workers[0]._run  # noqa: SLF001 - step by step
-        begun = await run("begin_recovery", "t802", ["mine", 5000, []])
-        again = await run("begin_recovery", "t802", ["mine", 5000, []])
-        assert (begun.status, again.status, again.detail) == ("begun", "begun", begun.detail)
-        assert (await run("begin_recovery", "t802", ["another's", 5000, []])).status == "locked"
+        run: Any = crew.workers[0]._run  # noqa: SLF001 - step by step
+        begun = await run(commands.BEGIN_RECOVERY, "t802", ["mine", 5000, []])
+        again = await run(commands.BEGIN_RECOVERY, "t802", ["mine", 5000, []])
+        assert (type(again), again.gen) == (replies.Begun, begun.gen)
+        assert isinstance(await run(commands.BEGIN_RECOVERY, "t802", ["another's", 5000, []]), replies.Locked)
         await asyncio.to_thread(redis_server.run, "FLUSHALL")
-        late = await run("begin_recovery", "t802", ["mine", 5000, []])
-        assert late.detail != begun.detail
-        assert (await run("finish_recovery", "t802", ["mine", *begun.detail, []])).status == "late"
-        assert (await run("finish_recovery", "t802", ["mine", *late.detail, []])).status == "open"
+        late = await run(commands.BEGIN_RECOVERY, "t802", ["mine", 5000, []])
+        assert late.gen != begun.gen
+        ends = [await run(commands.FINISH_RECOVERY, "t802", ["mine", each.gen, []]) for each in (begun, late)]
+        assert [type(end) for end in ends] == [replies.Late, replies.Opened]
         assert await counted(crew.workers[0], scopes) == 0
 
 
