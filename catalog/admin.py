@@ -25,6 +25,8 @@ from catalog.models import Deployment, ManagedBy, Model, Price
 from catalog.services import clear_refused_members, soft_delete, soft_delete_model
 from tenants.audit import actor_of
 from tenants.back_office.admin_base import AuditedModelAdmin, StackedInline
+from tenants.back_office.permitted import person_may
+from tenants.permissions import VIEW
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -125,7 +127,7 @@ class ModelAdmin(SoftDeleteAdmin):
 
     def has_view_calls_permission(self, request: HttpRequest, _: Any = None) -> bool:
         """Called by its name: Unfold would look up a dotted permission in the database, which may not exist yet."""
-        return request.user.has_perm("metering.view_usageevent")
+        return person_may(request, VIEW, "usageevent") and request.user.has_perm("metering.view_usageevent")
 
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from catalog.forms import PER_TOKENS, PriceForm
 from catalog.models import RATES, Price
-from tenants.back_office.admin_base import AddOnlyAdmin, TabularInline
+from tenants.back_office.admin_base import AuditedModelAdmin, TabularInline
 from tenants.back_office.form_fields import usd
 
 if TYPE_CHECKING:
@@ -37,16 +37,12 @@ class PriceInline(TabularInline):
     verbose_name_plural = "new price, in force from now on"
 
     @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).none()  # what was in force is on the page of prices
 
 
 @admin.register(Price)
-class PriceAdmin(AddOnlyAdmin):
+class PriceAdmin(AuditedModelAdmin):
     form = PriceForm
     list_display = (
         "deployment",

@@ -11,6 +11,7 @@ from typing_extensions import override
 from tenants.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
 from tenants.back_office.history import history_page
 from tenants.back_office.paging import BoundedPaginator
+from tenants.back_office.permitted import Permitted
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _Admin
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from django.forms import BaseInlineFormSet, ModelForm
     from django.http import HttpRequest, HttpResponse
 
-    ModelAdmin = _Admin[Any]
-    StackedInline = _Stacked[Any, Any]
-    TabularInline = _Tabular[Any, Any]
+    _ModelAdmin = _Admin[Any]
+    _StackedInline = _Stacked[Any, Any]
+    _TabularInline = _Tabular[Any, Any]
 else:
-    from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.admin import ModelAdmin as _ModelAdmin
+    from unfold.admin import StackedInline as _StackedInline
+    from unfold.admin import TabularInline as _TabularInline
 
 COMPARISONS = frozenset(
     {
@@ -46,10 +49,18 @@ COMPARISONS = frozenset(
     }
 )
 
-__all__ = ["AddOnlyAdmin", "AuditedModelAdmin", "ReadOnlyAdmin", "StackedInline", "TabularInline"]
+__all__ = ["AuditedModelAdmin", "ReadOnlyAdmin", "StackedInline", "TabularInline"]
 
 
-class AuditedModelAdmin(ModelAdmin):
+class StackedInline(Permitted, _StackedInline):
+    """Rows of another model on their owner's page, one below the other."""
+
+
+class TabularInline(Permitted, _TabularInline):
+    """Rows of another model on their owner's page, as a table."""
+
+
+class AuditedModelAdmin(Permitted, _ModelAdmin):
     """Writes the author of a change in its transaction, and marks rows of the file as edited."""
 
     list_per_page = list_max_show_all = 50  # never all rows at once
@@ -135,24 +146,8 @@ class AuditedModelAdmin(ModelAdmin):
         return {row.pk: facts_of(row) for row in rows}
 
 
-class AddOnlyAdmin(AuditedModelAdmin):
-    """Rows that may not be changed or deleted once they exist, not even by superusers."""
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnlyAdmin(AddOnlyAdmin):
-    """Rows that may not be added either."""
-
-    @override
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+class ReadOnlyAdmin(AuditedModelAdmin):
+    """Rows that only the program writes: the table of permissions lets people view them."""
 
 
 def _mark_edited(row: Model) -> None:

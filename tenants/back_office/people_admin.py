@@ -14,7 +14,9 @@ from unfold.forms import AdminPasswordChangeForm
 
 from tenants.back_office.admin_base import AuditedModelAdmin
 from tenants.back_office.forms import UserChangeForm, UserCreationForm
+from tenants.back_office.permitted import person_may
 from tenants.models import User
+from tenants.permissions import DELETE, GRANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,21 +33,9 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(AuditedModelAdmin, DjangoGroupAdmin):
-    """A group's permissions are those of its members, so only superusers may change one."""
+    """A group's permissions are those of its members: the table lets only superusers write one."""
 
     ordering = ("name",)
-
-    @override
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return _is_superuser(request) and super().has_add_permission(request)
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_superuser(request) and super().has_change_permission(request, obj)
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_superuser(request) and super().has_delete_permission(request, obj)
 
 
 @admin.register(User)
@@ -74,23 +64,19 @@ class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  
     )
 
     @override
+    def resource_of(self, request: HttpRequest, obj: Any = None) -> str:
+        """People of the administration are apart; everyone may change their own password and name."""
+        is_plain = obj is None or not (obj.is_staff or obj.is_superuser) or obj.pk == request.user.pk
+        return "user" if is_plain else "administrator"
+
+    @override
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         own = tuple(super().get_readonly_fields(request, obj))
-        return own if _is_superuser(request) else (*own, *POWERS)
-
-    @override
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Called with the person on the password page too."""
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Called for each row by the list's action too."""
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return own if person_may(request, GRANT, "user") else (*own, *POWERS)
 
     @override
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
-        if not _is_superuser(request):
+        if not person_may(request, GRANT, "user"):
             before = User.objects.filter(pk=obj.pk).first() or User()
             if any(getattr(obj, flag) != getattr(before, flag) for flag in FLAGS):
                 raise PermissionDenied
@@ -99,15 +85,6 @@ class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  
     @override
     def _delete(self, request: HttpRequest, rows: Iterable[Model]) -> None:
         people = list(rows)
-        if not all(_may_touch(request, person) for person in people):
+        if not all(person_may(request, DELETE, self.resource_of(request, person)) for person in people):
             raise PermissionDenied
         super()._delete(request, people)
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return bool(request.user.is_active and request.user.is_superuser)
-
-
-def _may_touch(request: HttpRequest, person: Any) -> bool:
-    is_plain = person is None or not (person.is_staff or person.is_superuser)
-    return is_plain or _is_superuser(request) or person.pk == request.user.pk
