@@ -16,10 +16,12 @@ from budgets.back_office.spending import Spending, default_budget, spending_of
 from budgets.forms import RULES, BudgetForm, RateLimitForm
 from budgets.models import Budget, RateLimit
 from budgets.schedules import period_of
+from budgets.services import delete_rule, save_rule
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from gateway.values.limits import RATES, UNLIMITED
 from tenants.admin import ApiKeyAdmin, TenantAdmin
 from tenants.back_office.admin_base import AuditedModelAdmin, StackedInline, TabularInline
+from tenants.back_office.row_services import SERVICES, RowServices
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ class ApiKeyPage(WithMoney, ApiKeyAdmin):
     inlines: ClassVar[tuple[Any, ...]] = (*ApiKeyAdmin.inlines, RateLimitInline, BudgetInline)
 
 
+SERVICES[RateLimit] = SERVICES[Budget] = RowServices(save_rule, delete_rule)
 admin.site.unregister((Tenant, ApiKey))
 admin.site.register(Tenant, TenantPage)
 admin.site.register(ApiKey, ApiKeyPage)

@@ -6,13 +6,12 @@ from typing import Any
 
 from budgets.models import Budget, ManagedBy, RateLimit
 from budgets.schedules import named
-from budgets.services import Owner, owner_columns
+from budgets.services import OF_FILE, Owner, delete_rule, owner_columns, save_rule_of_file
 from gateway.config import Config
 from gateway.config.sections.bootstrap import BootstrapKey, TenantBudget
 from gateway.config.sections.limits import Limits
 from gateway.values.limits import RATES
-from tenants.audit import facts_of, record
-from tenants.bootstrap import BootstrapState, apply_columns, created, find_key, name_of
+from tenants.bootstrap import BootstrapState, apply_columns, find_key, name_of
 from tenants.models import Tenant
 
 Wanted = dict[str, dict[str, Any]]  # columns of a budget by its schedule
@@ -46,8 +45,8 @@ def _follow_limits(owner: Owner, who: str, limits: Limits | None, ledger: Bootst
     if row is not None:
         _follow(row, "rate_limit", who, columns if is_wanted else None, ledger)
     elif is_wanted and ledger.may_create("rate_limit", who):
-        row = RateLimit(**owner_columns(owner), origin=ManagedBy.FILE, **columns)
-        created(row, ledger, f"the limits of {_named(owner)}")
+        save_rule_of_file(RateLimit(**owner_columns(owner), **columns), actor=ledger.actor)
+        ledger.say(f"Created the limits of {_named(owner)}.")
 
 
 def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: BootstrapState) -> None:
@@ -56,8 +55,8 @@ def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: BootstrapSta
         _follow(row, "budget", f"{who}:{schedule}", wanted.get(schedule), ledger)
     for schedule in wanted.keys() - rows.keys():
         if ledger.may_create("budget", f"{who}:{schedule}"):
-            new = Budget(**owner_columns(owner), origin=ManagedBy.FILE, **wanted[schedule])
-            created(new, ledger, f"the {named(schedule)} of {_named(owner)}")
+            save_rule_of_file(Budget(**owner_columns(owner), **wanted[schedule]), actor=ledger.actor)
+            ledger.say(f"Created the {named(schedule)} of {_named(owner)}.")
 
 
 def _follow(
@@ -67,16 +66,11 @@ def _follow(
     is_the_files = row.origin == ManagedBy.FILE and not row.edited
     if columns is not None:
         ledger.remember(resource, name)
-        if ledger.update:
-            apply_columns(
-                row, {**columns, "origin": ManagedBy.FILE, "edited": False}, ledger, _words(resource, name)
-            )
-        elif is_the_files:
-            apply_columns(row, columns, ledger, _words(resource, name))
+        if ledger.update or is_the_files:
+            apply_columns(row, {**columns, **OF_FILE}, ledger, save_rule_of_file, _words(resource, name))
     elif is_the_files:
         ledger.forget(resource, name)
-        record(ledger.actor, "delete", row, before=facts_of(row), after=None)
-        row.delete()
+        delete_rule(row, actor=ledger.actor)
         ledger.say(f"Removed {_words(resource, name)}: the file no longer has it.")
 
 

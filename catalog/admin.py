@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
@@ -22,10 +21,17 @@ from catalog.forms import ModelRowForm
 from catalog.health.queries import price_in_words, provider_health, with_prices
 from catalog.health.state import COLORS, UNKNOWN
 from catalog.models import Deployment, ManagedBy, Model, Price
-from catalog.services import clear_refused_members, soft_delete, soft_delete_model
+from catalog.services import (
+    clear_refused_members,
+    delete_deployment,
+    delete_model,
+    save_deployment,
+    save_model,
+)
 from tenants.audit import actor_of
 from tenants.back_office.admin_base import AuditedModelAdmin, StackedInline
 from tenants.back_office.permitted import person_may
+from tenants.back_office.row_services import SERVICES, RowServices
 from tenants.permissions import VIEW
 
 if TYPE_CHECKING:
@@ -155,11 +161,6 @@ class ModelAdmin(SoftDeleteAdmin):
     def owner(self, model: Model) -> str:
         return _owner(model)
 
-    @override
-    def _delete(self, request: HttpRequest, rows: Iterable[Any]) -> None:
-        for row in rows:
-            soft_delete_model(row, actor_of(request))
-
 
 @admin.register(Deployment)
 class DeploymentAdmin(SoftDeleteAdmin):
@@ -241,10 +242,9 @@ class DeploymentAdmin(SoftDeleteAdmin):
     def owner(self, row: Deployment) -> str:
         return _owner(row)
 
-    @override
-    def _delete(self, request: HttpRequest, rows: Iterable[Any]) -> None:
-        for row in rows:
-            soft_delete(row, actor_of(request))
+
+SERVICES[Model] = RowServices(save_model, delete_model)
+SERVICES[Deployment] = RowServices(save_deployment, delete_deployment, lambda form: {"secrets": form.secrets})
 
 
 def _owner(row: Model | Deployment) -> str:

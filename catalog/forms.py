@@ -7,14 +7,13 @@ from typing import Any
 
 import msgspec
 from django import forms
-from django.utils.timezone import now
 from typing_extensions import override
 
 from catalog.alias_lists import wrong_names
-from catalog.models import EACH, RATES, Model, ModelType, Price, PriceSource
+from catalog.models import EACH, RATES, Model, ModelType, Price
 from catalog.pricing.price_terms import Terms, is_image_rate
 from catalog.routing.experiments import BadExperiment, experiment_of
-from catalog.services import end_price
+from catalog.services import is_stated, removed_model
 from tenants.back_office.form_fields import ModelForm, UsdField, WordsField
 
 PER_TOKENS = 10**9  # nano-USD per million tokens: this many are 1 USD per million tokens
@@ -33,10 +32,9 @@ class Restorable(ModelForm):
     @override
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        buried = self.tombstone(cleaned) if self.instance._state.adding else None  # noqa: SLF001 - Django's way to ask
-        if buried is not None:
-            buried.removed, buried.edited = False, True
-            self.instance = buried
+        removed = self.tombstone(cleaned) if self.instance._state.adding else None  # noqa: SLF001 - Django's way to ask
+        if removed is not None:
+            self.instance = removed
         return cleaned
 
 
@@ -61,7 +59,7 @@ class ModelRowForm(Restorable):
 
     @override
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
-        return Model.objects.filter(alias=cleaned.get("alias"), removed=True).first()
+        return removed_model(cleaned.get("alias", ""))
 
     def clean_fallbacks(self) -> dict[str, list[str]]:
         value = self.cleaned_data["fallbacks"] or {}
@@ -147,7 +145,7 @@ class PriceForm(ModelForm):
     @override
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if not self.errors and not cleaned.get("free") and not self._states_a_price(cleaned):
+        if not self.errors and not is_stated(cleaned):
             raise forms.ValidationError("State a price above 0, or say that it is free.")
         return cleaned
 
@@ -166,16 +164,3 @@ class PriceForm(ModelForm):
         except msgspec.ValidationError as error:
             raise forms.ValidationError(f'Such as {{"tiers": [["flex", 500000]]}}: {error}.') from error
         return dict(value)
-
-    @staticmethod
-    def _states_a_price(cleaned: dict[str, Any]) -> bool:
-        return any(cleaned.get(rate) for rate in RATES) or bool(cleaned.get("images"))
-
-    @override
-    def save(self, commit: bool = True) -> Any:
-        row: Price = super().save(commit=False)
-        row.source = PriceSource.ADMIN
-        row.active_from = end_price(row.deployment, now=now())
-        if commit:
-            row.save()
-        return row

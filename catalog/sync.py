@@ -13,22 +13,23 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now as current_time
 
-from catalog.models import Credential, Deployment, ManagedBy, Model, Price, PriceSource, new_seal_id
+from catalog.models import Deployment, ManagedBy, Model, Price, PriceSource, new_seal_id
 from catalog.pricing.config_prices import sheet_of
 from catalog.secrets.encryption import CredentialUnreadable
-from catalog.secrets.sealing import API_KEY, Seal, close_metadata, destination, open_metadata
-from catalog.services import (
-    FIRST_PRICE_AGE,
-    PRICE_COLUMNS,
-    columns_of,
-    end_price,
-    seal_into,
-    set_deployment_key,
+from catalog.secrets.sealing import Seal, close_metadata, destination, open_metadata
+from catalog.services.file_rows import (
+    OF_FILE,
+    FileDeployment,
+    create_deployments,
+    create_models,
+    follow_file,
+    follow_key,
+    follow_price,
 )
+from catalog.services.prices import PRICE_COLUMNS, columns_of
 from gateway.config import Config
 from gateway.config.sections.model_catalog import ModelEntry
 from gateway.config.sections.sign_in import Providers
-from tenants.config_version import bump_version
 
 GONE = {"enabled": False}
 
@@ -45,8 +46,6 @@ def sync_catalog(config: Config, *, update: bool = False, now: datetime | None =
         by_alias.setdefault(entry.alias, []).append(entry)
     run.sync_models(by_alias)
     run.sync_deployments(config.model_catalog)
-    if run.changed:
-        bump_version()
     return run.changed
 
 
@@ -69,7 +68,7 @@ class _Run:
             for alias, entries in by_alias.items()
             if alias not in self.models
         ]
-        for model in Model.objects.bulk_create(new):
+        for model in create_models(new):
             self.models[model.alias] = model
             self.changed = True
         for alias, model in self.models.items():
@@ -90,33 +89,19 @@ class _Run:
             self._sync_price(row, wanted[key])
 
     def _create_deployments(self, entries: list[ModelEntry]) -> None:
-        seals = [self._seal(new_seal_id(), entry) for entry in entries]
-        sealed = [self._new_credential(*both) for both in zip(seals, entries, strict=True)]
-        Credential.objects.bulk_create([credential for credential in sealed if credential is not None])
-        rows = [
-            Deployment(
-                model=self.models[entry.alias],
-                name=entry.deployment,
-                origin=ManagedBy.FILE,
-                credential=credential,
-                seal_id=seal.row,
-                **_sealed(seal, _deployment_columns(entry)),
-            )
-            for entry, seal, credential in zip(entries, seals, sealed, strict=True)
-        ]
-        Deployment.objects.bulk_create(rows)
-        sheets = [(row, sheet_of(entry)) for row, entry in zip(rows, entries, strict=True)]
-        Price.objects.bulk_create(
-            Price(
-                deployment=row,
-                active_from=self.now - FIRST_PRICE_AGE,
-                source=PriceSource.CONFIG,
-                **columns_of(sheet),
-            )
-            for row, sheet in sheets
-            if sheet is not None
+        new = [self._new(entry, self._seal(new_seal_id(), entry)) for entry in entries]
+        create_deployments(new, now=self.now)
+        self.changed = self.changed or bool(new)
+
+    def _new(self, entry: ModelEntry, seal: Seal) -> FileDeployment:
+        row = Deployment(
+            model=self.models[entry.alias],
+            name=entry.deployment,
+            origin=ManagedBy.FILE,
+            seal_id=seal.row,
+            **_sealed(seal, _deployment_columns(entry)),
         )
-        self.changed = self.changed or bool(rows)
+        return FileDeployment(row, seal, entry.api_key, sheet_of(entry))
 
     def _follows_file(self, row: Model | Deployment, is_in_file: bool) -> bool:  # noqa: FBT001 - one fact
         if self.update and is_in_file:
@@ -125,34 +110,16 @@ class _Run:
 
     def _apply(self, row: Model | Deployment, columns: dict[str, Any]) -> None:
         if self.update and columns is not GONE:
-            columns = {**columns, "origin": ManagedBy.FILE, "edited": False, "removed": False}
-        different = [name for name, value in columns.items() if getattr(row, name) != value]
-        if different:
-            for name in different:
-                setattr(row, name, columns[name])
-            row.save(update_fields=different)
-            self.changed = True
+            columns = {**columns, **OF_FILE}
+        self.changed = follow_file(row, columns) or self.changed
 
     def _seal(self, row: str, entry: ModelEntry) -> Seal:
         """Return what a row's secrets are sealed for once it follows the file's entry."""
         origin = destination(entry.provider, entry.endpoint, self.providers)
         return Seal(settings.SECRETS.encryption_key, row, origin)
 
-    def _new_credential(self, seal: Seal, entry: ModelEntry) -> Credential | None:
-        if not entry.api_key:
-            return None
-        credential = Credential()
-        seal_into(credential, entry.api_key, seal)
-        return credential
-
     def _sync_credential(self, row: Deployment, entry: ModelEntry) -> None:
-        """Store the file's key if it differs, or was sealed for another origin or with another secret."""
-        seal = self._seal(row.seal_id or "", entry)
-        if _stored_key(row, seal) == entry.api_key:
-            return
-        set_deployment_key(row, entry.api_key, seal)
-        row.save(update_fields=["credential"])
-        self.changed = True
+        self.changed = follow_key(row, entry.api_key, self._seal(row.seal_id or "", entry)) or self.changed
 
     def _sync_price(self, row: Deployment, entry: ModelEntry) -> None:
         latest = self.prices.get(row.pk)
@@ -163,9 +130,7 @@ class _Run:
         wanted = None if sheet is None else columns_of(sheet)
         if wanted == (None if current is None else {name: getattr(current, name) for name in PRICE_COLUMNS}):
             return
-        start = end_price(row, now=self.now)
-        if wanted is not None:
-            Price.objects.create(deployment=row, active_from=start, source=PriceSource.CONFIG, **wanted)
+        follow_price(row, sheet, now=self.now)
         self.changed = True
 
     def _metadata_kept(self, row: Deployment, entry: ModelEntry) -> dict[str, Any]:
@@ -181,15 +146,6 @@ class _Run:
 
 def _sealed(seal: Seal, columns: dict[str, Any]) -> dict[str, Any]:
     return {**columns, "metadata": close_metadata(seal, columns["metadata"])}
-
-
-def _stored_key(row: Deployment, seal: Seal) -> str | None:
-    if row.credential is None:
-        return ""
-    try:
-        return seal.open(API_KEY, row.credential.ciphertext)
-    except CredentialUnreadable:
-        return None
 
 
 def _model_columns(entries: list[ModelEntry]) -> dict[str, Any]:

@@ -16,8 +16,16 @@ from tenants.back_office.admin_base import AuditedModelAdmin, TabularInline
 from tenants.back_office.confirmation import ask, is_confirmed
 from tenants.back_office.forms import MembershipForm, TenantForm
 from tenants.back_office.key_admin import ApiKeyAdmin
+from tenants.back_office.row_services import SERVICES, RowServices
 from tenants.models import ApiKey, Membership, Tenant
-from tenants.services import resume_tenant, suspend_tenant
+from tenants.services import (
+    delete_membership,
+    delete_tenant,
+    resume_tenant,
+    save_membership,
+    save_tenant,
+    suspend_tenant,
+)
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -72,5 +80,7 @@ class TenantAdmin(AuditedModelAdmin):
             self.message_user(request, f"{tenant} is active: its keys work again.", messages.SUCCESS)
 
 
+SERVICES[Tenant] = RowServices(save_tenant, delete_tenant)
+SERVICES[Membership] = RowServices(save_membership, delete_membership)
 admin.site.register(Tenant, TenantAdmin)  # budgets/admin.py puts limits and budgets on these two pages
 admin.site.register(ApiKey, ApiKeyAdmin)

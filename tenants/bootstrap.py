@@ -5,7 +5,7 @@ What bootstrap has created once is remembered (BootstrapItem): if it is missing,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import Model
@@ -17,12 +17,22 @@ from gateway.config.sections.bootstrap import (
     BootstrapTenant,
     BootstrapUser,
 )
-from tenants.api_keys import tokens
-from tenants.audit import Actor, facts_of, record
+from tenants.audit import Actor
 from tenants.models import ApiKey, BootstrapItem, Membership, Tenant, User
-from tenants.services import NewKey, create_key
+from tenants.services import (
+    NewKey,
+    NewPerson,
+    create_key,
+    create_person,
+    save_key,
+    save_membership,
+    save_person,
+    save_tenant,
+    secret_columns,
+)
 
 BY_ITSELF = Actor("bootstrap")  # the startup of a gateway
+Save = Callable[..., object]  # a service: `save(row, actor=…)` writes a row as it is, with its audit row
 
 
 class BootstrapState:
@@ -56,25 +66,18 @@ class BootstrapState:
         BootstrapItem.objects.bulk_create(items, ignore_conflicts=True)
 
 
-def apply_columns(row: Model, columns: dict[str, Any], ledger: BootstrapState, what: str = "") -> bool:
-    """Write the columns that differ, with an audit row; return whether any did. `what` describes the row."""
+def apply_columns(
+    row: Model, columns: dict[str, Any], ledger: BootstrapState, save: Save, what: str = ""
+) -> bool:
+    """Write the columns that differ, by the service `save`; return whether any did. `what` describes the row."""
     different = [name for name, value in columns.items() if getattr(row, name) != value]
     if not different:
         return False
-    before = facts_of(row)
     for name in different:
         setattr(row, name, columns[name])
-    row.save()
-    record(ledger.actor, "update", row, before=before, after=facts_of(row))
+    save(row, actor=ledger.actor)
     ledger.say(f"Updated {what or row}.")
     return True
-
-
-def created(row: Model, ledger: BootstrapState, what: str) -> None:
-    """Save a new row with its audit row, and add a message; `what` describes the row."""
-    row.save()
-    record(ledger.actor, "create", row, before=None, after=facts_of(row))
-    ledger.say(f"Created {what}.")
 
 
 def bootstrap_people(config: Config, ledger: BootstrapState, pepper: bytes) -> None:
@@ -122,9 +125,10 @@ def _tenant(wanted: BootstrapTenant, ledger: BootstrapState) -> None:
     if row is not None:
         ledger.remember("tenant", wanted.name)
         if ledger.update:
-            apply_columns(row, columns, ledger)
+            apply_columns(row, columns, ledger, save_tenant)
     elif ledger.may_create("tenant", wanted.name):
-        created(Tenant(name=wanted.name, **columns), ledger, f"the tenant {wanted.name}")
+        save_tenant(Tenant(name=wanted.name, **columns), actor=ledger.actor)
+        ledger.say(f"Created the tenant {wanted.name}.")
 
 
 def _person(wanted: BootstrapUser, ledger: BootstrapState) -> None:
@@ -133,11 +137,16 @@ def _person(wanted: BootstrapUser, ledger: BootstrapState) -> None:
     if row is not None:
         ledger.remember("user", wanted.email)
         if ledger.update:  # never the password: `manage.py changepassword` replaces a forgotten one
-            apply_columns(row, {**columns, "name": wanted.name or row.name}, ledger)
+            apply_columns(row, {**columns, "name": wanted.name or row.name}, ledger, save_person)
     elif ledger.may_create("user", wanted.email):
-        person = User(email=wanted.email, name=wanted.name, **columns)
-        person.set_password(wanted.password or None)
-        created(person, ledger, f"the user {wanted.email}")
+        new = NewPerson(
+            email=wanted.email,
+            name=wanted.name,
+            password=wanted.password,
+            is_super_admin=wanted.is_super_admin,
+        )
+        create_person(new, actor=ledger.actor)
+        ledger.say(f"Created the user {wanted.email}.")
 
 
 def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger: BootstrapState) -> None:
@@ -151,10 +160,10 @@ def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger:
     if row is not None:
         ledger.remember("membership", name)
         if ledger.update:
-            apply_columns(row, {"role": wanted.role}, ledger)
+            apply_columns(row, {"role": wanted.role}, ledger, save_membership)
     elif ledger.may_create("membership", name):
-        row = Membership(tenant=tenant, user=person, role=wanted.role)
-        created(row, ledger, f"the membership of {wanted.email} in {wanted.tenant} as {wanted.role}")
+        save_membership(Membership(tenant=tenant, user=person, role=wanted.role), actor=ledger.actor)
+        ledger.say(f"Created the membership of {wanted.email} in {wanted.tenant} as {wanted.role}.")
 
 
 def _key(wanted: BootstrapKey, tenant: Tenant, ledger: BootstrapState, pepper: bytes) -> None:
@@ -162,7 +171,7 @@ def _key(wanted: BootstrapKey, tenant: Tenant, ledger: BootstrapState, pepper: b
     if row is not None:
         ledger.remember("api_key", name_of(wanted))
         if ledger.update:
-            apply_columns(row, _key_columns(wanted, tenant, row, pepper), ledger)
+            apply_columns(row, _key_columns(wanted, tenant, row, pepper), ledger, save_key)
     elif ledger.may_create("api_key", name_of(wanted)):
         new = NewKey(
             name=wanted.name or wanted.prefix,
@@ -194,6 +203,5 @@ def _key_columns(wanted: BootstrapKey, tenant: Tenant, row: ApiKey, pepper: byte
         "expires_at": wanted.expires_at,
     }
     if wanted.secret:
-        columns["secret_hmac"] = tokens.digest(pepper, row.prefix, wanted.secret)
-        columns["pepper_id"] = tokens.pepper_id(pepper)
+        columns.update(secret_columns(row.prefix, wanted.secret, pepper))
     return columns

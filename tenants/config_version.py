@@ -1,6 +1,8 @@
 """One number that rises with every change of what running servers keep in memory; they poll it, and are notified.
 
-It rises in the transaction of the change, once in each. Blocking, except for `announce_changes`.
+It rises in the transaction of the change, once in each: services raise it with what they write. The signals of Django
+(`announce_changes`) are the safety net for writes that are not the program's own: `createsuperuser`, `changepassword`,
+the shell. Blocking, except for `announce_changes`.
 """
 
 from __future__ import annotations
@@ -41,14 +43,14 @@ def bump_version() -> None:
 
 
 def bump_on_change(**signal: Any) -> None:
-    """Receive post_save and post_delete of everything that servers keep in memory."""
+    """Receive post_save and post_delete of everything that servers keep in memory: what no service wrote counts too."""
     fields = signal.get("update_fields")
     if fields is None or not QUIET_FIELDS.issuperset(fields):
         bump_version()
 
 
 def announce_changes(app: AppConfig, *models: str) -> None:
-    """Raise the version with every change of a row of these models. For AppConfig.ready()."""
+    """Raise the version with every change of a row of these models, by any writer. For AppConfig.ready()."""
     for name in models:
         for signal in (post_save, post_delete):
             signal.connect(

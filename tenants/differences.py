@@ -17,6 +17,7 @@ DONE = {  # what an action of the audit trail did
     "delete": "Deleted",
     "revoke": "Revoked",
     "rotate": "Rotated",
+    "password": "Changed the password",
     "suspend": "Suspended",
     "resume": "Resumed",
     "settle": "Settled",

@@ -10,9 +10,9 @@ from typing_extensions import override
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from catalog.forms import Restorable
-from catalog.models import Deployment, Provider, UnknownMembers, new_seal_id
-from catalog.secrets.sealing import Seal, close_metadata, destination
-from catalog.services import KeyNeeded, keeps_key, seal_of, set_deployment_key
+from catalog.models import Deployment, Provider, UnknownMembers
+from catalog.secrets.sealing import API_KEY
+from catalog.services import GivenSecrets, removed_deployment, seal_secrets
 from gateway.config.checks.addresses import wrong_address
 from gateway.config.normalization import bare, is_sendable
 from gateway.config.sections.model_catalog import CHOICES
@@ -81,14 +81,12 @@ class DeploymentForm(Restorable):
         self.initial["metadata"] = {
             name: MASK if name in SECRET_METADATA else value for name, value in self.instance.metadata.items()
         }
-        self._stored_metadata = dict(self.instance.metadata)
-        self._origin_before = seal_of(self.instance, b"").origin if self.instance.pk else ""
 
     @override
     def tombstone(self, cleaned: dict[str, Any]) -> Any:
         model = cleaned.get("model")
         model_id = model.pk if model is not None else self.instance.model_id  # None if the alias is new too
-        return Deployment.objects.filter(model_id=model_id, name=cleaned.get("name"), removed=True).first()
+        return removed_deployment(model_id, cleaned.get("name", ""))
 
     def clean_api_key(self) -> str:
         api_key = bare(self.cleaned_data["api_key"])
@@ -154,38 +152,25 @@ class DeploymentForm(Restorable):
         cleaned = super().clean()
         if not {"provider", "endpoint", "metadata"} <= cleaned.keys():
             return cleaned
-        row = self.instance
-        row.seal_id = row.seal_id or new_seal_id()
-        self._seal = seal = Seal(
-            settings.SECRETS.encryption_key,
-            row.seal_id,
-            destination(cleaned["provider"], cleaned["endpoint"], settings.GATEWAY.providers),
-        )
         is_given = cleaned.get("api_key") or cleaned.get("forget_key")
-        if not is_given and not keeps_key(row, seal, self._origin_before):
-            needed = KeyNeeded(self._origin_before, seal.origin)
-            self.add_error("api_key", f"{needed} Or tick 'Forget the stored API key'.")
-        cleaned["metadata"] = self._closed(cleaned["metadata"], seal)
+        given = GivenSecrets(
+            api_key=cleaned.get("api_key", "") if is_given else None,
+            metadata={
+                name: None if name in SECRET_METADATA and value == MASK else value
+                for name, value in cleaned["metadata"].items()
+            },
+        )
+        self.secrets = seal_secrets(
+            self.instance,  # as it is stored: Django changes it after this
+            given,
+            provider=cleaned["provider"],
+            endpoint=cleaned["endpoint"],
+            key=settings.SECRETS.encryption_key,
+        )
+        for name, needed in self.secrets.refused.items():
+            if name == API_KEY:
+                self.add_error("api_key", f"{needed} Or tick 'Forget the stored API key'.")
+            else:
+                self.add_error("metadata", f"{name}: {needed}")
+        cleaned["metadata"] = self.secrets.metadata
         return cleaned
-
-    def _closed(self, given: dict[str, str], seal: Seal) -> dict[str, Any]:
-        """Seal the secrets that were typed and keep stored ones, if they are for the same origin."""
-        kept = {name for name, value in given.items() if name in SECRET_METADATA and value == MASK}
-        closed = close_metadata(seal, {name: value for name, value in given.items() if name not in kept})
-        for name in given.keys() & kept:
-            sealed = str(self._stored_metadata.get(name, ""))
-            if not sealed or not (seal.origin == self._origin_before or seal.opens(name, sealed)):
-                self.add_error("metadata", f"{name}: {KeyNeeded(self._origin_before, seal.origin)}")
-            closed[name] = sealed
-        return {name: closed[name] for name in given}
-
-    @override
-    def save(self, commit: bool = True) -> Any:
-        row: Deployment = super().save(commit=False)
-        row.problem = ""
-        if self.cleaned_data["api_key"] or self.cleaned_data["forget_key"]:
-            set_deployment_key(row, self.cleaned_data["api_key"], self._seal)
-        if commit:
-            row.save()
-            self._save_m2m()  # type: ignore[attr-defined]  # Django's own, missing in the stubs
-        return row

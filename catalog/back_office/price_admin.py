@@ -9,8 +9,10 @@ from typing_extensions import override
 
 from catalog.forms import PER_TOKENS, PriceForm
 from catalog.models import RATES, Price
+from catalog.services import add_price
 from tenants.back_office.admin_base import AuditedModelAdmin, TabularInline
 from tenants.back_office.form_fields import usd
+from tenants.back_office.row_services import SERVICES, RowServices
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -96,6 +98,9 @@ class PriceAdmin(AuditedModelAdmin):
     @admin.display(description="USD per 1M output tokens")
     def output_usd(self, price: Price) -> str:
         return _shown(price.output)
+
+
+SERVICES[Price] = RowServices(add_price)
 
 
 def _shown(rate: int | None) -> str:

@@ -1,17 +1,19 @@
-"""Common to every page of the back office: Unfold's theme, short lists, and an audit row for each change."""
+"""Common to every page of the back office: Unfold's theme, short lists, permissions, and services that write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from typing_extensions import override
 
-from tenants.audit import SECRET_FIELDS, SECRET_MAPS, actor_of, facts_of, record
+from tenants.audit import SECRET_FIELDS, SECRET_MAPS, Actor, actor_of
 from tenants.back_office.history import history_page
 from tenants.back_office.paging import BoundedPaginator
 from tenants.back_office.permitted import Permitted
+from tenants.back_office.row_services import services_of
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _Admin
@@ -61,7 +63,7 @@ class TabularInline(Permitted, _TabularInline):
 
 
 class AuditedModelAdmin(Permitted, _ModelAdmin):
-    """Writes the author of a change in its transaction, and marks rows of the file as edited."""
+    """Writes through the services of the model (row_services.py): they hold the rules and write the audit row."""
 
     list_per_page = list_max_show_all = 50  # never all rows at once
     show_full_result_count = False
@@ -92,13 +94,10 @@ class AuditedModelAdmin(Permitted, _ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
         if change and not form.changed_data:
             return  # only its inlines were changed
-        before = self._facts_before(type(obj), [obj.pk]).get(obj.pk) if obj.pk else None
-        _mark_edited(obj)
-        super().save_model(request, obj, form, change)
-        action = "update" if before else "create"
-        record(actor_of(request), action, obj, before=before, after=facts_of(obj))
+        self._save(request, obj, form)
 
     @override
+    @transaction.atomic
     def save_formset(
         self,
         request: HttpRequest,
@@ -106,17 +105,17 @@ class AuditedModelAdmin(Permitted, _ModelAdmin):
         formset: BaseInlineFormSet[Any, Any, Any],
         change: bool,
     ) -> None:
-        touched = [inline.instance for inline in formset.forms if inline.has_changed()]
-        before = self._facts_before(formset.model, [row.pk for row in touched if row.pk])
-        for row in touched:
-            _mark_edited(row)
-        super().save_formset(request, form, formset, change)
-        actor = actor_of(request)
-        for row in formset.new_objects:
-            action = "update" if row.pk in before else "create"
-            record(actor, action, row, before=before.get(row.pk), after=facts_of(row))
-        for row, _ in formset.changed_objects:
-            record(actor, "update", row, before=before.get(row.pk), after=facts_of(row))
+        formset.save(commit=False)  # sorts the rows into new, changed and deleted ones
+        forms = {id(each.instance): each for each in formset.forms}
+        for row in formset.deleted_objects:  # first: a new row may take the place of a deleted one
+            _delete(row, actor_of(request))
+        for row in (*(row for row, _ in formset.changed_objects), *formset.new_objects):
+            self._save(request, row, forms[id(row)])
+        formset.save_m2m()
+
+    def _save(self, request: HttpRequest, row: Any, form: ModelForm[Any]) -> None:
+        services = services_of(type(row))
+        services.write(row, actor=actor_of(request), **services.given(form))
 
     @override
     def history_view(
@@ -135,21 +134,16 @@ class AuditedModelAdmin(Permitted, _ModelAdmin):
         self._delete(request, queryset)
 
     def _delete(self, request: HttpRequest, rows: Iterable[Model]) -> None:
-        actor = actor_of(request)
         for row in rows:
-            record(actor, "delete", row, before=facts_of(row), after=None)
-            row.delete()
-
-    @staticmethod
-    def _facts_before(model: Any, keys: list[Any]) -> dict[Any, dict[str, Any]]:
-        rows = model._default_manager.filter(pk__in=keys)  # noqa: SLF001 - Django's documented name
-        return {row.pk: facts_of(row) for row in rows}
+            _delete(row, actor_of(request))
 
 
 class ReadOnlyAdmin(AuditedModelAdmin):
-    """Rows that only the program writes: the table of permissions lets people view them."""
+    """Rows that only the program writes: they have no services, and the table of permissions lets people view them."""
 
 
-def _mark_edited(row: Model) -> None:
-    if hasattr(row, "edited"):
-        row.edited = True
+def _delete(row: Model, actor: Actor) -> None:
+    remove = services_of(type(row)).remove
+    if remove is None:
+        raise PermissionDenied
+    remove(row, actor=actor)

@@ -10,13 +10,16 @@ from django import forms
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
 from typing_extensions import override
+from unfold.forms import AdminPasswordChangeForm
 from unfold.forms import UserChangeForm as UnfoldUserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from tenants.audit import Actor
 from tenants.back_office.form_fields import ModelForm, WordsField
 from tenants.caller import SCOPES, SERVED
 from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.services import set_password
 
 
 class TenantForm(ModelForm):
@@ -96,3 +99,18 @@ class UserChangeForm(UnfoldUserChangeForm):  # type: ignore[misc]  # unfold has 
         if "email" in self.cleaned_data:
             self.cleaned_data["email"] = self.cleaned_data["email"].strip().lower()
         return cleaned
+
+
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]  # unfold has no types
+    """A new password of another person, or none: a local sign-in as them is then impossible."""
+
+    def __init__(self, *args: Any, author: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._author = author
+
+    @override
+    def save(self, commit: bool = True) -> User:
+        person: User = self.user
+        password = self.cleaned_data["password1"] if self.cleaned_data["set_usable_password"] else None
+        set_password(person, password, actor=self._author)
+        return person

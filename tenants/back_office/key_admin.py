@@ -17,13 +17,13 @@ from typing_extensions import override
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from tenants.api_keys import tokens
 from tenants.audit import actor_of
 from tenants.back_office.admin_base import AuditedModelAdmin
 from tenants.back_office.confirmation import ask, is_confirmed
 from tenants.back_office.forms import ApiKeyForm
+from tenants.back_office.row_services import SERVICES, RowServices
 from tenants.models import ApiKey, User
-from tenants.services import give_secret, revoke_key, rotate_key
+from tenants.services import delete_key, issue_key, revoke_key, rotate_key, save_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,11 +111,9 @@ class ApiKeyAdmin(AuditedModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        minted = tokens.mint()
-        give_secret(obj, minted, settings.SECRETS.pepper)
         obj.created_by = request.user if isinstance(request.user, User) else None
-        super().save_model(request, obj, form, change)
-        _show_once(request, obj, minted.token)
+        issued = issue_key(obj, pepper=settings.SECRETS.pepper, actor=actor_of(request))
+        _show_once(request, issued.key, issued.token)
 
     @admin.display(description="key")
     def token_shape(self, key: ApiKey) -> str:
@@ -191,6 +189,9 @@ class ApiKeyAdmin(AuditedModelAdmin):
                 continue
             issued = rotate_key(key.pk, overlap=ROTATION_OVERLAP, pepper=pepper, actor=actor, now=now())
             _show_once(request, issued.key, issued.token)
+
+
+SERVICES[ApiKey] = RowServices(save_key, delete_key)
 
 
 def _tell(request: HttpRequest, names: list[str], one: str, many: str, level: int = messages.SUCCESS) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -10,20 +12,22 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from typing_extensions import override
-from unfold.forms import AdminPasswordChangeForm
 
+from tenants.audit import actor_of
 from tenants.back_office.admin_base import AuditedModelAdmin
-from tenants.back_office.forms import UserChangeForm, UserCreationForm
+from tenants.back_office.forms import PasswordForm, UserChangeForm, UserCreationForm
 from tenants.back_office.permitted import person_may
+from tenants.back_office.row_services import SERVICES, RowServices
 from tenants.models import User
 from tenants.permissions import DELETE, GRANT
+from tenants.services import delete_group, delete_person, save_group, save_person
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.db.models import Model
     from django.forms import ModelForm
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 FLAGS = ("is_staff", "is_superuser")
@@ -44,7 +48,6 @@ class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  
 
     form = UserChangeForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
     list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email", "name")
@@ -75,6 +78,12 @@ class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  
         return own if person_may(request, GRANT, "user") else (*own, *POWERS)
 
     @override
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        page = copy(self)  # of this request: the form writes with its author
+        page.change_password_form = partial(PasswordForm, author=actor_of(request))
+        return DjangoUserAdmin.user_change_password(page, request, id, form_url)
+
+    @override
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
         if not person_may(request, GRANT, "user"):
             before = User.objects.filter(pk=obj.pk).first() or User()
@@ -88,3 +97,7 @@ class UserAdmin(AuditedModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  
         if not all(person_may(request, DELETE, self.resource_of(request, person)) for person in people):
             raise PermissionDenied
         super()._delete(request, people)
+
+
+SERVICES[User] = RowServices(save_person, delete_person)
+SERVICES[Group] = RowServices(save_group, delete_group)

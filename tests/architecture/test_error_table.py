@@ -30,7 +30,7 @@ NEVER_AT_THE_DOOR = {
     "catalog.loaders.InvalidDeployment": "disables its row of the catalog",
     "catalog.loaders.PriceMissing": "disables its row of the catalog",
     "catalog.secrets.encryption.CredentialUnreadable": "disables its row of the catalog",
-    "catalog.services.KeyNeeded": "a form's error",
+    "catalog.services.provider_secrets.KeyNeeded": "a form's error",
     "tenants.queries.UnknownTenant": "shell commands",
     "tenants.sign_in.password_hasher.TooManyHashes": "gateway/site/security_headers.py answers it",
     "metering.settlement.settle.UnknownCall": "shell commands",

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
-from budgets.services import set_budget, set_limits
+from budgets.services import delete_rule, save_rule, save_rule_of_file, set_budget, set_limits
 from tenants.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant
 
@@ -88,3 +88,18 @@ def test_setting_one_rate_leaves_the_others(acme):
         None,
         -1,
     )
+
+
+def test_the_file_no_longer_decides_what_an_administrator_wrote(acme):
+    row = Budget(tenant=acme, limit_nanousd=5, schedule="weekly")
+
+    save_rule_of_file(row, actor=ALICE)
+    assert (row.origin, row.edited) == ("file", False)
+    save_rule(row, actor=ALICE)
+    assert (row.origin, row.edited) == ("file", True)
+    save_rule_of_file(row, actor=ALICE)  # bootstrap --update
+    assert (row.origin, row.edited) == ("file", False)
+    delete_rule(row, actor=ALICE)
+
+    actions = AuditEvent.objects.order_by("pk").values_list("action", flat=True)
+    assert (list(actions), Budget.objects.count()) == (["create", "update", "update", "delete"], 0)

@@ -9,7 +9,21 @@ from django.db import IntegrityError, transaction
 
 from catalog.models import Credential, Deployment, Model, Price
 from catalog.pricing.prices import ImageRate, PriceSheet
-from catalog.services import NewDeployment, columns_of, remove_model, set_price, upsert_deployment
+from catalog.services import (
+    GivenSecrets,
+    KeyNeeded,
+    NewDeployment,
+    add_price,
+    columns_of,
+    remove_model,
+    removed_deployment,
+    removed_model,
+    save_deployment,
+    save_model,
+    seal_secrets,
+    set_price,
+    upsert_deployment,
+)
 from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.support.clients.forms import KEY, api_key_of
@@ -133,3 +147,84 @@ def test_the_database_refuses_an_impossible_deployment(columns):
 def test_the_database_refuses_an_impossible_model(columns):
     with pytest.raises(IntegrityError), transaction.atomic():
         Model.objects.create(**({"alias": "x"} | columns))
+
+
+def test_the_first_deployment_of_an_alias_creates_both_in_the_audit_trail():
+    upsert()
+    upsert(weight=5)
+    upsert(model={"context_window": 8192})
+
+    trail = list(AuditEvent.objects.order_by("pk").values_list("action", "resource"))
+    assert trail == [
+        ("create", "model"),
+        ("create", "deployment"),
+        ("update", "deployment"),
+        ("update", "model"),
+        ("update", "deployment"),
+    ]
+
+
+def test_a_price_that_states_nothing_is_refused():
+    price = Price(deployment=upsert(), input=0)
+
+    with pytest.raises(ValueError, match="free"):
+        add_price(price, actor=ALICE)
+
+    price.free = True
+    add_price(price, actor=ALICE)
+    assert (price.source, price.active_to) == ("admin", None)
+
+
+def test_a_new_price_ends_the_one_before_it_and_is_one_audit_row():
+    row = upsert()
+    for rate in (1, 2, 3):
+        add_price(Price(deployment=row, input=rate), actor=ALICE)
+
+    first, second, third = Price.objects.order_by("active_from")
+    assert (first.active_to, second.active_to, third.active_to) == (
+        second.active_from,
+        third.active_from,
+        None,
+    )
+    assert AuditEvent.objects.filter(action="create", resource="price").count() == 3
+    assert AuditEvent.objects.filter(resource="price").count() == 3
+
+
+def test_secrets_for_one_origin_are_not_saved_with_another():
+    row = upsert(api_key="sk-upstream-1234567")
+    secrets = seal_secrets(row, GivenSecrets(), provider="openai", endpoint="", key=KEY)
+    row.endpoint = "https://elsewhere.example.com/v1"
+
+    with pytest.raises(ValueError, match="another origin"):
+        save_deployment(row, secrets=secrets, actor=ALICE)
+
+    assert Deployment.objects.get().endpoint == ""
+
+
+def test_refused_secrets_are_not_saved():
+    row = upsert(api_key="sk-upstream-1234567", metadata={"aws_secret_access_key": "treasure"})
+    kept = GivenSecrets(metadata={"aws_secret_access_key": None, "region": "eu"})
+    elsewhere = "https://elsewhere.example.com/v1"
+
+    secrets = seal_secrets(row, kept, provider="openai", endpoint=elsewhere, key=KEY)
+    row.endpoint = elsewhere
+
+    assert secrets.refused.keys() == {"api_key", "aws_secret_access_key"}
+    with pytest.raises(KeyNeeded):
+        save_deployment(row, secrets=secrets, actor=ALICE)
+    assert Deployment.objects.get().endpoint == ""
+
+
+def test_a_removed_row_is_found_again_by_its_name_and_saving_restores_it():
+    row = upsert()
+    remove_model("gpt-4o", actor=ALICE)
+    model, tombstone = removed_model("gpt-4o"), removed_deployment(row.model_id, "east")
+    assert model is not None
+    assert tombstone is not None
+
+    save_model(model, actor=ALICE)
+    secrets = seal_secrets(tombstone, GivenSecrets(), provider="openai", endpoint="", key=KEY)
+    save_deployment(tombstone, secrets=secrets, actor=ALICE)
+
+    assert (removed_model("gpt-4o"), removed_deployment(row.model_id, "east")) == (None, None)
+    assert (Model.objects.get().edited, Deployment.objects.get().edited) == (True, True)

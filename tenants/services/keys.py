@@ -1,4 +1,4 @@
-"""Writes to tenants and keys: each function is one transaction with one audit row. Blocking."""
+"""Writes to API keys: each function is one transaction with one audit row. Blocking."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import msgspec
 from django.db import transaction
 
 from tenants.api_keys import tokens
-from tenants.audit import Actor, facts_of, record
-from tenants.models import ApiKey, Tenant, TenantStatus, User
+from tenants.audit import Actor, facts_of
+from tenants.models import ApiKey, Tenant, User
+from tenants.services import rows
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,22 +36,8 @@ class Issued(NamedTuple):
     token: str
 
 
-@transaction.atomic
-def create_tenant(name: str, *, actor: Actor) -> Tenant:
-    """Create a tenant. Raises ValidationError for a name that is taken, empty or too long."""
-    tenant = Tenant(name=name.strip())
-    tenant.full_clean()
-    tenant.save()
-    record(actor, "create", tenant, before=None, after=facts_of(tenant))
-    return tenant
-
-
-@transaction.atomic
 def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> Issued:
     """Create a key. Raises IntegrityError for a prefix that is taken, ValueError for an impossible one."""
-    minted = tokens.mint()
-    if new.prefix or new.secret:
-        minted = tokens.assemble(new.prefix or minted.prefix, new.secret or minted.secret)
     key = ApiKey(
         tenant=tenant,
         name=new.name,
@@ -61,17 +48,41 @@ def create_key(tenant: Tenant, new: NewKey, *, pepper: bytes, actor: Actor) -> I
         expires_at=new.expires_at,
         created_by=new.created_by,
     )
-    give_secret(key, minted, pepper)
-    key.save()
-    record(actor, "create", key, before=None, after=facts_of(key))
+    return issue_key(key, pepper=pepper, actor=actor, prefix=new.prefix, secret=new.secret)
+
+
+def issue_key(key: ApiKey, *, pepper: bytes, actor: Actor, prefix: str = "", secret: str = "") -> Issued:
+    """Give a new row its prefix and secret, generated if empty, and save it. Raises what `create_key` raises."""
+    minted = tokens.mint()
+    if prefix or secret:
+        minted = tokens.assemble(prefix or minted.prefix, secret or minted.secret)
+    key.prefix = minted.prefix
+    _set(key, secret_columns(minted.prefix, minted.secret, pepper))
+    rows.write(key, "create", actor=actor, before=None)
     return Issued(key, minted.token)
 
 
-def give_secret(key: ApiKey, minted: tokens.Minted, pepper: bytes) -> None:
-    """Put a generated key's prefix and hash into a row; the caller saves."""
-    key.prefix = minted.prefix
-    key.secret_hmac = tokens.digest(pepper, minted.prefix, minted.secret)
-    key.pepper_id = tokens.pepper_id(pepper)
+def save_key(key: ApiKey, *, actor: Actor) -> None:
+    """Change a key as the row says. `rotate_key` gives it a new secret, and `revoke_key` ends it."""
+    rows.save(key, actor=actor)
+
+
+def delete_key(key: ApiKey, *, actor: Actor) -> None:
+    """Delete a revoked key with its limits and budgets. Raises ValueError for a key in force.
+
+    A revoked key is kept by most: a caller that still uses it can then be distinguished from a stranger.
+    """
+    if key.revoked_at is None:
+        raise ValueError("a key in force cannot be deleted: revoke it first")
+    rows.delete(key, actor=actor)
+
+
+def secret_columns(prefix: str, secret: str, pepper: bytes) -> dict[str, str]:
+    """Return the columns that stand for a key's secret, which itself is not stored."""
+    return {
+        "secret_hmac": tokens.digest(pepper, prefix, secret),
+        "pepper_id": tokens.pepper_id(pepper),
+    }
 
 
 def revoke_key(key_id: int, *, actor: Actor, now: datetime) -> ApiKey:
@@ -96,7 +107,7 @@ def rotate_key(key_id: int, *, overlap: timedelta, pepper: bytes, actor: Actor, 
         key.previous_hmac, key.previous_until = "", None
         if overlap > timedelta(0):
             key.previous_hmac, key.previous_until = key.secret_hmac, now + overlap
-        key.secret_hmac, key.pepper_id = tokens.digest(pepper, key.prefix, secret), tokens.pepper_id(pepper)
+        _set(key, secret_columns(key.prefix, secret, pepper))
 
     key = _change_key(key_id, "rotate", actor, rotate)
     return Issued(key, tokens.assemble(key.prefix, secret).token)
@@ -107,34 +118,16 @@ def _change_key(key_id: int, action: str, actor: Actor, change: Callable[[ApiKey
     key = ApiKey.objects.select_for_update().get(pk=key_id)
     before = facts_of(key)
     change(key)
-    key.save()
-    record(actor, action, key, before=before, after=facts_of(key))
+    rows.write(key, action, actor=actor, before=before)
     return key
 
 
-def suspend_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
-    """Refuse every key of a tenant until it is resumed. Raises Tenant.DoesNotExist."""
-    return _set_status(tenant_id, TenantStatus.SUSPENDED, "suspend", actor)
-
-
-def resume_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
-    """Admit a suspended tenant's keys again. Raises Tenant.DoesNotExist."""
-    return _set_status(tenant_id, TenantStatus.ACTIVE, "resume", actor)
-
-
-@transaction.atomic
-def _set_status(tenant_id: int, status: TenantStatus, action: str, actor: Actor) -> Tenant:
-    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
-    before = facts_of(tenant)
-    tenant.status = status
-    tenant.save(update_fields=["status"])
-    record(actor, action, tenant, before=before, after=facts_of(tenant))
-    return tenant
+def _set(key: ApiKey, columns: Mapping[str, str]) -> None:
+    for name, value in columns.items():
+        setattr(key, name, value)
 
 
 def write_key_use(noted: Mapping[int, float]) -> None:
     """Write `last_used_at` of these keys. Blocking: one statement for each 500 of them."""
-    from tenants.models import ApiKey  # noqa: PLC0415 - the hot path imports no models
-
-    rows = [ApiKey(pk=key_id, last_used_at=datetime.fromtimestamp(at, UTC)) for key_id, at in noted.items()]
-    ApiKey.objects.bulk_update(rows, ["last_used_at"], batch_size=500)
+    used = [ApiKey(pk=key_id, last_used_at=datetime.fromtimestamp(at, UTC)) for key_id, at in noted.items()]
+    ApiKey.objects.bulk_update(used, ["last_used_at"], batch_size=500)

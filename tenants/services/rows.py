@@ -1,0 +1,67 @@
+"""The one way to write a row of configuration: the row, its audit row and the version, in one transaction. Blocking.
+
+Only services call it: they add the rules of their rows (docs/decisions/0021-one-write-path.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from tenants.audit import Actor, facts_of, record
+from tenants.config_version import bump_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import Model
+
+Facts = dict[str, Any]  # the columns of a row as JSON values, without secrets (tenants/audit.py)
+
+
+@transaction.atomic
+def write(
+    row: Model, action: str, *, actor: Actor, before: Facts | None, fields: Iterable[str] | None = None
+) -> None:
+    """Save a row, or only these fields of it. `before` is None for a new row. Raises IntegrityError."""
+    row.save(update_fields=fields)
+    record(actor, action, row, before=before, after=facts_of(row))
+    bump_version()
+
+
+@transaction.atomic
+def save(row: Model, *, actor: Actor, is_checked: bool = False) -> None:
+    """Create or update a row with all its columns; what it was before is read from the database.
+
+    Raises IntegrityError; with `is_checked` ValidationError instead, for what Django's `full_clean` finds.
+    """
+    if is_checked:
+        row.full_clean()
+    before = stored_facts(row)
+    write(row, "create" if before is None else "update", actor=actor, before=before)
+
+
+@transaction.atomic
+def delete(row: Model, *, actor: Actor) -> None:
+    """Delete a row, and the rows that cannot be without it: those leave no audit rows of their own."""
+    record(actor, "delete", row, before=facts_of(row), after=None)
+    row.delete()
+    bump_version()
+
+
+@transaction.atomic
+def write_tombstone(row: Model, *, actor: Actor, before: Facts) -> None:
+    """Save a row that people have deleted and that stays, so that the file does not restore it."""
+    row.save()
+    record(actor, "delete", row, before=before, after=None)
+    bump_version()
+
+
+def stored_facts(row: Model) -> Facts | None:
+    """Lock the row in the caller's transaction and return its columns as they are stored; None: it is new."""
+    if row.pk is None:
+        return None
+    rows = type(row)._default_manager.select_for_update()  # noqa: SLF001 - Django's documented name
+    stored = rows.filter(pk=row.pk).first()
+    return None if stored is None else facts_of(stored)
