@@ -22,6 +22,7 @@ from catalog.services.provider_secrets import (
     set_deployment_key,
 )
 from tenants.audit import Actor, facts_of
+from tenants.config_version import bump_version
 from tenants.services import rows
 
 
@@ -66,6 +67,7 @@ def upsert_deployment(new: NewDeployment, *, key: bytes, actor: Actor) -> Deploy
 
 
 def _upsert_model(new: NewDeployment, actor: Actor) -> Model:
+    bump_version()
     model = Model.objects.filter(alias=new.alias).first() or Model(alias=new.alias)
     before = rows.stored_facts(model)
     for column, value in (new.model | {"edited": True, "removed": False}).items():
@@ -81,6 +83,7 @@ def save_deployment(row: Deployment, *, secrets: SealedSecrets, actor: Actor) ->
 
     Raises KeyNeeded if a stored secret may not be kept, IntegrityError, and ValueError for secrets of another origin.
     """
+    bump_version()  # before the credential is written
     for refused in secrets.refused.values():
         raise refused
     if secrets.seal.origin != destination(row.provider, row.endpoint, settings.GATEWAY.providers):
@@ -108,6 +111,7 @@ def remove_deployment(alias: str, name: str, *, actor: Actor) -> None:
 @transaction.atomic
 def delete_deployment(row: Deployment, *, actor: Actor) -> None:
     """Leave a tombstone: prices stay, the file does not restore it; its secrets are deleted for good."""
+    bump_version()  # before the credential is deleted
     before = facts_of(row)
     row.removed = True
     set_deployment_key(row, "", seal_of(row, b""))
@@ -118,25 +122,24 @@ def delete_deployment(row: Deployment, *, actor: Actor) -> None:
 @transaction.atomic
 def refuse_members(deployment_id: int, names: Sequence[str], *, actor: Actor) -> bool:
     """Refuse request members under a budget at a deployment, until they are cleared; return whether that is new."""
-    row = Deployment.objects.select_for_update().get(pk=deployment_id)
-    refused = sorted({*row.refused_members, *names})
-    if refused == row.refused_members:
+    if set(names).issubset(Deployment.objects.get(pk=deployment_id).refused_members):
         return False
-    _set_refused(row, refused, actor)
-    return True
+    row = rows.locked(Deployment, deployment_id)
+    return _set_refused(row, sorted({*row.refused_members, *names}), actor)
 
 
 @transaction.atomic
 def clear_refused_members(deployment_id: int, *, actor: Actor) -> bool:
     """Accept the refused members again; return whether there were any. A row that follows the file still does."""
-    row = Deployment.objects.select_for_update().get(pk=deployment_id)
-    if not row.refused_members:
+    if not Deployment.objects.get(pk=deployment_id).refused_members:
         return False
-    _set_refused(row, [], actor)
-    return True
+    return _set_refused(rows.locked(Deployment, deployment_id), [], actor)
 
 
-def _set_refused(row: Deployment, names: list[str], actor: Actor) -> None:
+def _set_refused(row: Deployment, names: list[str], actor: Actor) -> bool:
+    if row.refused_members == names:  # another worker wrote it before the lock was had
+        return False
     before = facts_of(row)
     row.refused_members = names
     rows.write(row, "update", actor=actor, before=before, fields=["refused_members"])
+    return True

@@ -5,7 +5,7 @@ Blocking; in the caller's transaction, which is one for the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -29,16 +29,17 @@ class FileDeployment(NamedTuple):
     sheet: PriceSheet | None
 
 
-def create_models(new: Iterable[Model]) -> list[Model]:
+def create_models(new: Sequence[Model]) -> list[Model]:
     """Create the rows of aliases, in one statement."""
-    made = Model.objects.bulk_create(new)
-    if made:
+    if new:
         bump_version()
-    return made
+    return Model.objects.bulk_create(new)
 
 
 def create_deployments(new: Sequence[FileDeployment], *, now: datetime) -> None:
     """Create the rows of deployments with their credentials and first prices, in three statements."""
+    if new:
+        bump_version()
     credentials = [_credential(each) for each in new]
     Credential.objects.bulk_create([credential for credential in credentials if credential is not None])
     for each, credential in zip(new, credentials, strict=True):
@@ -54,8 +55,6 @@ def create_deployments(new: Sequence[FileDeployment], *, now: datetime) -> None:
         for each in new
         if each.sheet is not None
     )
-    if new:
-        bump_version()
 
 
 def follow_file(row: Model | Deployment, columns: dict[str, Any]) -> bool:
@@ -65,8 +64,8 @@ def follow_file(row: Model | Deployment, columns: dict[str, Any]) -> bool:
         return False
     for name in different:
         setattr(row, name, columns[name])
-    row.save(update_fields=different)
     bump_version()
+    row.save(update_fields=different)
     return True
 
 
@@ -74,9 +73,9 @@ def follow_key(row: Deployment, api_key: str, seal: Seal) -> bool:
     """Store the file's key if it differs, or was sealed for another origin or with another secret."""
     if _stored_key(row, seal) == api_key:
         return False
+    bump_version()
     set_deployment_key(row, api_key, seal)
     row.save(update_fields=["credential"])
-    bump_version()
     return True
 
 

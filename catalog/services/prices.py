@@ -54,8 +54,8 @@ def end_price(deployment: Deployment, *, now: datetime) -> datetime:
         return now - FIRST_PRICE_AGE
     if latest.active_to is None:
         latest.active_to = max(now, latest.active_from + TICK)
-        latest.save(update_fields=["active_to"])
         bump_version()
+        latest.save(update_fields=["active_to"])
     return max(now, latest.active_to)
 
 
@@ -74,9 +74,9 @@ def columns_of(sheet: PriceSheet) -> dict[str, Any]:
 
 @transaction.atomic
 def _put_in_force(price: Price, now: datetime, actor: Actor | None) -> None:
+    bump_version()
     price.active_from = end_price(price.deployment, now=now)
     if actor is not None:
         rows.write(price, "create", actor=actor, before=None)
     else:
         price.save()
-        bump_version()

@@ -115,7 +115,7 @@ def rotate_key(key_id: int, *, overlap: timedelta, pepper: bytes, actor: Actor, 
 
 @transaction.atomic
 def _change_key(key_id: int, action: str, actor: Actor, change: Callable[[ApiKey], None]) -> ApiKey:
-    key = ApiKey.objects.select_for_update().get(pk=key_id)
+    key = rows.locked(ApiKey, key_id)
     before = facts_of(key)
     change(key)
     rows.write(key, action, actor=actor, before=before)

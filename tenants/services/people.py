@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import transaction
 
-from tenants.audit import Actor
+from tenants.audit import Actor, facts_of
 from tenants.models import Membership, User
 from tenants.services import rows
 
@@ -48,7 +48,7 @@ def save_person(person: User, *, actor: Actor) -> None:
 @transaction.atomic
 def set_password(person: User, password: str | None, *, actor: Actor) -> None:
     """Replace a password; with None a local sign-in is impossible. The audit row has no trace of either."""
-    before = rows.stored_facts(person)
+    before = facts_of(rows.locked(User, person.pk))
     person.set_password(password)
     rows.write(person, "password", actor=actor, before=before, fields=["password"])
 

@@ -38,7 +38,7 @@ def resume_tenant(tenant_id: int, *, actor: Actor) -> Tenant:
 
 @transaction.atomic
 def _set_status(tenant_id: int, status: TenantStatus, action: str, actor: Actor) -> Tenant:
-    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    tenant = rows.locked(Tenant, tenant_id)
     before = facts_of(tenant)
     tenant.status = status
     rows.write(tenant, action, actor=actor, before=before, fields=["status"])

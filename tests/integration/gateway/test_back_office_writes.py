@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -22,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BUDGET = {"limit_nanousd": "12", "schedule": "weekly", "warning_ratio": "0.8", "on_insufficient": "refuse"}
 PASSWORDS = {"usable_password": "true", "password1": "a good phrase 2", "password2": "a good phrase 2"}
+LOCKS = re.compile(r'^(INSERT INTO|UPDATE|DELETE FROM) "(tenants|catalog|budgets)_|FOR UPDATE')
 
 
 class World:
@@ -81,9 +85,15 @@ def sent_by(bound) -> dict[str, Any]:
 
 
 def writes_of(write) -> tuple[list[tuple[str, str]], int]:
-    """Return the audit rows that a function leaves, as actions and resources, and how far it raises the version."""
+    """Return the audit rows that a function leaves, as actions and resources, and how far it raises the version.
+
+    The version is raised before anything else is written or locked, so that no two writers wait for each other.
+    """
     seen, version = set(AuditEvent.objects.values_list("pk", flat=True)), config_version()
-    write()
+    with CaptureQueriesContext(connection) as queries:
+        write()
+    locks = [query["sql"] for query in queries if LOCKS.search(query["sql"])]
+    assert locks == [] or "tenants_configversion" in locks[0]
     fresh = AuditEvent.objects.exclude(pk__in=seen)
     assert {event.actor for event in fresh} <= {"root@example.com"}
     return sorted(fresh.values_list("action", "resource")), config_version() - version
