@@ -23,7 +23,7 @@ from gateway.http.errors import ERRORS, response_for
 from gateway.inference.call_context import CallContext
 from gateway.inference.endpoint import Endpoint
 from gateway.inference.route_planning import EXPECTED_OUTPUT, deadline_of, resolve_route
-from gateway.parsing.schemas import ParsedRequest
+from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from gateway.values.money import usd
 from gateway.values.timestamps import rfc3339

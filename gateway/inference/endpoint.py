@@ -10,7 +10,7 @@ from gateway.http.client_api import BINARY, OPENAI, ClientApi, Framing
 from gateway.inference.call_context import CallContext
 from gateway.parsing.json_body import json_body
 from gateway.parsing.large_bodies import understand
-from gateway.parsing.schemas import BodyParser, ParsedRequest
+from gateway.parsing.parsed_request import BodyParser, ParsedRequest
 from providers.outgoing import ResponseKind
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from gateway import runtime
 from gateway.inference.call_context import CallContext
 from gateway.inference.outcomes import sheet_of
 from gateway.inference.unknown_members import refuse_members
-from gateway.parsing.schemas import ParsedRequest
+from gateway.parsing.parsed_request import ParsedRequest
 from metering.decision import DecisionTrace
 from metering.disputed_usage import Most
 from metering.journal.records import Open

@@ -30,7 +30,7 @@ from gateway.inference.outgoing import dialects_of, outgoing_of
 from gateway.inference.relay import stream_response
 from gateway.inference.route_planning import deadline_of, make_plan, resolve_route
 from gateway.inference.token_counter import charge
-from gateway.parsing.schemas import ParsedRequest
+from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from gateway.values.stop_reason import CLIENT_LEFT
 from metering.decision import decision_trace

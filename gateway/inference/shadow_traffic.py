@@ -17,7 +17,7 @@ import msgspec
 from catalog.snapshot import Deployment, Model
 from gateway.http.request_id import mint
 from gateway.observability.metrics import Metrics
-from gateway.parsing.schemas import ParsedRequest
+from gateway.parsing.parsed_request import ParsedRequest
 from metering.inflight import InFlightCalls
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.records import Close, Open

@@ -13,7 +13,7 @@ import msgspec
 from budgets.admission.demand import Demand
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest, not_json
-from gateway.parsing.schemas import BULK, MOST_MEMBERS
+from gateway.parsing.decoding import BULK, MOST_MEMBERS
 from providers.json_scan.limits import VALUE_BYTES, Limits, NotJson, OverLimit
 from providers.json_scan.outline import BUSY, outline_of
 

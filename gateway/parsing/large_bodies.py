@@ -12,7 +12,7 @@ from gateway.http.exceptions import BadRequest
 from gateway.overload.exceptions import Overloaded
 from gateway.parsing.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
 from gateway.parsing.large_reading import Embedded, Refused, Understood, embedded, name_of
-from gateway.parsing.schemas import BodyParser, ParsedRequest
+from gateway.parsing.parsed_request import BodyParser, ParsedRequest
 from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.http.exceptions import BadRequest, not_json
-from gateway.parsing.schemas import BodyParser, Names, ParsedRequest, names_in
+from gateway.parsing.parsed_request import BodyParser, Names, ParsedRequest, names_in
 from providers import tenant_salt
 from providers.json_scan.limits import Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of

@@ -15,7 +15,8 @@ from gateway.overload.exceptions import Overloaded
 from gateway.parsing.body_limits import check_small
 from gateway.parsing.large_bodies import find_embedded, understand
 from gateway.parsing.large_reading import MOST_NAME, MOST_WORDS, Understood, embedded, name_of, understood
-from gateway.parsing.schemas import BodyParser, Names, peek_chat, peek_embeddings
+from gateway.parsing.parsed_request import BodyParser, Names
+from gateway.parsing.schemas import peek_chat, peek_embeddings
 from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits
 from providers.json_scan.outline import LARGE

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from catalog.routing.capabilities import Requirements
-from gateway.parsing.schemas import ParsedRequest, peek_chat
+from gateway.parsing.parsed_request import ParsedRequest
+from gateway.parsing.schemas import peek_chat
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 PICTURE = {"url": "https://example.com/p.png"}
