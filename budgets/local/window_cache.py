@@ -6,12 +6,11 @@ Totals are absolute and versioned, so an older one never replaces a newer one.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from budgets.admission.budget_windows import Window, window
 from budgets.admission.interface import AdmissionUnavailable, Return, WindowKey, WindowTotal
-from gateway.values.tasks import spawn
+from gateway.values.single_flight import SingleFlight
 
 KEEP_ENDED_S = 24 * 3600.0
 
@@ -73,7 +72,8 @@ class WindowCache:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._purses: dict[WindowKey, WindowState] = {}
-        self._loading: dict[WindowKey, asyncio.Task[Exception | None]] = {}
+        self._loading: SingleFlight[WindowKey, None] = SingleFlight()
+        self._generation = 0  # of the totals: a load that began in an earlier one is discarded
 
     def __iter__(self) -> Iterator[WindowState]:
         return iter(self._purses.values())
@@ -92,15 +92,10 @@ class WindowCache:
 
     async def load(self, purses: Sequence[WindowState]) -> None:
         """Return when all of these are loaded from the ledger. Raises AdmissionUnavailable."""
-        keys = [purse.key for purse in purses]
-        fresh = [key for key in keys if key not in self._loading]
-        if fresh:
-            task = spawn(self._load_all(fresh))
-            self._loading.update(dict.fromkeys(fresh, task))
-        for task in {self._loading[key] for key in keys}:
-            failure = await asyncio.shield(task)  # shared: a waiter that leaves must not cancel it
-            if failure is not None:
-                raise AdmissionUnavailable from failure
+        try:
+            await self._loading.run_all([purse.key for purse in purses], self._load_all)
+        except Exception as failure:
+            raise AdmissionUnavailable from failure  # any error of the ledger's driver means "unknown"
 
     def post(self, posts: Iterable[WindowTotal]) -> None:
         """Apply newer totals; windows that are not in use here are ignored."""
@@ -111,7 +106,8 @@ class WindowCache:
 
     def invalidate(self) -> None:
         """Make every total unknown, and discard the results of loads in progress."""
-        self._loading.clear()
+        self._loading.forget()
+        self._generation += 1
         for purse in self._purses.values():
             purse.is_known = False
 
@@ -123,21 +119,12 @@ class WindowCache:
             del self._purses[key]
         return dropped
 
-    async def _load_all(self, keys: Sequence[WindowKey]) -> Exception | None:
-        """Return the exception, not raise it: it would stay unretrieved in a task whose waiters have all left."""
-        task = asyncio.current_task()
-        try:
-            posts = {post.window: post for post in await self._load(keys)}
+    async def _load_all(self, keys: Sequence[WindowKey]) -> None:
+        generation = self._generation
+        posts = {post.window: post for post in await self._load(keys)}
+        if generation == self._generation:
             for key in keys:
-                if self._loading.get(key) is task:
-                    self._install(key, posts[key])
-        except Exception as failure:  # noqa: BLE001 - any error of the ledger's driver means "unknown"
-            return failure
-        finally:
-            for key in keys:
-                if self._loading.get(key) is task:
-                    del self._loading[key]
-        return None
+                self._install(key, posts[key])
 
     def _install(self, key: WindowKey, post: WindowTotal) -> None:
         """Install a loaded total; a post that overtook the load is newer and stays."""

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
 from aiohappyeyeballs import AddrInfoType
 
+from gateway.values.single_flight import SingleFlight
 from providers.errors.exceptions import ConnectFailed
 
 NAMES_S: Final = 10.0  # then a name is looked up again
@@ -31,14 +32,15 @@ Addresses = Sequence[AddrInfoType]
 
 
 class Resolver:
-    """All callers of a name share one lookup; a canceled caller does not end it."""
+    """All callers of a name share one lookup; a cancelled caller does not end it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._known: dict[Name, tuple[float, Addresses]] = {}
-        self._lookups: dict[Name, asyncio.Future[Addresses]] = {}
-        self._waiting: deque[Name] = deque()
-        self._running = 0
+        self._lookups: SingleFlight[Name, Addresses] = SingleFlight()
+        self._places = asyncio.Semaphore(LOOKUPS)
+        self._in_threads: set[asyncio.Future[Addresses]] = set()
+        self._is_closed = False
 
     async def addresses(self, host: str, port: int) -> Addresses:
         """Return the addresses of a host; an IP address is its own. Raises OSError; the caller bounds the wait."""
@@ -49,15 +51,14 @@ class Resolver:
         if now < until:
             return known
         is_usable = now < until + OLD_S
-        lookup = self._lookups.get(name)
-        if lookup is None:
-            lookup = self._look_up(name)
-        elif is_usable:
+        if is_usable and name in self._lookups:
             return known  # only the first caller waits for it
-        await asyncio.wait({lookup}, timeout=SOON_S if is_usable else None)
-        if is_usable and (not lookup.done() or lookup.exception()):
-            return known
-        return lookup.result()
+        try:
+            return await self._lookups.run(name, partial(self._look_up, name), SOON_S if is_usable else None)
+        except Exception:
+            if is_usable:
+                return known
+            raise
 
     def invalidate(self, host: str, port: int) -> None:
         """Look up a name again at its next use: no server accepted there, so it may have moved."""
@@ -68,53 +69,47 @@ class Resolver:
 
     def close(self) -> None:
         """Fail all waiting callers; a hanging thread is left behind."""
-        self._waiting.clear()
-        for name in list(self._lookups):
-            self._settle(name, ConnectFailed("the transport was closed"))
+        self._is_closed = True  # for those that wait for a place
+        for outcome in self._in_threads:
+            outcome.set_exception(_closed())
+        self._in_threads.clear()
 
-    def _look_up(self, name: Name) -> asyncio.Future[Addresses]:
-        lookup = self._lookups[name] = self._loop.create_future()
-        self._waiting.append(name)
-        self._start()
-        return lookup
-
-    def _start(self) -> None:
-        while self._waiting and self._running < LOOKUPS:
-            name = self._waiting.popleft()
-            try:
-                threading.Thread(target=self._resolve, args=(name,), name="lookup", daemon=True).start()
-            except RuntimeError as error:  # no thread available
-                self._settle(name, error)
-            else:
-                self._running += 1
-
-    def _resolve(self, name: Name) -> None:
-        """Run in a thread."""
-        outcome: Addresses | Exception
-        try:
-            outcome = socket.getaddrinfo(*name, type=socket.SOCK_STREAM)
-        except Exception as error:  # noqa: BLE001 - every error is passed to the callers
-            outcome = error
-        with suppress(RuntimeError):  # the loop has closed meanwhile
-            self._loop.call_soon_threadsafe(self._ended, name, outcome)
-
-    def _ended(self, name: Name, outcome: Addresses | Exception) -> None:
-        self._running -= 1
-        self._settle(name, outcome)
-        self._start()
-
-    def _settle(self, name: Name, outcome: Addresses | Exception) -> None:
-        lookup = self._lookups.pop(name, None)
-        if lookup is None:
-            return  # closed
-        if isinstance(outcome, Exception):
-            lookup.set_exception(outcome)
-            lookup.exception()  # marks it as retrieved: all callers may have left
-            return
+    async def _look_up(self, name: Name) -> Addresses:
+        async with self._places:
+            if self._is_closed:
+                raise _closed()
+            outcome: asyncio.Future[Addresses] = self._loop.create_future()
+            thread = threading.Thread(target=self._resolve, args=(name, outcome), name="lookup", daemon=True)
+            thread.start()  # RuntimeError: no thread available
+            self._in_threads.add(outcome)
+            found = await outcome
         if len(self._known) >= _MAX_NAMES:
             self._known.clear()
-        self._known[name] = (self._loop.time() + NAMES_S, outcome)
-        lookup.set_result(outcome)
+        self._known[name] = (self._loop.time() + NAMES_S, found)
+        return found
+
+    def _resolve(self, name: Name, outcome: asyncio.Future[Addresses]) -> None:
+        """Run in a thread."""
+        found: Addresses | Exception
+        try:
+            found = socket.getaddrinfo(*name, type=socket.SOCK_STREAM)
+        except Exception as error:  # noqa: BLE001 - every error is passed to the callers
+            found = error
+        with suppress(RuntimeError):  # the loop has closed meanwhile
+            self._loop.call_soon_threadsafe(self._ended, outcome, found)
+
+    def _ended(self, outcome: asyncio.Future[Addresses], found: Addresses | Exception) -> None:
+        self._in_threads.discard(outcome)
+        if outcome.done():
+            return  # closed
+        if isinstance(found, Exception):
+            outcome.set_exception(found)
+        else:
+            outcome.set_result(found)
+
+
+def _closed() -> ConnectFailed:
+    return ConnectFailed("the transport was closed")
 
 
 def _is_address(host: str) -> bool:

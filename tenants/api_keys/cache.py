@@ -8,15 +8,15 @@ be revoked meanwhile. If only this machine cannot reach it, `expire_stale` ends 
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from gateway.values.tasks import spawn
+from gateway.values.single_flight import SingleFlight
+from tenants.api_keys.key_reads import KeyReads
 from tenants.api_keys.known_prefixes import KnownPrefixes
-from tenants.api_keys.single_flight import SingleFlight
 from tenants.api_keys.tokens import digest, safe_part, split
 from tenants.api_keys.unknown_key_limiter import UnknownKeyLimiter
 from tenants.caller import Caller
@@ -80,8 +80,8 @@ class KeyCache:
         self._known: dict[str, CachedCaller] = {}
         self._refused: dict[str, _No] = {}
         self._rows: dict[str, tuple[float, StoredKey | None]] = {}  # until when; for guessing addresses only
-        self._reads = SingleFlight(load)
-        self._refreshing: dict[str, asyncio.Task[Caller]] = {}
+        self._reads = KeyReads(load)
+        self._refreshing: SingleFlight[str, Caller] = SingleFlight()
         self._is_away = False  # the last database query got no response
         self._generation = 0
         self._misses = UnknownKeyLimiter(clock)
@@ -120,25 +120,18 @@ class KeyCache:
 
     async def _refresh(self, prefix: str, fingerprint: str, known: Caller) -> Caller:
         """Return the current caller, or the cached one if the database does not respond soon. Raises InvalidKey."""
-        task = self._refreshing.get(fingerprint)
-        if task is None and (not self._is_away or len(self._refreshing) < MAX_QUESTIONS):
-            task = spawn(self._verify(prefix, fingerprint))
-            self._refreshing[fingerprint] = task
-            task.add_done_callback(lambda done: self._refreshed(fingerprint, done))
-        if task is None or self._is_away:
+        verify = partial(self._verify, prefix, fingerprint)
+        if self._is_away:
+            if len(self._refreshing) < MAX_QUESTIONS:
+                self._refreshing.start(fingerprint, verify)
             return known
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
-        if not done:
+        try:
+            return await self._refreshing.run(fingerprint, verify, PATIENCE_S)
+        except TimeoutError:
             self._is_away = True
-        if not done or isinstance(task.exception(), KeysUnavailable):
             return known
-        return task.result()
-
-    def _refreshed(self, fingerprint: str, task: asyncio.Task[Caller]) -> None:
-        if self._refreshing.get(fingerprint) is task:
-            del self._refreshing[fingerprint]
-        if not task.cancelled():
-            task.exception()  # the waiting request, if any, has it
+        except KeysUnavailable:
+            return known
 
     async def _verify(self, prefix: str, fingerprint: str, *, is_suspect: bool = False) -> Caller:
         generation = self._generation
@@ -204,7 +197,7 @@ class KeyCache:
         self._generation += 1
         self._reads.forget()
         self._rows.clear()
-        self._refreshing = {}
+        self._refreshing.forget()
 
 
 def _good_for_s(stored: StoredKey | None, fingerprint: str) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from gateway.values.tasks import spawn
+from gateway.values.single_flight import SingleFlight
 from tenants.errors import KeysUnavailable
 
 PACE_S = 0.25
@@ -28,7 +28,7 @@ class KnownPrefixes:
         self._known: set[str] = set()
         self._newest = 0
         self._turn = asyncio.Lock()
-        self._next: asyncio.Task[None] | None = None
+        self._next: SingleFlight[None, None] = SingleFlight()
         self._last = float("-inf")
 
     async def has(self, prefix: str) -> bool:
@@ -39,16 +39,13 @@ class KnownPrefixes:
 
     async def _look_again(self) -> None:
         """Wait for a read that begins from now on; all requests that wait meanwhile share it."""
-        if self._next is None:
-            self._next = spawn(self._read())
-            self._next.add_done_callback(_take_note)
-        await asyncio.shield(self._next)
+        await self._next.run(None, self._read)
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         async with self._turn:
             await asyncio.sleep(max(0.0, self._last + self._pace_s - loop.time()))
-            self._next = None  # a later request needs a later read
+            self._next.forget()  # a later request needs a later read
             try:
                 async with asyncio.timeout(READ_S):
                     found = await self._load(max(0, self._newest - OVERLAP))
@@ -59,9 +56,3 @@ class KnownPrefixes:
             for number, prefix in found:
                 self._known.add(prefix)
                 self._newest = max(self._newest, number)
-
-
-def _take_note(task: asyncio.Task[None]) -> None:
-    """Mark the exception as retrieved: the waiting requests have it; perhaps the last one has gone."""
-    if not task.cancelled():
-        task.exception()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import assert_never
 
 from budgets.admission.interface import AdmissionUnavailable
@@ -21,7 +22,7 @@ from budgets.redis.replies import AlreadyOpen, Begun, Locked
 from budgets.redis.rows import PostRow
 from budgets.redis.scope_request import ScopeRequest
 from budgets.redis.workers.worker_registry import WorkerRegistry
-from gateway.values.tasks import spawn
+from gateway.values.single_flight import SingleFlight
 
 LOCK_MS = 5000
 WAIT_S = 4.5  # less than the lock: a worker that is silent for longer is waited for in another recovery
@@ -48,7 +49,7 @@ class Recovery:
         self._channel, self._run, self._load, self._peers = channel, run, load, peers
         self._owners, self._is_buried = owners, is_buried
         self.stand_in: StandIn = _no_workers
-        self._tasks: dict[str, asyncio.Task[Exception | None]] = {}
+        self._running: SingleFlight[str, None] = SingleFlight()
         self._began: dict[str, float] = {}
 
     async def wait(self, want: ScopeRequest, deadline: float) -> None:
@@ -56,27 +57,19 @@ class Recovery:
         budget binds, already USUAL_S after the recovery began.
         """
         now, tag = asyncio.get_running_loop().time(), want.tag
-        task = self._tasks.get(tag)
-        if task is None:
-            task = self._tasks[tag] = spawn(self._recover(want))
+        if tag not in self._running:
             self._began[tag] = now
-            task.add_done_callback(lambda _: (self._tasks.pop(tag, None), self._began.pop(tag, None)))
         if not want.bounds:
-            deadline = min(deadline, self._began[tag] + USUAL_S)
-        done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - now))
-        if not done:
-            raise AdmissionUnavailable
-        failure = task.result()
-        if failure is not None:
-            raise AdmissionUnavailable from failure
+            deadline = min(deadline, self._began.get(tag, now) + USUAL_S)
+        try:
+            await self._running.run(tag, partial(self._recover, want), max(0.0, deadline - now))
+        except Exception as failure:
+            raise AdmissionUnavailable from failure  # any error of the ledger or of Redis means "unknown"
 
     async def aclose(self) -> None:
-        for task in list(self._tasks.values()):
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._running.aclose()
 
-    async def _recover(self, want: ScopeRequest) -> Exception | None:
-        """Return the exception, not raise it: all waiters may have left."""
+    async def _recover(self, want: ScopeRequest) -> None:
         token = uuid.uuid4().hex
         try:
             for _ in range(int(LOCK_MS / 1000 / ANOTHERS_S)):
@@ -84,16 +77,16 @@ class Recovery:
                 match reply:
                     case Begun():
                         await self._restore(want, token, reply.gen)
-                        return None
+                        return
                     case AlreadyOpen():
-                        return None
+                        return
                     case Locked():
                         await asyncio.sleep(ANOTHERS_S)
                     case _:
                         assert_never(reply)
-        except Exception as failure:  # noqa: BLE001 - any error of the ledger or of Redis means "unknown"
-            return failure
-        return AdmissionUnavailable()
+        finally:
+            self._began.pop(want.tag, None)
+        raise AdmissionUnavailable
 
     async def _restore(self, want: ScopeRequest, token: str, gen: int) -> None:
         await self._owners.record(want)  # it was lost too, and is needed when the first total is posted

@@ -123,7 +123,7 @@ async def test_what_the_ledger_said_before_a_loss_is_not_taken_for_what_it_says_
         rebuilt = asyncio.create_task(other.status(scopes))
         await after.asked.wait()
         before.may_answer.set()
-        await eventually(lambda: not one._prerequisites._learning._tasks)  # noqa: SLF001 - it has been told
+        await eventually(lambda: not one._prerequisites._learning.running)  # noqa: SLF001 - it has been told
         after.may_answer.set()
         await asyncio.gather(asked, rebuilt)
         assert await counted(other, scopes) == 600

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tenants.api_keys import single_flight
-from tenants.api_keys.single_flight import MOST, SingleFlight
+from tenants.api_keys import key_reads
+from tenants.api_keys.key_reads import MOST, KeyReads
 from tenants.errors import KeysUnavailable
 
 
@@ -45,7 +45,7 @@ def database():
 
 @pytest.fixture
 def reads(database):
-    return SingleFlight(database.load)
+    return KeyReads(database.load)
 
 
 async def crowd_of(reads, count):
@@ -86,15 +86,15 @@ async def test_a_read_goes_on_while_it_has_a_waiter(reads, database):
 
 
 async def test_no_waiter_waits_for_ever(reads, database, monkeypatch):
-    monkeypatch.setattr(single_flight, "LOAD_S", 0.01)
+    monkeypatch.setattr(key_reads, "LOAD_S", 0.01)
     with pytest.raises(KeysUnavailable):
         await reads.read("a")
     assert len(reads) == 0
 
 
 async def test_waiters_that_time_out_leave_the_database_queue(reads, database, monkeypatch):
-    monkeypatch.setattr(single_flight, "TURN_S", 0.01)
-    monkeypatch.setattr(single_flight, "LOAD_S", 1.0)
+    monkeypatch.setattr(key_reads, "TURN_S", 0.01)
+    monkeypatch.setattr(key_reads, "LOAD_S", 1.0)
     answers = await asyncio.gather(*await crowd_of(reads, MOST * 3), return_exceptions=True)
     assert {type(answer) for answer in answers} == {KeysUnavailable}
     assert database.queued == MOST
