@@ -16,6 +16,7 @@ from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+from cachetools import FIFOCache
 
 from providers.registry import PROVIDERS
 
@@ -58,7 +59,7 @@ class _Learned(NamedTuple):
     """Of one deployment: its address, since an edited row is another server; by tenant, the expiry and additions."""
 
     place: tuple[Any, ...]
-    known: dict[int, tuple[float, Added]]
+    known: FIFOCache[int, tuple[float, Added]]
 
 
 class Additions:
@@ -82,11 +83,8 @@ class Additions:
         now = self._clock()
         learned = self._learned.get(target.id)
         if learned is None or learned.place != _place(target):
-            learned = self._learned[target.id] = _Learned(_place(target), {})
+            learned = self._learned[target.id] = _Learned(_place(target), FIFOCache(MOST_TENANTS))
         known = learned.known
-        known.pop(who, None)
-        if len(known) >= MOST_TENANTS:
-            del known[next(iter(known))]
         known[who] = (now + LEARNED_S, added)
         if any(each != who and now < until and met == added for each, (until, met) in known.items()):
             known[EVERYBODY] = known[who]

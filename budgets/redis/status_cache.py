@@ -1,6 +1,6 @@
 """The last limit status of each caller that Redis sent to this worker, for answers while Redis is unreachable.
 
-A slightly old number is more useful to a client than none. Bounded; one dictionary entry a caller.
+A slightly old number is more useful to a client than none. Bounded: the caller that called least recently goes.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from cachetools import LRUCache
 
 from budgets.admission.interface import LimitStatus, ScopeRules
 
@@ -20,14 +21,11 @@ class StatusCache:
     """Keyed by the names of a caller's scopes."""
 
     def __init__(self) -> None:
-        self._last: dict[_Who, LimitStatus] = {}
+        self._last: LRUCache[_Who, LimitStatus] = LRUCache(MOST)
 
     def record(self, scopes: Sequence[ScopeRules], standing: LimitStatus) -> LimitStatus:
         """Store it, and return it."""
-        who = _who(scopes)
-        if who not in self._last and len(self._last) >= MOST:
-            del self._last[next(iter(self._last))]
-        self._last[who] = standing
+        self._last[_who(scopes)] = standing
         return standing
 
     def get(self, scopes: Sequence[ScopeRules], instant: float) -> LimitStatus | None:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import msgspec
 import redis
+from cachetools import FIFOCache
 from redis import asyncio as redis_async
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
@@ -56,7 +57,7 @@ class HealthHintBus:
     ) -> None:
         self.signer, self._date = signer, date
         self._said_at = 0.0
-        self._heard_at: dict[str, float] = {}  # by sender: the date of the newest
+        self._heard_at: FIFOCache[str, float] = FIFOCache(MOST_SENDERS)  # by sender: the date of the newest
         self.channel = f"gateway:health:{parse_url(url).get('db', 0)}"
         self._url, self._version, self._clock = url, version, clock
         self._name = uuid4().hex
@@ -84,10 +85,7 @@ class HealthHintBus:
         """Return whether this is the newest of its sender, and young; others are counted."""
         is_news = said.at > self._heard_at.get(said.sender, 0.0) and abs(self._date() - said.at) <= YOUNG_S
         if is_news:
-            self._heard_at.pop(said.sender, None)
-            while len(self._heard_at) >= MOST_SENDERS:
-                del self._heard_at[next(iter(self._heard_at))]  # the sender that was silent for longest
-            self._heard_at[said.sender] = said.at
+            self._heard_at[said.sender] = said.at  # when full, the sender that was silent for longest goes
         else:
             FALLBACKS.note(STALE, f"a hint that is old, or was said again, on {self.channel} was ignored")
         return is_news

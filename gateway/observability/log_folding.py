@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from cachetools import FIFOCache
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from typing_extensions import override
@@ -38,7 +39,7 @@ class LogFolding(logging.Filter):
         super().__init__()
         self._clock, self._lock = clock, threading.Lock()
         # By kind: when it was last written, how many were left out since.
-        self._last: dict[Kind, list[float]] = {}
+        self._last: FIFOCache[Kind, list[float]] = FIFOCache(MOST_KINDS)
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -69,9 +70,6 @@ class LogFolding(logging.Filter):
             if seen is not None and now - seen[0] < FOLD_S:
                 seen[1] += 1
                 return False, 0
-            while len(self._last) >= MOST_KINDS:
-                del self._last[next(iter(self._last))]
-            self._last.pop(kind, None)
             self._last[kind] = [now, 0]
             return True, int(seen[1]) if seen is not None else 0
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
+from cachetools import LRUCache
 
 from metering.request_log.entry import Logged
 
@@ -65,7 +66,8 @@ class RequestLog:
         self.dropped, self._clock, self._is_off = dropped, clock, is_off
         self._rows: deque[Logged] = deque()
         self._rolled: dict[Kind, Logged] = {}
-        self._left: dict[Kind, tuple[float, float]] = {}  # by kind: how many may be kept, as of when
+        # By kind: how many may be kept, as of when.
+        self._left: LRUCache[Kind, tuple[float, float]] = LRUCache(MOST_KINDS)
         self._left_of_all = (ALL.burst, clock())
 
     def __len__(self) -> int:
@@ -107,9 +109,6 @@ class RequestLog:
         of_all = _left(self._left_of_all, ALL, now)
         if left < 1 or of_all < 1:
             return False
-        if kind not in self._left and len(self._left) >= MOST_KINDS:
-            for old in list(self._left)[: MOST_KINDS // 2]:  # in insertion order
-                del self._left[old]
         self._left[kind], self._left_of_all = (left - 1, now), (of_all - 1, now)
         return True
 

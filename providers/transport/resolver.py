@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from aiohappyeyeballs import AddrInfoType
+from cachetools import LRUCache
 
 from gateway.values.single_flight import SingleFlight
 from providers.errors.exceptions import ConnectFailed
@@ -36,7 +37,7 @@ class Resolver:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._known: dict[Name, tuple[float, Addresses]] = {}
+        self._known: LRUCache[Name, tuple[float, Addresses]] = LRUCache(_MAX_NAMES)
         self._lookups: SingleFlight[Name, Addresses] = SingleFlight()
         self._places = asyncio.Semaphore(LOOKUPS)
         self._in_threads: set[asyncio.Future[Addresses]] = set()
@@ -83,8 +84,6 @@ class Resolver:
             thread.start()  # RuntimeError: no thread available
             self._in_threads.add(outcome)
             found = await outcome
-        if len(self._known) >= _MAX_NAMES:
-            self._known.clear()
         self._known[name] = (self._loop.time() + NAMES_S, found)
         return found
 

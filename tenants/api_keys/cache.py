@@ -1,7 +1,7 @@
 """Verified callers of this process: digest of the whole key -> Caller, with expiry and a negative cache.
 
 Cost when warm: one HMAC-SHA-256 and one dictionary lookup. Finding the digest proves the secret: a digest is only
-stored after it was compared, in constant time, with the database's. Bounded: when full, the oldest half is dropped.
+stored after it was compared, in constant time, with the database's. Bounded: when full, the least recently used goes.
 While the database is away, callers verified in the last STALE_S stay valid: if it is away for all processes, no key can
 be revoked meanwhile. If only this machine cannot reach it, `expire_stale` ends that once a change was announced.
 """
@@ -12,7 +12,9 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from cachetools import FIFOCache, LRUCache
 
 from gateway.values.single_flight import SingleFlight
 from tenants.api_keys.key_reads import KeyReads
@@ -77,9 +79,10 @@ class KeyCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pepper, self._prefixes, self._clock = pepper, prefixes, clock
-        self._known: dict[str, CachedCaller] = {}
-        self._refused: dict[str, _No] = {}
-        self._rows: dict[str, tuple[float, StoredKey | None]] = {}  # until when; for guessing addresses only
+        self._known: LRUCache[str, CachedCaller] = LRUCache(CAPACITY)
+        self._refused: FIFOCache[str, _No] = FIFOCache(NEGATIVE_CAPACITY)
+        # Until when; for guessing addresses only.
+        self._rows: FIFOCache[str, tuple[float, StoredKey | None]] = FIFOCache(NEGATIVE_CAPACITY)
         self._reads = KeyReads(load)
         self._refreshing: SingleFlight[str, Caller] = SingleFlight()
         self._is_away = False  # the last database query got no response
@@ -143,11 +146,9 @@ class KeyCache:
             caller = stored.caller if stored is not None and stored.has(fingerprint) else None
             told = prefix if stored is not None else safe_part(prefix)
             if generation == self._generation:
-                _make_room(self._refused, NEGATIVE_CAPACITY)
                 self._refused[fingerprint] = _No(now + NEGATIVE_TTL_S, told, caller)
             raise InvalidKey(INVALID, prefix=told, caller=caller)
         if generation == self._generation:  # not while a change is being announced
-            _make_room(self._known, CAPACITY)
             fresh_s, stale_s = min(self.ttl_s, good_for_s), min(STALE_S, good_for_s)
             self._known[fingerprint] = CachedCaller(stored.caller, now + fresh_s, now + stale_s)
         return stored.caller
@@ -158,7 +159,6 @@ class KeyCache:
         if until <= self._clock():
             generation, stored = self._generation, await self._read(prefix)
             if generation == self._generation:
-                _make_room(self._rows, NEGATIVE_CAPACITY)
                 self._rows[prefix] = (self._clock() + ROW_TTL_S, stored)
         return stored
 
@@ -175,7 +175,7 @@ class KeyCache:
         """Revalidate every caller, and use this TTL from now on: changes may have been missed."""
         self.ttl_s = ttl_s
         self._rows.clear()
-        self._known = {each: known._replace(fresh_until=0.0) for each, known in self._known.items()}
+        self._known.update({each: known._replace(fresh_until=0.0) for each, known in self._known.items()})
         self._refused.clear()
 
     def clear(self) -> None:
@@ -187,10 +187,12 @@ class KeyCache:
     def expire_stale(self) -> None:
         """Trust no caller beyond the usual TTL without a query: a change was announced and not read."""
         self._ignore_pending_reads()
-        self._known = {
-            each: known._replace(stale_until=min(known.fresh_until, known.stale_until))
-            for each, known in self._known.items()
-        }
+        self._known.update(
+            {
+                each: known._replace(stale_until=min(known.fresh_until, known.stale_until))
+                for each, known in self._known.items()
+            }
+        )
 
     def _ignore_pending_reads(self) -> None:
         """Neither cache nor join reads that began before a change."""
@@ -214,9 +216,3 @@ def _good_for_s(stored: StoredKey | None, fingerprint: str) -> float:
     if is_current:
         return float("inf")
     return stored.previous_until - now if is_previous and stored.previous_until is not None else 0.0
-
-
-def _make_room(entries: dict[str, Any], capacity: int) -> None:
-    if len(entries) >= capacity:
-        for key in list(entries)[: capacity // 2]:  # insertion order: the oldest
-            del entries[key]

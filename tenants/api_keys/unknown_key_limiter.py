@@ -1,13 +1,15 @@
 """Unknown keys from one address: after MOST of them in WINDOW_S, prefixes that do not exist are not looked up.
 
 Each would cost the database a query. Callers with a key are still served, so a stranger behind the same address does
-not affect them (tenants/api_keys/known_prefixes.py). Bounded: with too many addresses the oldest half is dropped.
+not affect them (tenants/api_keys/known_prefixes.py). Bounded: with too many addresses the one quiet for longest goes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+
+from cachetools import FIFOCache
 
 from tenants.addresses import origin
 
@@ -19,7 +21,8 @@ CAPACITY = 10_000
 class UnknownKeyLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[float, int]] = {}  # by origin: the window's end, and its count
+        # By origin: the window's end, and its count.
+        self._seen: FIFOCache[str, tuple[float, int]] = FIFOCache(CAPACITY)
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -38,9 +41,5 @@ class UnknownKeyLimiter:
         who, now = origin(address), self._clock()
         ends, count = self._seen.get(who, (0.0, 0))
         if ends <= now:
-            self._seen.pop(who, None)  # to the end of the order: it is among the youngest again
             ends, count = now + WINDOW_S, 0
-            if len(self._seen) >= CAPACITY:
-                for old in list(self._seen)[: CAPACITY // 2]:
-                    del self._seen[old]
         self._seen[who] = (ends, count + 1)

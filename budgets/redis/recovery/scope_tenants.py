@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+from cachetools import LRUCache
+
 from budgets.admission.interface import WindowTotal
 from budgets.redis.client.connection import RedisConnection
 from budgets.redis.scope_request import ScopeRequest, tenant_tag
@@ -16,6 +18,7 @@ from budgets.redis.scope_request import ScopeRequest, tenant_tag
 MOST_WAITING = (
     100  # batches; calls of a dropped one stay counted in Redis beside the ledger: at worst too strict
 )
+MOST_KNOWN = 100_000  # scopes; Redis is asked for the others
 
 _MARK = "="  # present until the hash is deleted
 
@@ -25,7 +28,7 @@ class ScopeTenants:
 
     def __init__(self, connection: RedisConnection, prefix: str) -> None:
         self._connection, self._prefix, self._name = connection, prefix, f"{prefix}:owners"
-        self._tags: dict[str, str] = {}
+        self._tags: LRUCache[str, str] = LRUCache(MOST_KNOWN)
         self._waiting: deque[tuple[list[WindowTotal], set[str]]] = deque(maxlen=MOST_WAITING)
 
     async def record(self, want: ScopeRequest) -> None:
@@ -34,7 +37,7 @@ class ScopeTenants:
         if scopes:
             words = (word for scope in scopes for word in (scope, want.tag))
             await self._connection.call("HSET", self._name, *words)
-            self._tags |= dict.fromkeys(scopes, want.tag)
+            self._tags.update(dict.fromkeys(scopes, want.tag))
 
     async def tenant_of(self, scopes: Iterable[str]) -> dict[str, str]:
         """Return the tag of each scope, as far as it is known. Raises Unreachable."""
@@ -44,7 +47,7 @@ class ScopeTenants:
         unknown = [scope for scope in wanted if scope not in owners]
         if unknown:
             named = await self._ask(unknown)
-            self._tags |= named
+            self._tags.update(named)
             owners |= named
         return owners
 

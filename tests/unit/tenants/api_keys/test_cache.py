@@ -6,15 +6,29 @@ import asyncio
 
 import pytest
 
-from tenants.api_keys.cache import CAREFUL_TTL_S, NEGATIVE_TTL_S, TTL_S
+from tenants.api_keys.cache import CAREFUL_TTL_S, NEGATIVE_TTL_S, TTL_S, KeyCache, StoredKey
+from tenants.api_keys.known_prefixes import KnownPrefixes
+from tenants.api_keys.tokens import digest
 from tenants.errors import InvalidKey, KeysUnavailable
-from tests.unit.tenants.key_database import ALICE
+from tests.unit.tenants.key_database import ALICE, PEPPER
 
 
 async def test_cache_reads_a_key_once(cache, shelf):
     assert await cache.caller("sk-alice.secret") is ALICE
     assert await cache.caller("sk-alice.secret") is ALICE
     assert shelf.reads == 1
+
+
+async def test_of_too_many_keys_the_one_not_used_for_longest_is_dropped(shelf, clock, monkeypatch):
+    monkeypatch.setattr("tenants.api_keys.cache.CAPACITY", 3)
+    names = [f"k{number}" for number in range(4)]
+    shelf.keys = {name: StoredKey(digest(PEPPER, name, "secret"), ALICE, None) for name in names}
+    cache = KeyCache(PEPPER, shelf, KnownPrefixes(shelf.prefixes, pace_s=0.0), clock)
+    for name in ("k0", "k1", "k2", "k0", "k3", "k0", "k2"):
+        await cache.caller(f"sk-{name}.secret")
+    assert shelf.reads == 4
+    await cache.caller("sk-k1.secret")
+    assert shelf.reads == 5
 
 
 @pytest.mark.parametrize(
