@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.values.fair_share import FairShare
 from providers.resilience.plan import Asker
 
 MOST: Final = 256  # of one process
@@ -21,23 +22,22 @@ class ReadingOn:
     def __init__(self, seconds: float, most: int = MOST) -> None:
         self.seconds, self._most = seconds, most
         self._share = max(1, int(most * TENANT_SHARE))
-        self.taken = 0
-        self._by_tenant: dict[int, int] = {}
+        self._calls = FairShare()
+
+    @property
+    def taken(self) -> int:
+        """How many calls continue now."""
+        return self._calls.taken
 
     def take(self, tenant_id: int) -> bool:
         """Take a slot, if one is free; one tenant gets a quarter of them."""
-        theirs = self._by_tenant.get(tenant_id, 0)
-        if self.seconds <= 0 or self.taken >= self._most or theirs >= self._share:
+        if self.seconds <= 0 or self.taken >= self._most or self._calls.of(tenant_id) >= self._share:
             return False
-        self.taken += 1
-        self._by_tenant[tenant_id] = theirs + 1
+        self._calls.take(tenant_id)
         return True
 
     def give(self, tenant_id: int) -> None:
-        self.taken -= 1
-        left = self._by_tenant.pop(tenant_id) - 1
-        if left:
-            self._by_tenant[tenant_id] = left
+        self._calls.give_back(tenant_id)
 
 
 class ReadOn:

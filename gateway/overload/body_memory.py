@@ -6,6 +6,7 @@ Pure counting, no I/O. Small bodies are not counted: `server.max_inflight` bound
 from __future__ import annotations
 
 from gateway.overload.exceptions import Overloaded
+from gateway.values.fair_share import FairShare
 
 SMALL = 64 * 1024
 TENANT_SHARE = 0.5
@@ -37,25 +38,22 @@ class BodyMemory:
     def __init__(self, most: int, largest: int) -> None:
         self._most = max(most, largest)
         self._share = max(int(most * TENANT_SHARE), largest)
-        self.taken = 0
-        self._by_tenant: dict[int, int] = {}
+        self._bytes = FairShare()
+
+    @property
+    def taken(self) -> int:
+        """How many bytes are in use."""
+        return self._bytes.taken
 
     def lease(self, tenant_id: int) -> BodyMemoryLease:
         return BodyMemoryLease(self, tenant_id)
 
     def acquire(self, tenant_id: int, size: int) -> None:
         """Called by BodyMemoryLease only. Raises Overloaded."""
-        theirs = self._by_tenant.get(tenant_id, 0) + size
-        if self.taken + size > self._most or theirs > self._share:
+        if self.taken + size > self._most or self._bytes.of(tenant_id) + size > self._share:
             raise Overloaded("bodies")
-        self.taken += size
-        self._by_tenant[tenant_id] = theirs
+        self._bytes.take(tenant_id, size)
 
     def release(self, tenant_id: int, size: int) -> None:
         """Release bytes; called by BodyMemoryLease only."""
-        self.taken -= size
-        left = self._by_tenant[tenant_id] - size
-        if left:
-            self._by_tenant[tenant_id] = left
-        else:
-            del self._by_tenant[tenant_id]
+        self._bytes.give_back(tenant_id, size)

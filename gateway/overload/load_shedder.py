@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.overload.exceptions import Overloaded
+from gateway.values.fair_share import FairShare
 
 LATE_S = 0.050  # mean lateness of the loop in one second, above which the cap shrinks
 SHRINK = 0.9
@@ -39,34 +40,32 @@ class LoadShedder:
     def __init__(self, ceiling: int) -> None:
         self.ceiling = self.cap = ceiling
         self.floor = max(1, ceiling // 20)
-        self.taken = 0
         self.lag_s = 0.0  # mean of the last full second
         self._growth = max(1, ceiling // 200)
-        self._by_tenant: dict[int, int] = {}
+        self._slots = FairShare()
         self._lags: list[float] = []
         self._adjusted_at: float | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def taken(self) -> int:
+        """How many calls are served now."""
+        return self._slots.taken
 
     def acquire(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
         """Return a slot. Raises Overloaded with the reason."""
         reason = self._refusal(tenant_id, is_batch=is_batch)
         if reason:
             raise Overloaded(reason)
-        self.taken += 1
-        self._by_tenant[tenant_id] = self._by_tenant.get(tenant_id, 0) + 1
+        self._slots.take(tenant_id)
         self._idle.clear()
         return ConcurrencySlot(self, tenant_id)
 
     def give(self, tenant_id: int) -> None:
         """Take a slot back; called by ConcurrencySlot only."""
-        self.taken -= 1
-        left = self._by_tenant[tenant_id] - 1
-        if left:
-            self._by_tenant[tenant_id] = left
-        else:
-            del self._by_tenant[tenant_id]
-        if not self.taken:
+        self._slots.give_back(tenant_id)
+        if not self._slots.taken:
             self._idle.set()
 
     def observe_lag(self, lag_s: float, now: float) -> None:
@@ -89,12 +88,11 @@ class LoadShedder:
         await self._idle.wait()
 
     def _refusal(self, tenant_id: int, *, is_batch: bool) -> str:
-        if self.taken >= self.cap:
+        taken = self._slots.taken
+        if taken >= self.cap:
             return "full"
-        if is_batch and self.taken >= self.cap * BATCH_SHARE:
+        if is_batch and taken >= self.cap * BATCH_SHARE:
             return "batch"
-        if self.taken >= self.cap * NEARLY_FULL and self._by_tenant.get(tenant_id, 0) >= max(
-            1, self.cap * TENANT_SHARE
-        ):
+        if taken >= self.cap * NEARLY_FULL and self._slots.of(tenant_id) >= max(1, self.cap * TENANT_SHARE):
             return "tenant_share"
         return ""

@@ -103,7 +103,7 @@ class DeploymentAttempt:
         if self._is_in_flight:
             self._is_in_flight = False
             self._entry.in_flight -= 1
-            self._bulkhead.give(self.who)
+            self._bulkhead.give_back(self.who)
 
 
 def judge(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from gateway.values.fair_share import FairShare
 from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
 
@@ -18,39 +19,23 @@ LAST = 10
 Place = tuple[str, str, str]
 
 
-class Bulkhead:
+class Bulkhead(FairShare):
     """One place: its calls in flight, of all deployments there, and their limit."""
 
-    __slots__ = ("_by_tenant", "budget", "in_flight", "limit")
+    __slots__ = ("budget", "limit")
 
     def __init__(self) -> None:
-        self.in_flight, self.limit = 0, UNBOUNDED
-        self._by_tenant: dict[int, int] = {}
+        super().__init__()
+        self.limit = UNBOUNDED
         self.budget = RetryBudget()  # of further attempts there
 
     def has_room(self, who: int) -> bool:
         """Whether one more call of this tenant fits: the last tenth is for tenants with less than half of the limit."""
-        if self.in_flight < self.limit - self.limit // LAST:
+        if self.taken < self.limit - self.limit // LAST:
             return True
-        if self.in_flight >= self.limit:
+        if self.taken >= self.limit:
             return False
-        return not who or self.of_tenant(who) < self.limit // 2
-
-    def of_tenant(self, who: int) -> int:
-        """Return how many calls of this tenant are in flight there."""
-        return self._by_tenant.get(who, 0)
-
-    def take(self, who: int) -> None:
-        self.in_flight += 1
-        self._by_tenant[who] = self._by_tenant.get(who, 0) + 1
-
-    def give(self, who: int) -> None:
-        self.in_flight -= 1
-        left = self._by_tenant[who] - 1
-        if left:
-            self._by_tenant[who] = left
-        else:
-            del self._by_tenant[who]
+        return not who or self.of(who) < self.limit // 2
 
 
 class Bulkheads:

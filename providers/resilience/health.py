@@ -91,7 +91,7 @@ class DeploymentHealth:
     def _start_odd(
         self, entry: DeploymentState, bulkhead: Bulkhead, now: float, who: int
     ) -> DeploymentAttempt | None:
-        if entry.is_crowded(now, bulkhead.limit, who, bulkhead.of_tenant(who)):
+        if entry.is_crowded(now, bulkhead.limit, who, bulkhead.of(who)):
             return None
         own = entry.own.get(who)
         is_own_probe = own.begin(now) if own is not None else False
@@ -118,7 +118,7 @@ class DeploymentHealth:
         entry = self._entries.get(target_id)
         if entry is None or (entry.breaker.is_calm and not entry.own):
             return False
-        return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of_tenant(who))
+        return entry.is_crowded(self.clock(), bulkhead.limit, who, bulkhead.of(who))
 
     def apply_hint(self, hint: HealthHint) -> None:
         """Apply a hint from another process."""
