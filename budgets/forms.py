@@ -9,10 +9,11 @@ from typing_extensions import override
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from budgets.admission.budget_windows import LONGEST_DAYS
-from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
+from budgets.models import Budget, RateLimit
 from budgets.schedules import EVERY, PERIODS, ROLLING, parts_of, schedule_of
 from gateway.values.limits import RATES
-from tenants.back_office.form_fields import LimitField, ModelForm, UsdField, usd
+from gateway.values.money import LARGEST_NANOUSD, in_usd
+from tenants.back_office.form_fields import LimitField, ModelForm, UsdField
 
 RULES = ("warning_ratio", "on_insufficient")
 
@@ -67,6 +68,6 @@ class BudgetForm(ModelForm):
 
     def clean_limit_nanousd(self) -> int:
         limit = int(self.cleaned_data["limit_nanousd"])
-        if not 0 < limit <= LARGEST_LIMIT_NANOUSD:
-            raise forms.ValidationError(f"An amount above 0 and up to {usd(LARGEST_LIMIT_NANOUSD):,f} USD.")
+        if not 0 < limit <= LARGEST_NANOUSD:
+            raise forms.ValidationError(f"An amount above 0 and up to {in_usd(LARGEST_NANOUSD):,f} USD.")
         return limit

@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from budgets.schedules import period_of
 from gateway.values.limits import UNLIMITED
+from gateway.values.money import LARGEST_NANOUSD, NANO
 from tenants.models import ApiKey, Tenant
 
-LARGEST_LIMIT_NANOUSD = 9 * 10**15
 EITHER = "Choose either a tenant or an API key."
 ONE_SCOPE = Q(tenant__isnull=True, key__isnull=False) | Q(tenant__isnull=False, key__isnull=True)
 
@@ -126,9 +126,9 @@ class Budget(Scoped):
             ),
             models.CheckConstraint(condition=Q(origin__in=ManagedBy.values), name="budget_origin_known"),
             models.CheckConstraint(
-                condition=Q(limit_nanousd__gt=0, limit_nanousd__lte=LARGEST_LIMIT_NANOUSD),
+                condition=Q(limit_nanousd__gt=0, limit_nanousd__lte=LARGEST_NANOUSD),
                 name="budget_limit_range",
-                violation_error_message=f"The limit is above 0 and at most {LARGEST_LIMIT_NANOUSD // 10**9:,} USD.",
+                violation_error_message=f"The limit is above 0 and at most {LARGEST_NANOUSD // NANO:,} USD.",
             ),
             models.CheckConstraint(
                 condition=Q(schedule__in=PERIODS)

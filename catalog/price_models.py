@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
 from django.db.models import F, Q, Value
 from django.utils.timezone import now
 from typing_extensions import override
+
+from catalog.pricing.prices import PER
+from gateway.values.money import NANO, in_usd
 
 RATES = (
     *("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning"),
@@ -114,4 +116,4 @@ class Price(models.Model):
 
 
 def _usd(rate: str, value: int) -> str:
-    return f"{(Decimal(value) / (10**15 if rate in EACH else 10**9)).normalize():f}"
+    return f"{in_usd(value, NANO * (PER if rate in EACH else 1)):f}"

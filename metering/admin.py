@@ -11,13 +11,13 @@ from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 from unfold.decorators import action
 
+from gateway.values.money import in_usd
 from metering.back_office import request_log_admin  # noqa: F401 - it registers the page of calls without a row here
 from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
 from metering.back_office.json_fields import STYLES, json_display
 from metering.explain.story import Section, explain, receipt_lines
 from metering.models import Status, UsageEvent
 from metering.reports.experiment_page import page
-from tenants.back_office.form_fields import usd
 from tenants.back_office.list_filters import OneOf
 
 if TYPE_CHECKING:
@@ -137,11 +137,11 @@ class UsageEventAdmin(CallList):
 
     @admin.display(description="cost in USD")
     def cost_usd(self, event: UsageEvent) -> str:
-        return f"{usd(event.cost_nanousd):f}"
+        return f"{in_usd(event.cost_nanousd):f}"
 
     @admin.display(description="unsettled in USD")
     def unsettled_usd(self, event: UsageEvent) -> str:
-        return f"{usd(event.unsettled_nanousd):f}"
+        return f"{in_usd(event.unsettled_nanousd):f}"
 
     @override
     def parts(self, row: UsageEvent) -> list[Section]:

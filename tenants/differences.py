@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gateway.values.money import in_usd
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -23,7 +24,7 @@ DONE = {  # what an action of the audit trail did
     "settle": "Settled",
 }
 LONGEST = 300
-NANO = "_nanousd"
+AMOUNT = "_nanousd"  # the end of the name of a field with money
 NOT_TOLD = frozenset({"id", "edited", "origin", "seal_id", "pepper_id", "version"})  # internal columns
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -68,8 +69,8 @@ def _shown(model: type[Model] | None, name: str, value: Any) -> str:
         return str(told)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name.endswith(NANO) and isinstance(value, int):
-        return f"{(Decimal(value) / 10**9).normalize():f}"
+    if name.endswith(AMOUNT) and isinstance(value, int):
+        return f"{in_usd(value):f}"
     if isinstance(value, str) and (found := _INSTANT.fullmatch(value)):
         return f"{found[1]} {found[2]} UTC"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

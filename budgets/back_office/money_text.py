@@ -8,7 +8,7 @@ from django.utils.html import format_html
 
 from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import in_words
-from tenants.back_office.form_fields import usd
+from gateway.values.money import in_usd
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +24,7 @@ def amount(nanousd: int | None) -> str:
     """Return "1,234.5" USD, at least to the cent; None is unknown."""
     if nanousd is None:
         return UNKNOWN
-    value = usd(nanousd)
+    value = in_usd(nanousd)
     return f"{value:,.2f}" if value == round(value, 2) else f"{value:,f}"
 
 

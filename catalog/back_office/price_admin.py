@@ -10,8 +10,8 @@ from typing_extensions import override
 from catalog.forms import PER_TOKENS, PriceForm
 from catalog.models import RATES, Price
 from catalog.services import add_price
+from gateway.values.money import in_usd
 from tenants.back_office.admin_base import AuditedModelAdmin, TabularInline
-from tenants.back_office.form_fields import usd
 from tenants.back_office.row_services import SERVICES, RowServices
 
 if TYPE_CHECKING:
@@ -104,4 +104,4 @@ SERVICES[Price] = RowServices(add_price)
 
 
 def _shown(rate: int | None) -> str:
-    return "" if rate is None else f"{usd(rate, PER_TOKENS):f}"
+    return "" if rate is None else f"{in_usd(rate, PER_TOKENS):f}"

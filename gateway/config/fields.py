@@ -18,11 +18,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from gateway.values.limits import UNLIMITED
-from gateway.values.money import NANO
+from gateway.values.money import LARGEST_NANOUSD, NANO
 
 LONGEST_S = 10 * 366 * 86400.0
 MOST_COUNT = 10**12
-MOST_USD = Decimal(9_000_000)  # 9e15 nano-USD: sums of windows stay far inside 64 bits
+MOST_USD = Decimal(LARGEST_NANOUSD // NANO)
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from budgets.schedules import named
+from gateway.values.money import usd
+from gateway.values.quantities import many
 from metering.decision import read
 from metering.explain.refusal_reasons import passed_over, reasons
 from metering.explain.routing_text import attempt_sentences, candidates
 from metering.explain.story import RULES, Section, held
-from metering.explain.text import instant, listed, many, milliseconds, usd
+from metering.explain.text import instant, listed, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

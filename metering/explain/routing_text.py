@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metering.explain.text import UNTOLD, listed, milliseconds, price_row, usd
+from gateway.values.money import usd
+from metering.explain.text import UNTOLD, listed, milliseconds, price_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from budgets.admission.budget_windows import is_rolling
 from budgets.schedules import named
+from gateway.values.money import usd, usd_exact
+from gateway.values.quantities import many
 from metering.decision import read
 from metering.explain.refusal_reasons import reasons
 from metering.explain.routing_text import attempt_sentences, candidates
-from metering.explain.text import UNTOLD, instant, listed, many, milliseconds, price_row, usd
+from metering.explain.text import UNTOLD, instant, listed, milliseconds, price_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from metering.models import UsageEvent
 
 BY_BYTES = "for its prompt at a token a byte or, for what has no bound of its own, the context window"
-PER_MILLION = Decimal(10**6)
 RULES = {
     "parallel": "{:,} at a time",
     "requests": "{:,} requests a minute",
@@ -119,8 +120,8 @@ def receipt_lines(event: UsageEvent) -> list[Sentence]:
                 word for word in (QUANTITIES.get(line["kind"], line["kind"]), line.get("note", "")) if word
             ),
             f"{line['quantity']:,}",
-            usd(line["unit_price_nanousd"]),
-            usd(line["amount_nanousd"]),
+            usd_exact(line["unit_price_nanousd"]),
+            usd_exact(line["amount_nanousd"]),
             price_row(line.get("price_id", 0)),
         )
         for line in event.receipt

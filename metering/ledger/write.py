@@ -18,6 +18,7 @@ from django.db import connections, transaction
 from msgspec.structs import replace
 
 from budgets.admission.interface import WindowKey, WindowTotal
+from gateway.values.money import LARGEST_NANOUSD
 from metering import failpoints
 from metering.decision import arm_met
 from metering.journal.reader import Call
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-LARGEST_COST = 9 * 10**15  # as the largest budget: a provider's absurd claim must not overflow a total
 LOCK = 0x6F6D6777  # advisory lock for creating windows, on PostgreSQL; any number, the same everywhere
 NUL = "\\u0000"  # in JSON
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -161,11 +161,11 @@ def _sum(entries: Sequence[tuple[float, Amount]], window: Window) -> Amount:
 
 
 def billed(call: Call) -> int:
-    return min(call.close.cost_nanousd, LARGEST_COST)
+    return min(call.close.cost_nanousd, LARGEST_NANOUSD)
 
 
 def unsettled(call: Call) -> int:
-    return min(call.close.unsettled_nanousd, LARGEST_COST - billed(call))
+    return min(call.close.unsettled_nanousd, LARGEST_NANOUSD - billed(call))
 
 
 def _counted(call: Call) -> Amount:

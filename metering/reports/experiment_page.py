@@ -17,10 +17,10 @@ from django.utils.timezone import now
 
 from catalog.models import Model
 from catalog.routing.experiments import BadExperiment, experiment_of
+from gateway.values.money import in_usd
 from metering.explain.text import milliseconds
 from metering.models import UsageEvent
 from metering.reports.experiments import Arm, results
-from tenants.back_office.form_fields import usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,8 +145,8 @@ def _row(name: str, share: str, arm: Arm, calls: int) -> tuple[str, ...]:
         f"{arm.calls:,}",
         f"{arm.failed:,} ({_percent(arm.failed, arm.calls)})" if arm.failed else "0",
         f"{arm.input_tokens:,} / {arm.output_tokens:,}",
-        f"{usd(arm.cost_nanousd):f}",
-        f"{usd(arm.cost_nanousd // arm.calls):f}" if arm.calls else UNKNOWN,
+        f"{in_usd(arm.cost_nanousd):f}",
+        f"{in_usd(arm.cost_nanousd // arm.calls):f}" if arm.calls else UNKNOWN,
         _waits(arm.latency_p50_ms, arm.latency_p95_ms),
         _waits(arm.ttft_p50_ms, arm.ttft_p95_ms),
     )

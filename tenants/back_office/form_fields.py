@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,6 +11,7 @@ from typing_extensions import override
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from gateway.values.limits import UNLIMITED
+from gateway.values.money import NANO, in_usd
 
 if TYPE_CHECKING:
     DjangoModelForm = forms.ModelForm[Any]
@@ -102,14 +102,14 @@ class LimitField(ComparedByValue, forms.CharField):
 class UsdField(ComparedByValue, forms.DecimalField):
     """An amount in USD over an integer number of units, `units_per_usd` of which are one USD."""
 
-    def __init__(self, *, units_per_usd: int = 10**9, **options: Any) -> None:
+    def __init__(self, *, units_per_usd: int = NANO, **options: Any) -> None:
         options = {"widget": UnfoldAdminTextInputWidget(), "min_value": 0} | options
         super().__init__(**options)
         self.units_per_usd = units_per_usd
 
     @override
     def prepare_value(self, value: Any) -> Any:
-        return f"{usd(value, self.units_per_usd):f}" if isinstance(value, int) else value
+        return f"{in_usd(value, self.units_per_usd):f}" if isinstance(value, int) else value
 
     @override
     def clean(self, value: Any) -> Any:
@@ -119,12 +119,6 @@ class UsdField(ComparedByValue, forms.DecimalField):
         units = amount * self.units_per_usd
         if units != int(units) or units > LARGEST:
             raise forms.ValidationError(
-                f"Too fine or too large: steps of {usd(1, self.units_per_usd):f} USD."
+                f"Too fine or too large: steps of {in_usd(1, self.units_per_usd):f} USD."
             )
         return int(units)
-
-
-def usd(units: int, units_per_usd: int = 10**9) -> Decimal:
-    """Return an amount in USD, without trailing zeros."""
-    amount = (Decimal(units) / units_per_usd).normalize()
-    return amount.quantize(Decimal(1)) if amount == amount.to_integral_value() else amount

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from gateway.management.database_errors import database_told
 from gateway.management.period_command import PeriodCommand
-from gateway.values.money import NANO
+from gateway.values.money import usd_aligned
 from metering.ledger.exports import Period
 from metering.reconciliation import ledger
 from metering.reconciliation.ledger import Day, Disagreement, JournalState, Sums
@@ -81,7 +81,7 @@ class Command(PeriodCommand):
         for day in days:
             sums: list[Sums] = [getattr(day, name) for name in columns]
             self.stdout.write(
-                f"{day.day}" + "".join(f"{s.calls:>12}{_usd(s.cost_nanousd):>17}" for s in sums)
+                f"{day.day}" + "".join(f"{s.calls:>12}{usd_aligned(s.cost_nanousd):>17}" for s in sums)
             )
         if not days:
             self.stdout.write("no calls")
@@ -90,22 +90,18 @@ class Command(PeriodCommand):
 def _of_journal(journal: JournalState) -> str:
     state = "serving" if journal.is_alive else "ended"
     return (
-        f"journal {journal.name} ({state}): {journal.running} running, holding {_usd(journal.held_nanousd)} USD; "
-        f"{journal.ended} ended and not in the ledger yet"
+        f"journal {journal.name} ({state}): {journal.running} running, "
+        f"holding {usd_aligned(journal.held_nanousd)} USD; {journal.ended} ended and not in the ledger yet"
     )
 
 
 def _of_counts(counts: SharedCounts) -> str:
     text = (
-        f"Redis ({counts.tenants} with budgets): {counts.running} running, holding {_usd(counts.held_nanousd)} USD; "
-        f"{counts.ended} ended and not in the ledger yet"
+        f"Redis ({counts.tenants} with budgets): {counts.running} running, "
+        f"holding {usd_aligned(counts.held_nanousd)} USD; {counts.ended} ended and not in the ledger yet"
     )
     return f"{text}; {counts.unread} not looked at, there are too many" if counts.unread else text
 
 
 def _of_amounts(wrong: Disagreement) -> str:
-    return f"{wrong.what}: {_usd(wrong.says)} USD, but the ledger has {_usd(wrong.ledger)} USD"
-
-
-def _usd(nanousd: int) -> str:
-    return f"{nanousd // NANO}.{nanousd % NANO:09d}"
+    return f"{wrong.what}: {usd_aligned(wrong.says)} USD, but the ledger has {usd_aligned(wrong.ledger)} USD"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, transaction
 
-from budgets.models import LARGEST_LIMIT_NANOUSD, Budget, RateLimit
+from budgets.models import Budget, RateLimit
 from budgets.services import delete_rule, save_rule, save_rule_of_file, set_budget, set_limits
+from gateway.values.money import LARGEST_NANOUSD
 from tenants.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant
 
@@ -34,7 +35,7 @@ def refuses(model, **columns):
     [
         {"limit_nanousd": 0},
         {"limit_nanousd": -1},
-        {"limit_nanousd": LARGEST_LIMIT_NANOUSD + 1},
+        {"limit_nanousd": LARGEST_NANOUSD + 1},
         {"schedule": "hourly"},
         {"warning_ratio": 0.0},
         {"warning_ratio": 1.1},

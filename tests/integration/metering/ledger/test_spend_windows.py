@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from budgets.admission.interface import WindowKey
 from budgets.models import SpendWindow
+from gateway.values.money import LARGEST_NANOUSD
 from metering.journal.reader import Call
 from metering.ledger import write
 from metering.ledger.spend_windows import load_windows
@@ -113,4 +114,4 @@ def test_an_absurd_cost_overflows_nothing() -> None:
 
     write.write(absurd)
 
-    assert load_windows(KEYS[:1])[0].spent_nanousd == 20 * write.LARGEST_COST
+    assert load_windows(KEYS[:1])[0].spent_nanousd == 20 * LARGEST_NANOUSD

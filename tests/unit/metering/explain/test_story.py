@@ -7,7 +7,6 @@ from typing import Any
 
 from metering.decision import BudgetSeen, DecisionTrace, LimitSeen, Skipped, document
 from metering.explain.story import BY_BYTES, explain, receipt_lines
-from metering.explain.text import usd
 from metering.models import UsageEvent
 from providers.upstream import Attempt
 
@@ -235,13 +234,3 @@ def test_a_call_without_a_decision_makes_nothing_up() -> None:
     for title in ("Where it could go", "What was allowed and held", "What was tried"):
         assert told[title][0].startswith("This was not kept")
     assert told["What it cost"] == ("Nothing.",)
-
-
-def test_amounts_are_exact() -> None:
-    assert [usd(0), usd(1), usd("0.5"), usd(1_500_000_000), usd("9000000000000000")] == [
-        "0.00",
-        "0.000000001",
-        "0.0000000005",
-        "1.50",
-        "9000000.00",
-    ]
