@@ -22,6 +22,7 @@ from gateway.values.money import LARGEST_NANOUSD, NANO
 
 LONGEST_S = 10 * 366 * 86400.0
 MOST_COUNT = 10**12
+LAST_PORT = 65535
 MOST_USD = Decimal(LARGEST_NANOUSD // NANO)
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

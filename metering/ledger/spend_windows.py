@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from budgets.admission.interface import WindowKey, WindowTotal
 
-_COLUMN = {"tenant": "tenant_id", "key": "key_id"}
+OWNER_COLUMN = {"tenant": "tenant_id", "key": "key_id"}  # in the ledger and in roll-ups
 
 
 def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[WindowTotal]:
@@ -94,9 +94,9 @@ def _counted(connection: BaseDatabaseWrapper, scope: str, since: float, until: f
         cursor.execute(
             "SELECT cost + unsettled + expired, unsettled FROM (SELECT "  # noqa: S608 - two known names
             "COALESCE(SUM(cost_nanousd), 0) AS cost, COALESCE(SUM(unsettled_nanousd), 0) AS unsettled "
-            f"FROM metering_usageevent WHERE {_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s) c, "
+            f"FROM metering_usageevent WHERE {OWNER_COLUMN[kind]} = %s AND started_at >= %s AND started_at < %s) c, "
             "(SELECT COALESCE(SUM(cost_nanousd), 0) AS expired FROM metering_hourlyusage "
-            f"WHERE {_COLUMN[kind]} = %s AND hour >= %s AND hour < %s "
+            f"WHERE {OWNER_COLUMN[kind]} = %s AND hour >= %s AND hour < %s "
             "AND hour < (SELECT expired_before FROM metering_rollupstate)) e",
             [int(number), adapt(start), end, int(number), adapt(hour_of(start)), end],
         )

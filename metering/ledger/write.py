@@ -18,6 +18,7 @@ from django.db import connections, transaction
 from msgspec.structs import replace
 
 from budgets.admission.interface import WindowKey, WindowTotal
+from gateway.values.advisory_locks import WINDOWS
 from gateway.values.money import LARGEST_NANOUSD
 from metering import failpoints
 from metering.decision import arm_met
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-LOCK = 0x6F6D6777  # advisory lock for creating windows, on PostgreSQL; any number, the same everywhere
 NUL = "\\u0000"  # in JSON
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _json = msgspec.json.Encoder(decimal_format="string").encode
@@ -99,7 +99,7 @@ def lock_windows(connection: BaseDatabaseWrapper, *, exclusive: bool) -> None:
     if connection.vendor == "postgresql":
         name = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {name}(%s)", [LOCK])
+            cursor.execute(f"SELECT {name}(%s)", [WINDOWS])
 
 
 def select_windows(

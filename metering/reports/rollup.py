@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
 
+from gateway.values.advisory_locks import ROLL_UPS
 from metering.ledger.changed_hours import HOUR
 from metering.ledger.write import lock_windows
 from metering.models import ChangedHour, HourlyUsage, RollupState
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 MOST_HOURS = 1_000  # in one run; the next one continues
 PATIENT_MS = 60_000
 logger = logging.getLogger(__name__)
-_LOCK = 0x6F6D6775  # advisory lock for changing roll-ups, on PostgreSQL
 _GROUP = "tenant_id, key_id, model, provider, deployment, status"
 SUMS = (
     "input_tokens",
@@ -79,7 +79,7 @@ def lock_roll_ups(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {PATIENT_MS}")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLL_UPS])
 
 
 def rebuild(hour: datetime, using: str = "default") -> None:

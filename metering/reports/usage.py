@@ -16,6 +16,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDate
 
 from metering.ledger.changed_hours import HOUR, hour_of
+from metering.ledger.spend_windows import OWNER_COLUMN
 from metering.models import HourlyUsage, Status, UsageEvent
 from metering.reports.rollup import SUMS, changed_hours, state_of
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Dimension = Literal["day", "tenant", "key", "model", "provider", "deployment", "status"]
 _COUNTS = ("calls", "failed_calls", "estimated_calls")
-_COLUMN = {"tenant": "tenant_id", "key": "key_id"}
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ def _grouped(
 
 
 def _name(dimension: Dimension) -> str:
-    return _COLUMN.get(dimension, dimension)
+    return OWNER_COLUMN.get(dimension, dimension)
 
 
 def _joined(hours: Sequence[datetime]) -> list[tuple[datetime, datetime]]:

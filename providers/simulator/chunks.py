@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from providers.dialects.openai.passthrough import DONE
 from providers.simulator.chat import ChatRequest, Choice, Completion
 
 FINGERPRINT = "fp_simulator"
-DONE = b"data: [DONE]\n\n"
 
 
 def document(completion: Completion, asked: ChatRequest, created: int) -> bytes:

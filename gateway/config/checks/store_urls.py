@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gateway.config.errors import ConfigProblem, nearest
+from gateway.config.fields import LAST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRES, REDIS = ("postgres", "postgresql"), ("redis", "rediss", "unix")
-LAST_PORT = 65535
 _DATABASE_HINT = "write it like postgres://user:password@host:5432/name"
 _REDIS_HINT = "write it like redis://host:6379/0"
 _SOCKET_HINT = "write it like unix:///run/redis/redis.sock?db=0"

@@ -6,10 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gateway.config.fields import Count, Duration, Kind, Megabytes, Network, Section, Wait, Zone, wrong
+from gateway.config.fields import (
+    LAST_PORT,
+    Count,
+    Duration,
+    Kind,
+    Megabytes,
+    Network,
+    Section,
+    Wait,
+    Zone,
+    wrong,
+)
 from gateway.config.sections.cors import Cors
 
-LAST_PORT = 65535
 MOST_WORKERS = 1024
 MOST_DAYS = 36_500
 

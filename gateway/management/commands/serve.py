@@ -23,7 +23,7 @@ from typing_extensions import override
 from gateway.config import Config, ConfigError
 from gateway.config.checks.store_urls import passwords_of
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
-from gateway.config.sections.process import LAST_PORT
+from gateway.config.fields import LAST_PORT
 from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
 from gateway.http.request import Application
 from gateway.observability import log_format

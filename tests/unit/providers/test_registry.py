@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import get_args
 
 import msgspec
 import pytest
 
+from catalog.models import Provider
+from gateway.config.sections.model_catalog import ProviderName
 from gateway.config.sections.sign_in import OpenAICompatible, Providers
 from providers.auth import sign
 from providers.dialects.base import Shape
@@ -55,6 +58,10 @@ def target(provider: str = "openai", base_url: str = "https://api.openai.com/v1"
 )
 def test_a_global_key_is_for_its_own_host_only(provider: str, base_url: str, key: str) -> None:
     assert default_secret(provider, base_url, CONFIG) == key
+
+
+def test_the_configuration_and_the_table_know_the_same_providers_and_every_built_one() -> None:
+    assert set(get_args(ProviderName)) == set(Provider.values) >= set(PROVIDERS)
 
 
 @pytest.mark.parametrize("provider", list(PROVIDERS))
