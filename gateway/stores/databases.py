@@ -1,28 +1,17 @@
-"""Where the tables are: SQLite under data_dir, or PostgreSQL by URL. Django's settings for either, the wait for a
-PostgreSQL that is still starting, and the lock that lets many machines prepare one database. Costs nothing per call.
-"""
+"""Where the tables are: SQLite under data_dir, or PostgreSQL by URL, as Django's settings. Costs nothing per call."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, OperationalError, connections
+from django.db import connections
 
 from gateway.config import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
     from gateway.config.sections.stores import Database
-
-logger = logging.getLogger(__name__)
 
 LEDGER = "ledger"  # the alias, on PostgreSQL, of patient connections outside the pool: shipper, migrations, exports
 CONNECT_TIMEOUT_S = 3
@@ -30,22 +19,8 @@ WEB_STATEMENT_MS = 5_000
 WEB_LOCK_MS = 2_000
 PATIENT_STATEMENT_MS = 600_000
 PATIENT_LOCK_MS = 30_000
-MIGRATION_LOCK_MS = 2_000  # a migration that waits longer for a lock makes every query behind it wait
 POOL_WAIT_S = 2.0  # then the page is a 503
 POOL_GIVE_UP_S = 2.0  # then the next query tries at once: the pool's own pauses outlast the outage
-_POLL_S = 0.5
-_PREPARING = 0x6F6D6770  # advisory lock of starting machines; any number, the same everywhere
-
-
-class DatabaseAway(Exception):
-    """The database did not respond within `seconds`; `reason` is the last error of the database or the network."""
-
-    def __init__(self, seconds: float, reason: str) -> None:
-        self.seconds, self.reason = seconds, reason
-        super().__init__(
-            f"the database did not answer within {seconds:g} s: {reason}. "
-            "Hint: check ROUTER_DB_URL; database.start_timeout says how long to wait."
-        )
 
 
 def django_databases(database: Database, data_dir: Path) -> dict[str, dict[str, Any]]:
@@ -73,78 +48,6 @@ def django_databases(database: Database, data_dir: Path) -> dict[str, dict[str, 
 def background_alias() -> str:
     """Return the alias for work that may take long; with SQLite there is only one."""
     return LEDGER if LEDGER in connections.databases else "default"
-
-
-def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], object] = str) -> None:
-    """Return when the database responds to a query; `tell` gets the reason while it does not, and "" at the end.
-
-    Blocking. Raises DatabaseAway.
-    """
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    connection = connections[using]
-    is_told = False
-    while True:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-        except DatabaseError as error:
-            connection.close()
-            reason = " ".join(str(error).split())
-            if time.monotonic() + _POLL_S > deadline:
-                raise DatabaseAway(seconds, reason) from error
-            tell(reason)
-            if not is_told:
-                logger.warning("database.waiting", extra={"error": reason})
-                is_told = True
-            pause.wait(_POLL_S)
-        else:
-            tell("")
-            return
-
-
-@contextmanager
-def preparing(seconds: float, tell: Callable[[str], object] = str) -> Iterator[str]:
-    """Hold the right to change tables and rows during startup; machines that start together take turns.
-
-    Yields the alias to migrate with: its statements may take long, but wait for a lock only briefly, so that a
-    migration never blocks a serving gateway's queries. Raises DatabaseAway.
-    """
-    alias = background_alias()
-    wait_until_up(seconds, alias, tell)
-    connection = connections[alias]
-    if connection.vendor != "postgresql":
-        yield alias  # one process per SQLite file: the lock on data_dir is enough
-        return
-    _advisory_lock(connection)
-    try:
-        yield alias
-    finally:
-        connection.close()  # this also releases the lock, whatever happened
-
-
-def retry_until_up(change: Any, seconds: float) -> None:
-    """Retry a change that fails for want of a lock: serving gateways hold it only briefly."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            change()
-        except OperationalError as error:
-            if not _is_lock_timeout(error) or time.monotonic() > deadline:
-                raise
-        else:
-            return
-
-
-def _is_lock_timeout(error: OperationalError) -> bool:
-    return getattr(error.__cause__, "sqlstate", None) == "55P03"
-
-
-def _advisory_lock(connection: BaseDatabaseWrapper) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = 0")  # the other machine may have much to migrate
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARING])
-        cursor.execute(f"SET lock_timeout = {MIGRATION_LOCK_MS}")
 
 
 def _sqlite(data_dir: Path) -> dict[str, Any]:

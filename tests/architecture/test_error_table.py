@@ -23,7 +23,7 @@ NEVER_AT_THE_DOOR = {
     "providers.tokens.count_process._TooDear": "ends a count in the counting process",
     "gateway.inference.token_counter._QuotaSpent": "the window bounds the file",
     "gateway.server.uvicorn_server.CannotListen": "stops the start: exit 1",
-    "gateway.stores.databases.DatabaseAway": "stops the start: exit 1",
+    "gateway.stores.database_setup.DatabaseAway": "stops the start: exit 1",
     "gateway.stores.redis_check.RedisAway": "stops the start: exit 1",
     "gateway.http.client_connection.ClientGone": "no client is left",
     "catalog.routing.experiments.BadExperiment": "a form's error; disables its row of the catalog",

@@ -34,7 +34,7 @@ from gateway.server.startup_responder import Waiting, startup_responder
 from gateway.server.uvicorn_server import CannotListen, announce, bind, run
 from gateway.site.internal_access import may_see
 from gateway.stores.data_dir_lock import DataDirInUse, lock_data_dir
-from gateway.stores.databases import DatabaseAway, preparing, retry_until_up
+from gateway.stores.database_setup import DatabaseAway, preparing, retry_until_up
 from gateway.stores.redis_check import RedisAway, wait_for_redis
 from gateway.supervisor.forked_worker import fork_workers
 from gateway.supervisor.shutdown import end_within
