@@ -25,8 +25,7 @@ from budgets.admission.interface import (
     ScopeRules,
     WindowTotal,
 )
-from budgets.local.admitted_call import AdmittedCall, Bound
-from budgets.local.scope_state import ScopeState
+from budgets.local.scope_state import AdmittedCall, Bound, ScopeState
 from budgets.local.status import of_budget, rates, room, standing, tightest
 from budgets.local.window_cache import Load, WindowCache, WindowState
 

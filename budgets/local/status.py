@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from budgets.admission.interface import BudgetRule, BudgetStatus, LimitStatus, RateLimitStatus, ScopeRules
 from budgets.admission.limit_status import budget_status, least_left, rate_status
-from budgets.local.admitted_call import Bound
-from budgets.local.scope_state import ScopeState
+from budgets.local.scope_state import Bound, ScopeState
 from budgets.local.window_cache import WindowState
 
 
