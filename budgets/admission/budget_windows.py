@@ -79,12 +79,6 @@ def is_rolling(schedule: str) -> bool:
     return schedule.startswith(ROLLING)
 
 
-def validate_schedule(text: str) -> str:
-    """Return the text if it names a schedule, else raise UnknownSchedule."""
-    _first_day_of(text)
-    return text
-
-
 class _Calendar:
     """The windows of one schedule of fixed periods in one zone; caches the one that was used last.
 

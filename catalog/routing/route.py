@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from catalog.pricing.prices import PriceSheet
@@ -90,22 +88,6 @@ class Route(msgspec.Struct, frozen=True):
         if not self.others:
             return self.model.context_window
         return self._widest(self.model.context_window, [m.context_window for m in self.others])
-
-    @property
-    def decision(self) -> list[dict[str, Any]]:
-        """The order and what was left out, as plain values; made only when it is read."""
-        order = [
-            {"model": d.target.alias, "deployment": d.target.name, "priority": d.priority, "weight": d.weight}
-            for d in self.deployments
-        ]
-        facts: dict[str, Any] = {"strategy": self.model.strategy, "order": order}
-        if self.skipped:
-            facts["skipped"] = [msgspec.to_builtins(skip) for skip in self.skipped]
-        if self.is_panic:
-            facts["panic"] = True
-        for reason, deployments in self.instead.items():
-            facts[f"on_{reason}"] = [f"{d.target.alias}/{d.target.name}" for d in deployments]
-        return [facts]
 
     @staticmethod
     def _widest(own: int | None, others: list[int | None]) -> int | None:

@@ -61,15 +61,6 @@ class Config(Section):
         """One process on SQLite; production mode has PostgreSQL and Redis."""
         return not (self.database.url and self.redis.url)
 
-    @property
-    def otlp_enabled(self) -> bool:
-        stated = self.observability.enable_otlp
-        return not self.embedded if stated is None else stated
-
-    @property
-    def files_dir(self) -> Path:
-        return Path(self.files.local.directory) if self.files.local.directory else self.data_dir / "files"
-
     @model_validator(mode="before")
     @classmethod
     def _complete_rows(cls, data: Any) -> Any:

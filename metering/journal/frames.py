@@ -31,28 +31,6 @@ class Gap(NamedTuple):
     torn: bool
 
 
-class FrameProblem(NamedTuple):
-    """The unreadable parts of a buffer: the gaps in order, the last of which may be a torn tail."""
-
-    gaps: tuple[Gap, ...]
-
-    @property
-    def torn_only(self) -> bool:
-        return all(gap.torn for gap in self.gaps)
-
-    @property
-    def lost_bytes(self) -> int:
-        return sum(gap.end - gap.start for gap in self.gaps)
-
-
-class Reading(NamedTuple):
-    """Every good record of a buffer; `good_bytes` is where the last good frame ends."""
-
-    records: list[Record]
-    good_bytes: int
-    problem: FrameProblem | None
-
-
 def encode(record: Record) -> bytes:
     """Return the frame of a record."""
     try:
@@ -61,20 +39,6 @@ def encode(record: Record) -> bytes:
         payload = _encode(_scrubbed(msgspec.to_builtins(record)))
     length = len(payload)
     return _HEAD.pack(MARKER, length, _checksum(length, payload)) + payload
-
-
-def read_frames(buffer: bytes) -> Reading:
-    """Return all good records, and skip damage between them."""
-    records: list[Record] = []
-    gaps: list[Gap] = []
-    good_bytes = 0
-    for found, end in scan(buffer):
-        if isinstance(found, Gap):
-            gaps.append(found)
-        else:
-            records.append(found)
-            good_bytes = end
-    return Reading(records, good_bytes, FrameProblem(tuple(gaps)) if gaps else None)
 
 
 def scan(buffer: bytes, start: int = 0) -> Iterator[tuple[Record | Gap, int]]:

@@ -21,7 +21,7 @@ SLICE: Final = 512  # units of work between two yields; a unit is a token or a k
 _TELLING = frozenset({"image_url", "input_audio", "json_schema"})
 _QUOTE, _LIST, _OBJECT = b'"[{'
 _NUMBER_OR_WORD = frozenset(b"-0123456789tfn")
-_TOP, _IN_TOP = 1, 2  # the number of open lists and objects there
+_TOP = 1  # the number of open lists and objects there
 
 Span = tuple[int, int]
 

@@ -24,7 +24,7 @@ _ONE = rb"[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"
 INSIDE: Final = rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?:' + _ONE + b"|" + _PAIR + b")))*+"
 _inside = re.compile(INSIDE)
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
-_BACKSLASH, _QUOTE = b'\\"'
+_BACKSLASH = b"\\"[0]
 
 
 class Texts:

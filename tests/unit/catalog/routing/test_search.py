@@ -85,7 +85,7 @@ def test_deployments_that_cannot_are_skipped_and_if_none_can_the_parameter_is_na
     asking = RouteRequest(need=Requirements(modalities=("image",)))
     route = resolve(model(blind, seeing), asking=asking)
     assert names(route) == ["seeing"]
-    assert route.decision[0]["skipped"][0]["deployment"] == "blind"
+    assert route.skipped[0].deployment == "blind"
     with pytest.raises(routing.ModelCannot) as refusal:
         resolve(model(blind), asking=asking)
     assert (refusal.value.code, refusal.value.param) == ("model_cannot", "messages")

@@ -40,7 +40,6 @@ def test_no_file_at_all_is_embedded_with_defaults(tmp_path: Path) -> None:
     assert config.rate_limits.default_parallel_requests_key == 10
     assert config.budgets.alert.enabled
     assert config.warnings == ()
-    assert not config.otlp_enabled
 
 
 @pytest.mark.parametrize("name", ["router.yaml", "router.yml", "config/router.yaml"])
@@ -99,7 +98,6 @@ def test_both_spellings_of_the_database_work(tmp_path: Path, name: str) -> None:
     config = load(environ, tmp_path)
     assert not config.embedded
     assert config.database.url == "postgres://h/d"
-    assert config.otlp_enabled
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
