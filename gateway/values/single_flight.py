@@ -49,7 +49,10 @@ class SingleFlight(Generic[K, V]):
         await self._wait([flight], within_s)
         if not flight.task.done():
             raise TimeoutError
-        return flight.task.result()
+        try:
+            return flight.task.result()
+        finally:
+            del flight  # a failure refers to this frame by its traceback: no cycle for the garbage collector
 
     async def run_all(self, keys: Iterable[K], load: Callable[[Sequence[K]], Coroutine[Any, Any, V]]) -> None:
         """Return when all keys are loaded: those without a running load by one load together. Raises as `run`."""
@@ -59,9 +62,13 @@ class SingleFlight(Generic[K, V]):
             self._begin(fresh, load(fresh))
         flights = list(dict.fromkeys([self._flights[key] for key in keys]))
         await self._wait(flights, None)
-        for flight in flights:
-            if flight.task.done():  # another one may have failed before its end
-                flight.task.result()
+        while flights:
+            task = flights.pop().task
+            try:
+                if task.done():  # another one may have failed before its end
+                    task.result()
+            finally:
+                del task
 
     def start(self, key: K, load: Callable[[], Coroutine[Any, Any, V]]) -> None:
         """Begin the load of this key if none is running; wait for nothing."""

@@ -192,3 +192,22 @@ async def test_closing_cancels_running_loads_and_waits_for_their_end(source, fli
     await asyncio.wait(crowd)
     assert all(each.cancelled() for each in crowd)
     await flights.aclose()
+
+
+async def test_a_failure_leaves_nothing_to_the_garbage_collector(source, flights):
+    source.failure = OSError("away")
+    source.gate.set()
+    for run in (
+        lambda: flights.run("a", lambda: source.load("a")),
+        lambda: flights.run_all("ab", source.load),
+    ):
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(OSError, match="away"):
+                await run()
+            source.failure = OSError("away")  # the raised one refers to the frames that it passed
+            await turns()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
