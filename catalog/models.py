@@ -13,7 +13,8 @@ from django.db.models import Q, Value
 from django.utils.timezone import now
 from typing_extensions import override
 
-from catalog.price_models import EACH, RATES, Price, PriceSource
+from catalog.price_models import RATES, Price, PriceSource
+from catalog.pricing.price_terms import EACH
 
 __all__ = [
     "EACH",

@@ -9,14 +9,11 @@ from django.db.models import F, Q, Value
 from django.utils.timezone import now
 from typing_extensions import override
 
+from catalog.pricing.price_terms import EACH, TOKEN_PARTS
 from catalog.pricing.prices import PER
 from gateway.values.money import NANO, in_usd
 
-RATES = (
-    *("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning"),
-    *("audio_input", "audio_output", "image_input", "image_output"),
-    *("image", "second", "character", "request"),
-)
+RATES = (*TOKEN_PARTS, *EACH)
 
 
 class PriceSource(models.TextChoices):
@@ -25,7 +22,6 @@ class PriceSource(models.TextChoices):
     MAP = "map", "Price list that ships with the gateway"
 
 
-EACH = ("image", "second", "character", "request")  # the others are tokens
 PER_TOKENS = "per 1M tokens"
 PER_MILLION = (
     "Rates are in nano-USD per million: 40000000000000 is 0.04 USD each, 2500000000 is 2.5 USD per 1M tokens."

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from catalog.pricing.price_terms import NO_TERMS, ONE, Factor, Step, Terms, ToolRate
-from catalog.pricing.price_terms import TOKEN_PARTS as STEP_PARTS
+from catalog.pricing.price_terms import EACH, NO_TERMS, ONE, TOKEN_PARTS, Factor, Step, Terms, ToolRate
 from catalog.pricing.prices import PER, ImageRate, PriceSheet
 from gateway.values.fallback_log import FALLBACKS
 from gateway.values.money import NANO
@@ -17,17 +16,6 @@ from gateway.values.money import NANO
 if TYPE_CHECKING:
     from gateway.config.sections.model_catalog import ModelEntry
 
-TOKEN_PARTS: Final = (
-    "cached_input",
-    "cache_write",
-    "cache_write_1h",
-    "reasoning",
-    "audio_input",
-    "audio_output",
-    "image_input",
-    "image_output",
-)
-EACH_PARTS: Final = ("image", "second", "character", "request")
 FLAT_IMAGE_CENTS: Final = "price_image_cents"  # metadata of older files: cents an image
 
 
@@ -35,8 +23,9 @@ def sheet_of(entry: ModelEntry) -> PriceSheet | None:
     """Return the sheet; None where the row states no price above 0 and is not declared `free`."""
     if entry.free:
         return PriceSheet(free=True)
-    rates = {name: _rate(getattr(entry.pricing, name), entry.token_unit) for name in TOKEN_PARTS}
-    rates |= {name: _rate(getattr(entry.pricing, name), Decimal(1)) for name in EACH_PARTS}
+    beside = TOKEN_PARTS[2:]  # input and output are stated above `pricing`
+    rates = {name: _rate(getattr(entry.pricing, name), entry.token_unit) for name in beside}
+    rates |= {name: _rate(getattr(entry.pricing, name), Decimal(1)) for name in EACH}
     rates["input"] = _rate(entry.price_input, entry.token_unit)
     rates["output"] = _rate(entry.price_output, entry.token_unit)
     if rates["image"] is None:
@@ -59,7 +48,7 @@ def _terms(entry: ModelEntry) -> Terms:
         above=tuple(
             Step(
                 prompt_tokens=step.prompt_tokens,
-                **{name: _rate(getattr(step, name), unit) for name in STEP_PARTS},
+                **{name: _rate(getattr(step, name), unit) for name in TOKEN_PARTS},
             )
             for step in pricing.above
         ),

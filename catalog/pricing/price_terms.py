@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from providers.usage import Usage
 
 ONE: Final = 1_000_000  # a factor of 1
+# The parts of a call that a price sheet and a row of prices have a rate for, in the order in which they are shown.
 TOKEN_PARTS: Final = (
     "input",
     "output",
@@ -28,6 +29,7 @@ TOKEN_PARTS: Final = (
     "image_input",
     "image_output",
 )
+EACH: Final = ("image", "second", "character", "request")  # the others are tokens
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

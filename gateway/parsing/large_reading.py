@@ -13,7 +13,7 @@ import msgspec
 from gateway.http.exceptions import BadRequest, not_json
 from gateway.parsing.parsed_request import BodyParser, Names, ParsedRequest, names_in
 from providers import tenant_salt
-from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.requests import chat
 from providers.requests.layout import Unfit, layout_of
@@ -22,7 +22,6 @@ from providers.requests.money_classes import Unacceptable
 REPLACED: Final = frozenset({"model", "stream_options"}) | chat.CAPS | tenant_salt.MEMBERS
 MOST_WORDS: Final = 1_000  # of a refusal; it may quote what was sent
 MOST_NAME: Final = 256
-MANY: Final = 1_000_000_000
 
 
 class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,7 +75,7 @@ def name_of(peek: BodyParser) -> str:
 def embedded(raw: bytes, limits: Limits) -> Embedded:
     """Find the body in a request to `POST /v1/gateway/simulate`; it may be the request itself."""
     # The body itself is checked later.
-    limits = Limits(limits.nesting + 1, MANY, MANY, MANY, limits.values, MANY)
+    limits = Limits(limits.nesting + 1, NO_LIMIT, NO_LIMIT, NO_LIMIT, limits.values, NO_LIMIT)
     try:
         outline = outline_of(raw, limits)
         start, end = outline.members.get("body", (0, len(raw)))

@@ -8,6 +8,7 @@ import msgspec
 
 from providers.usage import Usage
 
+NO_LIMIT: Final = 2**31  # more than any body or response has of anything
 VALUE_BYTES: Final = 64  # memory of a decoded value, beside its own bytes
 
 

@@ -11,13 +11,13 @@ import msgspec
 
 from gateway.values.fallback_log import FALLBACKS
 from providers.dialects.base import Seen
-from providers.dialects.lenient.large_responses import DEEPEST, MANY, MOST, MOST_VALUES, MOST_WORDS, RUNS
+from providers.dialects.lenient.large_responses import DEEPEST, MOST, MOST_VALUES, MOST_WORDS, RUNS
 from providers.dialects.lenient.loose import loosely, read_deep, sound_in
 from providers.dialects.openai.chunks import LooseChoice
 from providers.dialects.openai.usage import UsageJson
 from providers.dialects.openai.usage_places import merged, usage_beside, usage_of_twins
 from providers.errors.inner_errors import body_of, choice_error, error_body
-from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.processes.work_process import WorkFailed
@@ -31,7 +31,9 @@ MOST_USAGE: Final = (
     16 * 1024
 )  # bytes of usage; lists in place of numbers would take sixty times as much memory
 MOST_SEEN: Final = 8 * 1024 * 1024  # bytes sent back through the pipe
-_LIMITS: Final = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({"choices"}), RUNS)
+_LIMITS: Final = Limits(
+    DEEPEST, NO_LIMIT, NO_LIMIT, NO_LIMIT, MOST_VALUES, MOST, frozenset({"choices"}), RUNS
+)
 _LONG_ERROR: Final = b'{"error":{"message":"an error of many words"}}'
 
 

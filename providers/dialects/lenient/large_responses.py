@@ -16,7 +16,7 @@ from providers.dialects.one_piece import Piece, edits_of
 from providers.dialects.openai.model_alias import assemble
 from providers.dialects.openai.response import read_whole
 from providers.dialects.openai.usage_places import may_hold, usage_in, usage_of_twins
-from providers.json_scan.limits import Limits, MalformedAnswer, NotJson, OverLimit
+from providers.json_scan.limits import NO_LIMIT, Limits, MalformedAnswer, NotJson, OverLimit
 from providers.json_scan.outline import Outline, Span, outline_of
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000_000  # members outside of the content
 MOST_VALUES: Final = 4_000_000  # the logprobs of 20 tokens at each of 24,000 positions
-MANY: Final = 1_000_000_000
 DEEPEST: Final = 100_000  # levels of lists and objects
 RUNS: Final = 64
 MOST_WORDS: Final = 200
@@ -54,7 +53,9 @@ class Look(msgspec.Struct, frozen=True):
 
 def look(raw: bytes, shape: Shape) -> Look:
     """Parse a response of any size."""
-    limits = Limits(DEEPEST, MANY, MANY, MANY, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS)
+    limits = Limits(
+        DEEPEST, NO_LIMIT, NO_LIMIT, NO_LIMIT, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS
+    )
     source, text = raw, raw
     try:
         try:

@@ -12,7 +12,7 @@ from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN, MalformedStream
 from providers.dialects.openai.chunks import Chunk, Delta, LooseChoice, XGroq, ends
 from providers.dialects.openai.usage import UsageJson
 from providers.errors.inner_errors import body_of, is_error
-from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
@@ -20,9 +20,10 @@ from providers.json_scan.shallow import shallow
 LONG: Final = 64 * 1024  # bytes; a shorter chunk is parsed in a few milliseconds, whatever its content
 MOST_TEXT: Final = 1_000_000  # characters of a choice that are kept for counting
 _MOST_WORDS: Final = 4_000  # bytes quoted of data that is no chunk, as an error body
-_MANY: Final = 2**31
 _MOST_SOUNDS: Final = 100_000  # tokens
-_READ: Final = Limits(values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64)
+_READ: Final = Limits(
+    values=5_000, messages=NO_LIMIT, parts=NO_LIMIT, inputs=NO_LIMIT, members=NO_LIMIT, runs=64
+)
 _NOT_PRODUCED: Final = frozenset(
     {
         "role",

@@ -12,13 +12,18 @@ from typing import Final
 import msgspec
 
 from providers.dialects.openai.chunks import Chunk
-from providers.json_scan.limits import Limits
+from providers.json_scan.limits import NO_LIMIT, Limits
 from providers.json_scan.outline import outline_of
 from providers.requests.layout import NAMES, Layout, layout_of, splice
 
-_MANY: Final = 2**31
 _ANY: Final = Limits(
-    nesting=512, values=_MANY, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64
+    nesting=512,
+    values=NO_LIMIT,
+    messages=NO_LIMIT,
+    parts=NO_LIMIT,
+    inputs=NO_LIMIT,
+    members=NO_LIMIT,
+    runs=64,
 )
 _MODEL: Final = frozenset({"model"})
 BEGIN: Final = b"data: "  # of an event

@@ -17,7 +17,7 @@ from providers.dialects.lenient.loose import read_deep
 from providers.dialects.openai.usage import UsageJson, count_of, in_tier, usage_of
 from providers.errors.messages import LONGEST
 from providers.json_scan.documents import QUICK, documents_in
-from providers.json_scan.limits import Limits, NotJson, OverLimit
+from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.json_scan.repaired import mended
 from providers.requests.layout import MOST_TWINS
@@ -32,9 +32,8 @@ _CONTENT: Final = ("delta", "message")  # of a choice; below these there is only
 _HOLDERS: Final = frozenset({"message", "response", "data", "result", "meta"})  # top level, and any `x_groq`
 _GOOGLE: Final = ("usageMetadata", "usage_metadata")
 _NAME: Final = b'"usage"'
-_MANY: Final = 2**31
 _QUICK: Final = Limits(
-    nesting=512, values=5_000, messages=_MANY, parts=_MANY, inputs=_MANY, members=_MANY, runs=64
+    nesting=512, values=5_000, messages=NO_LIMIT, parts=NO_LIMIT, inputs=NO_LIMIT, members=NO_LIMIT, runs=64
 )
 _any = msgspec.json.Decoder()
 
