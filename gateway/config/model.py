@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 from gateway.config.fields import Section, internal
 from gateway.config.sections.bootstrap import Bootstrap
 from gateway.config.sections.files import Audio, Batches, Files
+from gateway.config.sections.health import Health
 from gateway.config.sections.limits import Budgets, RateLimits
 from gateway.config.sections.model_catalog import ModelEntry
 from gateway.config.sections.process import (
-    Health,
     Idempotency,
     Metering,
     Observability,

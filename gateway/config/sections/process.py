@@ -284,18 +284,3 @@ class Observability(Section):
         description="Keep the beginning of a provider's error in the log (1,000 characters) and in the call's record "
         "(300); it may quote the request. Never where `retention.zero_retention` is on.",
     )
-
-
-class Health(Section):
-    check_interval: Wait = Field(60.0, description="Time between two background probes of a deployment.")
-    rolling_window: Count = Field(
-        5,
-        description="Failures in a row that take a deployment out (no window: the name is that of older files).",
-    )
-    cooldown: Wait = Field(
-        120.0, description="Longest rest of a deployment that was taken out. More than `2m` counts as `2m`."
-    )
-    eject_outliers: bool = Field(
-        default=True,
-        description="Take out a deployment that does far worse than its peers (docs/routing.md).",
-    )

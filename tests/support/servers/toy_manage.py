@@ -27,7 +27,7 @@ from gateway.http.response import Response  # noqa: E402
 from gateway.inference.endpoint import Endpoint, JsonBody  # noqa: E402
 from gateway.inference.pipeline import serve  # noqa: E402
 from gateway.parsing.json_body import whole_body  # noqa: E402
-from gateway.parsing.schemas import ParsedRequest  # noqa: E402
+from gateway.parsing.parsed_request import ParsedRequest  # noqa: E402
 from providers.dialects.base import Shape  # noqa: E402
 from providers.dialects.binary import BinaryStream  # noqa: E402
 from providers.dialects.choice import FACTORIES, OPENAI  # noqa: E402
