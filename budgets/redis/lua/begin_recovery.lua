@@ -14,8 +14,8 @@
     "open"    {}  the tenant is open
     "locked"  {}  another recovery holds the lock
 
-  Effects: lock; calls and life are made empty; meta: gen, token, run = ""; money: windows are registered. Parts of
-    earlier generations are replaced when a script next uses their scope.
+  Effects of "begun", the first time: lock; calls and life are made empty; meta: gen, token, run = ""; money: windows
+    are registered. Parts of earlier generations are replaced when a script next uses their scope.
 ]]
 --- @include "lib/reply/reply"
 --- @include "lib/rows/budget"

@@ -5,15 +5,15 @@
   KEYS[1]  meta key of the tenant
 
   ARGV[1]  after [1] run, [2] now, [3] instant (lib/tenant/tenant.lua):
-    [4] token  string   of the recovery, as in `begin`
-    [5] gen    integer  as `begin` returned it: no data was lost since
+    [4] token  string   of the recovery, as in begin_recovery
+    [5] gen    integer  as begin_recovery returned it: no data was lost since
     [6] posts  array    totals of the ledger (lib/rows/post.lua); `added` is not used
 
   Reply: status {detail}
     "open"  {}
     "late"  {}  another recovery has begun, or data was lost since: nothing changed
 
-  Effects: money (totals); meta: run is set, token deleted; lock is deleted.
+  Effects of "open": money (totals; missing windows are registered); meta: run is set, token deleted; lock is deleted.
 ]]
 --- @include "lib/reply/reply"
 --- @include "lib/tenant/tenant"

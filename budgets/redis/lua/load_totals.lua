@@ -12,7 +12,7 @@
   Reply: status {detail}
     "learnt"  {}  also if gen or forgot has changed: then the totals are void
 
-  Effects: money, the total of each window that is not known.
+  Effects: money, the total of each window that is not known; missing windows are registered.
 ]]
 --- @include "lib/reply/reply"
 --- @include "lib/tenant/tenant"

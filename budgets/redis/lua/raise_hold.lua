@@ -18,8 +18,8 @@
     "doubt"    {}  it may fit when the doubt ends, within half a second
     "aside"    {workers whose allowances must be given back}
 
-  Effects: orphans are dropped.
-    always     missing parts of a scope are made
+  Effects
+    always     orphans are dropped; missing parts of a scope are made
     "granted"  calls, money (held)
     "unknown"  money: the windows are registered
     "aside"    asked, for 60 s

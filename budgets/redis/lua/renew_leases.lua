@@ -13,7 +13,7 @@
     "renewed"  {ids that are not known}
     "rebuild"  {ids that are not known}; the tenant is closed
 
-  Effects: orphans are dropped; life and slots of running calls.
+  Effects: orphans are dropped; life and slots of running calls; missing parts of their scopes are made.
 ]]
 --- @include "lib/calls/drop_orphans"
 --- @include "lib/calls/renew_call"

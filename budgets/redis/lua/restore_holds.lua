@@ -13,7 +13,7 @@
   Reply: status {detail}
     "held"  {}
 
-  Effects, for each new id
+  Effects, for each new id; missing parts of its scopes are made
     running   calls, life, slots, money (held)
     settled   calls, life, money (settled), owed, unsure
 ]]

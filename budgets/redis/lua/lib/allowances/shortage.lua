@@ -13,8 +13,6 @@
 
   Effects: 'aside': `asked` is set, so that nothing is set aside of those scopes for a minute.
 ]]
-local ASKED_FOR = 60 -- seconds
-
 local function shortage(scopes, more)
   local least, which, place, tight, holders, is_doubted = nil, 0, 0, {}, {}, false
   for _, rules in ipairs(scopes) do
@@ -39,6 +37,6 @@ local function shortage(scopes, more)
   end
   if least and least < more then return 'budget', {which} end
   if is_doubted then return 'doubt', {} end
-  for _, scope in ipairs(tight) do redis.call('SET', base .. 'asked:' .. scope, 1, 'EX', ASKED_FOR) end
+  for _, scope in ipairs(tight) do redis.call('SET', base .. 'asked:' .. scope, 1, 'EX', 60) end
   if #tight > 0 then return 'aside', holders end
 end

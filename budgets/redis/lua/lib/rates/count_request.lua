@@ -3,14 +3,12 @@
 --- @include "lib/rates/span"
 --- @include "lib/tenant/clock"
 -- Count one request and its tokens in a scope now. Returns the second in which they are counted. Writes 'ring:'.
-local KEEP_RING = 70 -- seconds after the last request
-
 local function count_request(scope, tokens)
   local ring, n = ring_of(scope), math.floor(now)
   if ring.hi and ring.hi > n then n = ring.hi end
   if not ring.hi then ring.lo = n - SPAN end
   ring.hi = n
   change_second(ring, n, 1, tokens)
-  redis.call('EXPIRE', ring.key, KEEP_RING)
+  redis.call('EXPIRE', ring.key, 70) -- seconds
   return n
 end

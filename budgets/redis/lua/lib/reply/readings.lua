@@ -1,6 +1,5 @@
 --- @include "lib/rates/ring_of"
 --- @include "lib/rows/budget"
---- @include "lib/rows/first_return"
 --- @include "lib/rows/scope"
 --- @include "lib/windows/windows_of"
 --[[
@@ -9,9 +8,8 @@
     money  {spent, settled, held, state, unsettled, return at, returned} of each budget; nano-USD, epoch seconds; the
            last two only if something returns
 ]]
-local KNOWN, NOT_KNOWN, NO_WINDOW = 2, 1, 0 -- states
-
 local function readings(scopes)
+  local KNOWN, NOT_KNOWN, NO_WINDOW = 2, 1, 0 -- states
   local rates, money = {}, {}
   for i, rules in ipairs(scopes) do
     local scope = rules[SCOPE]
@@ -24,9 +22,12 @@ local function readings(scopes)
         local unsettled = math.min(window.unsettled + window.waiting, window.spent + window.settled)
         local state, first = window.known and KNOWN or NOT_KNOWN, window.first
         reading = {window.spent, window.settled, window.held, state, unsettled}
-        if first and first[RETURNED] > 0 then
-          reading[#reading + 1] = first[RETURN_AT]
-          reading[#reading + 1] = first[RETURNED]
+        if first then
+          local return_at, returned = unpack(first)
+          if returned > 0 then
+            reading[#reading + 1] = return_at
+            reading[#reading + 1] = returned
+          end
         end
       end
       money[#money + 1] = reading

@@ -22,7 +22,8 @@
   like after any loss; nothing is decided by the rest. Not parts: the rates (`ring`: they expire within a minute, and
   no worker could send them again), and `lock` and `asked`, which only delay.
 
-  Effects: if `calls` or `life` is missing, the tenant is closed.
+  Effects of every script: the clock in meta is advanced (lib/tenant/clock.lua). If a part is missing, of the tenant or
+  of a scope that the script uses, the tenant is closed: run and token are deleted from meta, and lock.
 ]]
 local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)

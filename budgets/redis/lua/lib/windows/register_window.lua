@@ -9,8 +9,6 @@
 -- Return the window of a scope by its name; create it from `start` to `stop` (epoch s) if it is missing, with the sums
 -- of the rows. Its total is loaded from the ledger later. Effects: the parts of the scope are made; its windows that
 -- ended a day ago and count no call are deleted when one is created.
-local KEEP_ENDED = 86400 -- seconds
-
 local function register_window(scope, name, start, stop)
   make_parts(scope)
   local window = windows_of(scope)[name]
@@ -20,7 +18,7 @@ local function register_window(scope, name, start, stop)
     posted = BEFORE, known = false, ahead = {}, doubt = 0, doubted = 0,
     waiting = sum_of_quarters('unsure:', scope, start, stop), unsettled = 0, unsettled_at = 0}
   for other, old in pairs(windows_of(scope)) do
-    if old.stop + KEEP_ENDED < instant and old.held == 0 and old.settled == 0 then
+    if old.stop + 86400 < instant and old.held == 0 and old.settled == 0 then
       redis.call('HDEL', base .. 'money:' .. scope, other)
       windows_of(scope)[other] = nil
     end

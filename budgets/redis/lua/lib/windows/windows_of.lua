@@ -11,8 +11,8 @@
     waiting,           for display only, what is not known to be spent: of the settled rows, and of the total, with the
     unsettled          version of the newest post (`unsettled_at`)
     loaded, posted     the values of `forgot` at the last load and post; the total is `known` if it was loaded since
-    first              lib/rows/first_return.lua. Windows of a rolling budget overlap, one a day. Packed last: there may
-                       be none
+    first              what returns first, of a rolling budget, whose windows overlap, one a day: {epoch s, nano-USD (0:
+                       all was spent on its last day), version}. Packed last: there may be none
 ]]
 local windows_by_scope = {}
 
