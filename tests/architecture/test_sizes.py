@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import NamedTuple
 
 import pytest
 
-from tests.support.sources import SOURCES, is_ours, name_of
+from tests.support.sources import SOURCES, is_ours, name_of, text_of
 
 FILE, FUNCTION = 300, 40
 LISTS = {  # declarations one below the other, which no reader wants in pieces
@@ -16,8 +17,12 @@ LISTS = {  # declarations one below the other, which no reader wants in pieces
 }
 
 
+HEAD = re.compile(r"^( *)(async def|def|class)\b", re.MULTILINE)
+QUOTED = re.compile(r'"""(?:[^\\]|\\.)*?"""', re.DOTALL)
+
+
 class Read(NamedTuple):
-    """What is looked at in a file: the tree itself is large."""
+    """What is looked at in a file."""
 
     lines: int
     long: set[str]  # functions that are too long and no lists
@@ -25,16 +30,41 @@ class Read(NamedTuple):
 
 
 def read(name: str, text: str) -> Read:
-    tree = ast.parse(text)
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    long = {node.name for node in functions if (node.end_lineno or 0) - node.lineno >= FUNCTION}
-    says_what_it_owns = not text or ast.get_docstring(tree) is not None
+    says_what_it_owns = not text or text.startswith('"""')
+    long = long_functions(text) if may_be_long(text) else set()
     return Read(len(text.splitlines()), long - LISTS.get(name, set()), says_what_it_owns)
+
+
+def long_functions(text: str) -> set[str]:
+    every = (
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return {node.name for node in every if (node.end_lineno or 0) - node.lineno >= FUNCTION}
+
+
+def may_be_long(text: str) -> bool:
+    """Say whether a file must be parsed: a function ends before the next head that is indented no more than its own.
+
+    Heads in texts of several lines would seem to end it too early: such a file is parsed.
+    """
+    if text.count("\n") < FUNCTION:
+        return False
+    if any(HEAD.search(quoted) for quoted in QUOTED.findall(text)):
+        return True
+    open_heads: list[tuple[int, int, str]] = []  # line, indentation, keyword; each deeper than the one before
+    heads = [(text.count("\n", 0, found.start()), len(found[1]), found[2]) for found in HEAD.finditer(text)]
+    for line, indentation, keyword in (*heads, (text.count("\n") + 1, 0, "")):
+        while open_heads and open_heads[-1][1] >= indentation:
+            start, _, kind = open_heads.pop()
+            if kind != "class" and line - start > FUNCTION:
+                return True
+        open_heads.append((line, indentation, keyword))
+    return False
 
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, Read]:
-    return {name_of(path): read(name_of(path), path.read_text()) for path in SOURCES}
+    return {name_of(path): read(name_of(path), text_of(path)) for path in SOURCES}
 
 
 def test_files_are_short(files):
@@ -55,3 +85,8 @@ def test_what_is_long_or_silent_is_found():
     assert read("any.py", "\n".join(lines)) == (3 + FUNCTION, {"outer", "inner"}, False)
     assert read("any.py", "\n".join(lines[:-1])).long == {"outer"}
     assert read("any.py", "\n".join(lines[:-3])).long == set()
+
+
+def test_a_function_with_code_in_a_text_is_parsed():
+    lines = ["def outer():", '    text = """', "def inner():", *["    1"] * FUNCTION, '    """']
+    assert read("any.py", "\n".join(lines)).long == {"outer"}

@@ -10,6 +10,7 @@ from gateway.invalidation import watcher
 from gateway.invalidation.watcher import ConfigWatcher
 
 NEVER_S = 3600.0
+POLL_S = watcher.POLL_S
 
 
 class Site:
@@ -38,6 +39,12 @@ def site():
 
 
 @pytest.fixture
+def quick(monkeypatch):
+    """Let what is started after this poll often."""
+    monkeypatch.setattr(watcher, "POLL_S", 0.01)
+
+
+@pytest.fixture
 async def checks(site):
     """Yield what checks already."""
     checks = ConfigWatcher(site.read, site, site.doubt)
@@ -59,8 +66,7 @@ async def test_what_changes_by_the_clock_is_read_without_another_number(site, ch
     assert await next_of(site) == "reloaded 1"
 
 
-async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, checks, monkeypatch, fallbacks):
-    monkeypatch.setattr(watcher, "POLL_S", 0.01)
+async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, quick, checks, fallbacks):
     assert fallbacks() == {}
     site.is_away = True
     checks.notify()
@@ -70,8 +76,7 @@ async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, ch
     assert fallbacks()["configuration_of_before"] >= 3
 
 
-async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, checks, monkeypatch):
-    monkeypatch.setattr(watcher, "POLL_S", 0.01)
+async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, quick, checks):
     site.is_away = True
     assert [await next_of(site) for _ in range(3)] == ["away"] * 3
 
@@ -86,9 +91,8 @@ async def test_an_announced_change_is_read_without_waiting_for_the_next_poll(sit
     assert await next_of(site) == "reloaded 3"
 
 
-async def test_an_unpublished_change_is_found_by_polling_once_a_second(site, checks, monkeypatch):
-    assert watcher.POLL_S == 1.0  # of the two seconds that the documentation promises
-    monkeypatch.setattr(watcher, "POLL_S", 0.01)
+async def test_an_unpublished_change_is_found_by_polling_once_a_second(site, quick, checks):
+    assert POLL_S == 1.0  # of the two seconds that the documentation promises
     site.version = 2
     assert await next_of(site) == "reloaded 2"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -76,7 +78,16 @@ async def test_every_stall_counts_but_one_a_minute_is_logged(watched, caplog):
     assert (len(stalls), len(caplog.records)) == (6, 2)
 
 
-async def test_the_stack_of_a_thread_that_goes_on_can_be_read_at_any_moment(watched):
+@pytest.fixture
+def busy_switching() -> Iterator[None]:
+    """Let threads alternate a hundred times as often."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 100)
+    yield
+    sys.setswitchinterval(before)
+
+
+async def test_the_stack_of_a_thread_that_goes_on_can_be_read_at_any_moment(watched, busy_switching):
     watchdog, clock, stalls = watched
     end = threading.Event()
 

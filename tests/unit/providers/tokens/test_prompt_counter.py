@@ -16,7 +16,7 @@ from providers.tokens import count, prompt
 from providers.tokens.exact_count import encoding_of, exact_prompt
 from tests.support.clients.media import data_url, png
 from tests.support.logged import logged
-from tests.support.sources import SOURCES, is_ours
+from tests.support.sources import SOURCES, is_ours, text_of
 
 
 def body(*contents, **members):
@@ -112,7 +112,7 @@ def test_no_union_of_raw_and_none_is_left():
 
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"value":[1]}', type=Trap)
-    lines = [line for path in SOURCES if is_ours(path) for line in path.read_text().splitlines()]
+    lines = [line for path in SOURCES if is_ours(path) for line in text_of(path).splitlines()]
     fields = [line for line in lines if "Raw | None" in line and not line.lstrip().startswith("def ")]
     assert fields == []
 

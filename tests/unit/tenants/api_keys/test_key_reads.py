@@ -94,7 +94,7 @@ async def test_no_waiter_waits_for_ever(reads, database, monkeypatch):
 
 async def test_waiters_that_time_out_leave_the_database_queue(reads, database, monkeypatch):
     monkeypatch.setattr(key_reads, "TURN_S", 0.01)
-    monkeypatch.setattr(key_reads, "LOAD_S", 1.0)
+    monkeypatch.setattr(key_reads, "LOAD_S", 0.1)
     answers = await asyncio.gather(*await crowd_of(reads, MOST * 3), return_exceptions=True)
     assert {type(answer) for answer in answers} == {KeysUnavailable}
     assert database.queued == MOST
