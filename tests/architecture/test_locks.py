@@ -96,7 +96,7 @@ def test_two_locks_never_disagree(name):
         assert len({str(pin.specifier) for pin in pins}) == 1, pins
 
 
-def test_what_serving_needs_is_little_and_has_its_reasons():
+def test_serving_needs_few_packages_and_each_states_its_reason():
     assert len(locked("base")) <= MOST_TO_SERVE
     for name in SETS:
         lines = (ROOT / "requirements" / f"{name}.in").read_text().splitlines()

@@ -15,11 +15,11 @@ def crowded(names: list[str]) -> dict[str, int]:
     return {folder: count for folder, count in floors.items() if count > MOST}
 
 
-def test_no_floor_has_more_files_than_one_takes_in_at_a_glance():
+def test_no_folder_has_more_than_15_files():
     assert crowded([name_of(path) for path in SOURCES if is_ours(path)]) == {}
 
 
-def test_a_crowded_floor_is_found():
+def test_crowded_folder_is_found():
     files = [f"gateway/api/{number}.py" for number in range(MOST + 1)]
     assert crowded([*files, "gateway/http/errors.py"]) == {"gateway/api": MOST + 1}
     assert crowded([*files[1:], "gateway/api/__init__.py"]) == {}

@@ -80,7 +80,7 @@ def test_every_module_says_what_it_owns(files):
     assert [name for name in ours if not files[name].says_what_it_owns] == []
 
 
-def test_what_is_long_or_silent_is_found():
+def test_long_functions_and_missing_docstrings_are_found():
     lines = ["def outer():", "    class Inside:", "        async def inner():", *["            1"] * FUNCTION]
     assert read("any.py", "\n".join(lines)) == (3 + FUNCTION, {"outer", "inner"}, False)
     assert read("any.py", "\n".join(lines[:-1])).long == {"outer"}

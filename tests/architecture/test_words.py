@@ -1,4 +1,7 @@
-"""Comments and docstrings of the product keep to docs/glossary.md: terms of the field, no personification."""
+"""Comments and docstrings of the product, and names of tests, keep to docs/glossary.md.
+
+They use terms of the field, and no personification.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import io
 import re
 import tokenize
 
-from tests.support.sources import ROOT, SOURCES, is_ours, name_of
+from tests.support.sources import ROOT, SOURCES, is_ours, name_of, text_of
 
 REFUSED = re.compile(
     r"\b(nobody|whoever|somebody|anybody|graves?|bur(?:y|ied|ies)|purses?|journey|chores?|rehears\w*|upkeep"
     r"|the dead|the living)\b",
     re.IGNORECASE,
 )
+REFUSED_IN_NAMES = re.compile(rf"{REFUSED.pattern}|\b(booked|strangers?|in any weather)\b")
+TEST = re.compile(r"^ *(?:async )?def test_(\w+)", re.MULTILINE)
 LUA = sorted((ROOT / "budgets/redis/lua").rglob("*.lua"))
 
 
@@ -40,7 +45,7 @@ def refused(source: str) -> list[tuple[int, str]]:
 
 
 def test_comments_keep_to_the_glossary():
-    found = {name_of(path): refused(path.read_text("utf-8")) for path in SOURCES if is_ours(path)}
+    found = {name_of(path): refused(text_of(path)) for path in SOURCES if is_ours(path)}
     assert {name: words for name, words in found.items() if words} == {}
 
 
@@ -54,6 +59,21 @@ def test_scripts_keep_to_the_glossary():
 def test_modules_keep_to_the_glossary():
     names = [path.stem.replace("_", " ") for path in SOURCES if is_ours(path)]
     assert [name for name in names if REFUSED.search(name)] == []
+
+
+def badly_named(source: str) -> list[str]:
+    names = [name.replace("_", " ") for name in TEST.findall(source)]
+    return [name for name in names if REFUSED_IN_NAMES.search(name)]
+
+
+def test_names_of_tests_keep_to_the_glossary():
+    found = {name_of(path): badly_named(text_of(path)) for path in SOURCES if not is_ours(path)}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_a_refused_word_in_the_name_of_a_test_is_found():
+    source = "async def test_a_call_is_booked():\n    nobody()\nclass Any:\n    def test_nobody_is_left(self): ...\n"
+    assert badly_named(source) == ["a call is booked", "nobody is left"]
 
 
 def test_a_refused_word_is_found_in_comments_and_docstrings_and_nowhere_else():

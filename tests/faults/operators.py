@@ -11,9 +11,9 @@ ROWS = {
     "C25 readyz does not know Redis, and its workers disagree": """
         functional/operations/store_health::a_redis_that_lets_no_call_through_makes_every_worker_unready
         functional/operations/store_health::a_redis_that_takes_no_writes_is_known_from_the_first_call_on
-        functional/operations/store_health::every_worker_says_that_postgres_is_away_and_how_much_waits_and_the_log_stays_short
+        functional/operations/store_health::every_worker_reports_a_postgres_outage_and_its_lag_in_few_log_lines
         functional/operations/store_health::a_start_waits_for_redis_and_says_why_and_gives_up
-        unit/gateway/supervisor/worker_state::calls_are_let_in_by_redis_by_what_was_set_aside_or_without_money""",
+        unit/gateway/supervisor/worker_state::calls_are_admitted_by_redis_by_the_outage_allowance_or_without_budget""",
     "C28 a Host with an underscore": """
         unit/gateway/observability/log_folding::hosts_that_are_refused_do_not_flood_the_log""",
     "C32 a NUL in addresses of the back office": """
@@ -45,17 +45,17 @@ ROWS = {
         integration/gateway/commands_of_operators::the_demos_secrets_in_the_database_are_refused_where_others_reach_them
         integration/gateway/commands_of_operators::the_welcome_shows_no_key_that_does_not_work""",
     "O7 ready without a model": """
-        functional/operations/first_steps::from_nothing_to_the_first_call_by_what_is_printed
+        functional/operations/first_steps::printed_steps_lead_from_nothing_to_the_first_call
         functional/operations/first_steps::models_that_cannot_answer_make_nothing_ready
         unit/gateway/supervisor/worker_state::models_are_counted_that_can_answer""",
     "O8 addresses that are taken apart wrongly, and passwords shown by it": """
         unit/gateway/config/checks/store_urls::an_address_of_postgres_is_refused_in_words_that_show_nothing_of_it
         unit/gateway/config/checks/store_urls::an_address_of_redis_is_refused_in_words_that_show_nothing_of_it
         unit/gateway/config/addresses::a_row_says_so_and_disables_only_itself
-        unit/gateway/config/addresses::an_address_that_stands_for_itself_stops_the_start""",
+        unit/gateway/config/addresses::invalid_address_outside_the_catalog_stops_the_start""",
     "O9 a Redis that check calls good and calls cannot use": """
         integration/budgets/redis/client/tls::a_server_trusted_by_the_address_is_connected
-        integration/gateway/stores/redis_check::a_user_without_the_rights_of_calls_is_found_out
-        integration/gateway/stores/redis_check::a_replica_is_named_as_what_it_is
+        integration/gateway/stores/redis_check::redis_user_without_the_rights_that_calls_need_is_reported
+        integration/gateway/stores/redis_check::replica_is_reported_as_a_replica
         integration/gateway/celery_broker::a_socket_is_a_broker_too""",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ROWS = {
     "T1 why no provider answered": """
-        functional/api/request_log::a_call_that_never_reached_a_provider_has_its_tries
+        functional/api/request_log::call_that_never_reached_a_provider_has_its_attempts
         unit/metering/explain/refusal_story::a_call_that_reached_no_provider_lists_its_attempts""",
     "T2 rows that cannot work are accepted": """
         functional/operations/configuration_mistakes::readyz_and_check_and_the_log_say_why
@@ -17,10 +17,10 @@ ROWS = {
         unit/gateway/config/checks/weak_secrets::serve_refuses_the_demo_at_an_address_that_others_reach_and_nowhere_else""",
     "T6 an unknown model": """
         functional/api/error_messages::wrong_name_error_suggests_the_right_one
-        functional/api/error_messages::what_a_key_may_not_use_is_not_suggested
+        functional/api/error_messages::forbidden_models_are_not_suggested
         unit/catalog/routing/similar_names::a_near_name_is_found
-        unit/catalog/routing/similar_names::what_is_like_nothing_suggests_nothing""",
-    "T7 a path without /v1": "unit/gateway/http/paths::a_path_that_leads_nowhere_has_a_hint",
+        unit/catalog/routing/similar_names::name_that_is_like_no_other_has_no_suggestion""",
+    "T7 a path without /v1": "unit/gateway/http/paths::unknown_path_has_a_hint",
     "T8 the wrong endpoint": "functional/api/error_messages::wrong_endpoint_error_names_the_right_one",
     "T9 units and separators": """
         functional/api/error_messages::a_wrong_body_is_explained_in_words_of_json
@@ -31,10 +31,10 @@ ROWS = {
         functional/api/error_messages::a_cap_above_the_models_own_reserves_no_more_than_that""",
     "T12 ready without a model": "functional/operations/first_steps::models_that_cannot_answer_make_nothing_ready",
     "T13 internal words at the start": """
-        functional/operations/first_steps::from_nothing_to_the_first_call_by_what_is_printed""",
-    "T15 overhead of streams": "functional/api/call_times::no_time_is_longer_than_the_whole_and_all_say_the_same",
+        functional/operations/first_steps::printed_steps_lead_from_nothing_to_the_first_call""",
+    "T15 overhead of streams": "functional/api/call_times::times_of_a_call_fit_its_total_and_agree_everywhere",
     "U1 a refused call cannot be found": """
-        functional/api/request_log::a_refusal_for_money_has_its_figures_and_what_made_it_dear
+        functional/api/request_log::budget_refusal_has_its_amounts_and_what_made_it_expensive
         functional/api/request_log::a_refusal_for_a_rate_says_which_limit
         functional/api/request_log::every_other_refusal_is_found_with_its_key_and_its_tenant
         functional/api/request_log::a_revoked_key_is_named_and_its_tenant_too""",
@@ -42,14 +42,14 @@ ROWS = {
         integration/gateway/back_office_models::every_field_of_a_price_has_its_unit
         integration/gateway/back_office_models::the_price_in_force_is_on_the_pages_of_model_and_deployment""",
     "U3 budgets without money": """
-        functional/money/budget_pages::spent_held_and_left_are_on_every_list_while_a_call_runs
+        functional/money/budget_pages::every_list_shows_spent_held_and_left_while_a_call_runs
         integration/budgets/back_office/spending::the_window_that_counts_now_is_read_in_the_owners_zone
         integration/budgets/back_office/spending::any_number_of_budgets_is_one_query""",
     "U4 help eaten as markup": """
         integration/gateway/back_office_everywhere::no_help_is_eaten_as_markup
         integration/gateway/back_office_words::a_schedule_is_chosen_and_its_days_are_a_number""",
     "U5 three clocks": """
-        functional/api/call_times::no_time_is_longer_than_the_whole_and_all_say_the_same
+        functional/api/call_times::times_of_a_call_fit_its_total_and_agree_everywhere
         functional/api/call_times::embeddings_and_metrics_report_the_same_times""",
     "U6 a search without an index": """
         integration/gateway/call_lists::what_is_searched_and_filtered_is_found_by_an_index
@@ -58,7 +58,7 @@ ROWS = {
         integration/gateway/call_lists::a_count_that_stopped_says_so
         integration/gateway/back_office_trail::a_long_list_shows_more_than_the_counted_number""",
     "U8 times without seconds and zone": """
-        integration/gateway/call_lists::what_one_wants_stands_first_with_seconds_and_zone""",
+        integration/gateway/call_lists::list_shows_id_and_time_with_seconds_and_zone""",
     "U9 capitalised names": """
         integration/gateway/back_office_everywhere::labels_are_spelled_right_and_names_are_shown_as_they_are""",
     "U10 revoking without a question": """
@@ -80,8 +80,8 @@ ROWS = {
         integration/gateway/back_office_trail::history_is_that_of_the_trail""",
     "U15 alerts and scopes that are not there": "integration/gateway/back_office_models::only_what_there_is_is_offered",
     "U16 a path without /v1 at the provider": """
-        unit/providers/absence::a_404_that_speaks_of_a_model_is_the_models
-        unit/providers/absence::another_404_is_of_the_path""",
+        unit/providers/absence::404_that_names_a_model_is_blamed_on_the_model
+        unit/providers/absence::other_404_is_blamed_on_the_path""",
     "U17 a price on one side": """
         functional/api/why_passed_over::the_fault_of_a_key_and_the_missing_side_of_a_price_are_reported""",
     "U18 asked although it rested": """

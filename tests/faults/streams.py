@@ -5,11 +5,11 @@ from __future__ import annotations
 ROWS = {
     "B11 lists and objects where text was expected": """
         unit/providers/odd_shapes::an_event_of_any_shape_passes_as_it_came_and_ends_its_choice
-        unit/providers/odd_shapes::an_answer_of_any_shape_is_delivered_and_booked
+        unit/providers/odd_shapes::answer_of_any_shape_is_delivered_and_billed
         unit/providers/odd_shapes::content_has_begun_with_the_first_delta_of_any_kind
-        functional/resilience/provider_streams::an_answer_of_another_shape_is_delivered_and_booked
-        functional/resilience/odd_answers::what_few_readers_take_is_delivered_as_it_came
-        functional/resilience/odd_answers::what_few_readers_take_is_no_usage""",
+        functional/resilience/provider_streams::answer_of_another_shape_is_delivered_and_billed
+        functional/resilience/odd_answers::json_values_that_few_readers_accept_are_delivered_unchanged
+        functional/resilience/odd_answers::json_values_that_few_readers_accept_are_no_usage""",
     "B12 a member called model is rewritten": """
         unit/providers/odd_shapes::only_the_model_at_the_top_is_replaced
         unit/providers/dialects/openai/model_alias::a_chunk_is_rewritten_whatever_came_before""",
@@ -23,23 +23,23 @@ ROWS = {
         unit/providers/ends_of_streams::every_shape_of_an_error_is_one
         unit/providers/ends_of_streams::further_shapes_of_errors
         unit/providers/ends_of_streams::an_end_without_any_choice_is_a_failure
-        unit/providers/ends_of_streams::an_error_in_the_place_of_an_answer_is_one_and_its_usage_is_booked
-        functional/resilience/provider_streams::before_content_an_error_of_any_shape_goes_to_the_next_deployment
-        functional/resilience/provider_streams::behind_content_an_error_of_any_shape_ends_the_stream_with_one""",
+        unit/providers/ends_of_streams::error_in_place_of_an_answer_is_recognised_and_its_usage_billed
+        functional/resilience/provider_streams::error_before_content_fails_over_whatever_its_shape
+        functional/resilience/provider_streams::error_after_content_ends_the_stream_with_an_error_event""",
     "B15 an emoji in two halves": """
         unit/providers/odd_shapes::halves_of_an_emoji_are_joined_by_the_reader
         functional/resilience/provider_streams::the_official_client_reads_an_emoji_in_two_halves""",
     "B16 events over 1 MiB": """
         unit/providers/dialects/lenient/large_events::a_large_event_passes_as_it_came_wherever_it_is_cut
         unit/providers/dialects/lenient/large_events::memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept
-        functional/resilience/provider_streams::a_picture_in_one_event_passes_and_is_booked""",
+        functional/resilience/provider_streams::picture_in_one_event_is_delivered_and_billed""",
     "B17 keep-alive events with empty data": """
-        unit/providers/ends_of_streams::what_says_nothing_is_no_error
+        unit/providers/ends_of_streams::empty_error_members_are_no_error
         unit/providers/streams_of_servers::another_framing_changes_nothing""",
     "B18 [DONE] with white space": "unit/providers/ends_of_streams::white_space_around_the_end_is_nothing",
     "B19 the content type byte for byte": """
         unit/providers/kinds_of_bodies::what_begins_as_an_event_stream_is_one
-        functional/resilience/provider_streams::a_stream_is_one_whatever_it_says_that_it_is
+        functional/resilience/provider_streams::stream_is_recognised_whatever_its_content_type
         functional/resilience/other_forms::a_large_answer_in_the_place_of_a_stream_is_its_only_event
         functional/resilience/other_forms::a_stream_in_the_place_of_an_answer_becomes_one
         integration/providers/transport/client_encodings::what_clients_read_directly_is_read""",
@@ -48,10 +48,10 @@ ROWS = {
     "C29 usage in other places": """
         unit/providers/dialects/openai/usage_places::usage_is_found_where_it_stands
         unit/providers/dialects/openai/usage_places::of_several_usages_the_largest_numbers_count
-        unit/providers/dialects/openai/usage_places::what_only_the_last_total_has_was_thought
-        unit/providers/dialects/openai/usage_places::cached_tokens_are_booked_as_such
+        unit/providers/dialects/openai/usage_places::tokens_only_in_the_last_total_count_as_reasoning
+        unit/providers/dialects/openai/usage_places::cached_tokens_are_billed_as_cached
         unit/providers/dialects/openai/usage_places::no_input_for_a_prompt_is_no_usage
-        functional/resilience/provider_streams::usage_behind_the_end_is_booked""",
+        functional/resilience/provider_streams::usage_after_the_end_is_billed""",
     "S1 comments before the content": """
         integration/providers/transport/client_waits::events_before_the_content_do_not_end_the_wait_for_it""",
     "S2 text kept for counting": """

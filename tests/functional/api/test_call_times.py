@@ -72,7 +72,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_no_time_is_longer_than_the_whole_and_all_say_the_same(gateway, upstream, name):
+async def test_times_of_a_call_fit_its_total_and_agree_everywhere(gateway, upstream, name):
     model, behavior, more = CALLS[name]
     for each in (model, f"{model}-b"):
         upstream.script(f"up-times-{each}", behavior)

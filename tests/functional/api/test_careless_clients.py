@@ -28,7 +28,7 @@ JDK = [b"connection: Upgrade, HTTP2-Settings", b"http2-settings: AAEAAEAAAAIAAAA
     ids=["JDK", "TLS", "several", "websocket"],
 )
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_offer_of_another_protocol_costs_no_body(gateway, upstream, offer, stream):
+async def test_upgrade_offer_does_not_lose_the_body(gateway, upstream, offer, stream):
     """B8: also a large one, whose segments come after the head."""
     upstream.script("up-roomy", {})
     body = LARGE.replace(b'"user": "x"', b'"stream": true') if stream else LARGE
@@ -43,7 +43,7 @@ async def test_an_offer_of_another_protocol_costs_no_body(gateway, upstream, off
     assert [each["body_sha256"] for each in upstream.seen(model="up-roomy")[-2:]] == [seen["body_sha256"]] * 2
 
 
-async def test_the_next_request_on_that_connection_is_served_too(gateway, upstream):
+async def test_next_request_after_an_upgrade_offer_is_served(gateway, upstream):
     upstream.script(UPSTREAM, {})
     first = head(lines=JDK, length=len(BODY)) + BODY
     got = await spoken(gateway, first + first + head("/v1/models", b"GET", lines=CLOSE))
@@ -61,7 +61,7 @@ def parted(got):
     "path", ["/healthz", "/readyz", "/metrics", "/", "/v1/models", "/v1/nothing", "/nothing"]
 )
 @pytest.mark.parametrize("host", [[b"host: a"], []])
-async def test_a_client_of_http_1_0_reads_no_chunks(gateway, path, host):
+async def test_http_1_0_client_gets_no_chunks(gateway, path, host):
     """C27."""
     request = b"GET " + path.encode() + b" HTTP/1.0\r\n" + b"".join(line + b"\r\n" for line in host) + b"\r\n"
     status, headers, body = parted(await spoken(gateway, request))
@@ -171,7 +171,7 @@ HOSTS = [
 
 
 @pytest.mark.parametrize("host", HOSTS)
-async def test_a_host_with_an_underscore_is_one(gateway, host):
+async def test_host_with_an_underscore_is_valid(gateway, host):
     """C28: services of a compose file call each other so."""
     for path in (
         "/",
@@ -190,7 +190,7 @@ async def test_a_host_with_an_underscore_is_one(gateway, host):
 
 
 @pytest.mark.parametrize("host", [b"a!b", b"a'b:80", b"a%20b", b"(a)"])
-async def test_what_names_no_host_is_refused_without_a_traceback(gateway, host):
+async def test_request_without_host_is_refused_without_a_traceback(gateway, host):
     for path in ("/", "/metrics", "/admin/ui/login/"):
         assert (await spoken(gateway, head(path, b"GET", lines=CLOSE, host=host))).startswith(b"HTTP/1.1 400")
     assert not [line for line in gateway.logs() if "DisallowedHost" in line]

@@ -26,7 +26,7 @@ BODY = json.dumps(question(MODEL)).encode()
         "/%2Fv1/chat/completions",
     ],
 )
-async def test_a_slash_too_many_is_left_out(gateway, upstream, path):
+async def test_extra_slashes_are_ignored(gateway, upstream, path):
     """C30: a base URL that ends in a slash."""
     upstream.script(UPSTREAM, {})
     got = await spoken(gateway, head(path, lines=CLOSE, length=len(BODY)) + BODY)  # httpx would tidy it
@@ -68,7 +68,7 @@ async def test_careless_get_paths_have_the_right_status(gateway, path, status):
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_path_that_leads_nowhere_is_answered_in_json_with_a_hint(gateway, method, path, code, words):
+async def test_unknown_path_is_answered_in_json_with_a_hint(gateway, method, path, code, words):
     async with gateway.client(sample.ALICE) as client:
         answer = await client.request(method, path, json=question(MODEL) if method == "POST" else None)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
@@ -88,7 +88,7 @@ async def test_the_official_client_shows_the_hint(gateway):
             await client.models.list()
 
 
-async def test_a_browser_gets_a_page(gateway):
+async def test_browser_gets_an_html_page(gateway):
     async with gateway.client() as client:
         answer = await client.get("/nothing", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")

@@ -48,14 +48,14 @@ async def test_every_field_known_or_not_arrives_as_the_bytes_that_were_written(g
 
 
 @pytest.mark.parametrize(("trace_parent", "is_sent"), [(TRACE, True), (TRACE + "0" * 30_000, False)])
-async def test_a_trace_goes_on_at_the_provider_if_it_is_one(gateway, upstream, trace_parent, is_sent):
+async def test_valid_traceparent_is_passed_to_the_provider(gateway, upstream, trace_parent, is_sent):
     upstream.script(UPSTREAM, {})
     answer = await post(gateway, f'{{"model":"{MODEL}","messages":[{HELLO}]}}', traceparent=trace_parent)
     assert answer.status_code == 200, answer.text
     assert ("traceparent" in sent_for(upstream, answer)["headers"]) is is_sent
 
 
-async def test_a_stream_differs_only_in_the_usage_we_must_know(gateway, upstream):
+async def test_stream_request_differs_only_in_asking_for_usage(gateway, upstream):
     upstream.script(UPSTREAM, {})
     body = f'{{"stream":true,"messages":[{HELLO}],"x":1.50,"model":"{MODEL}"}}'
     answer = await post(gateway, body)
@@ -72,7 +72,7 @@ async def test_stream_options_of_the_client_are_kept(gateway, upstream):
     assert sent["stream_options"] == {"other": 1, "include_usage": True}
 
 
-async def test_a_model_named_twice_is_the_last_one_as_everywhere(gateway, upstream):
+async def test_repeated_model_member_counts_as_its_last_value(gateway, upstream):
     upstream.script(UPSTREAM, {})
     answer = await post(gateway, f'{{"model":"nowhere","messages":[{HELLO}],"model":"{MODEL}"}}')
     assert answer.status_code == 200, answer.text
@@ -106,7 +106,7 @@ async def test_the_answer_is_the_providers_with_the_alias_in_it(gateway, upstrea
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
-async def test_a_content_type_may_say_more(gateway, upstream, content_type):
+async def test_content_type_may_have_parameters(gateway, upstream, content_type):
     upstream.script(UPSTREAM, {})
     body = f'{{"model":"{MODEL}","messages":[{HELLO}]}}'
     assert (await post(gateway, body, **{"content-type": content_type})).status_code == 200

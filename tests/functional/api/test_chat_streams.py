@@ -69,14 +69,14 @@ async def test_usage_never_comes_when_not_asked_for(gateway, upstream, options):
 
 @pytest.mark.parametrize("framing", ["crlf", "cr", "lf"])
 @pytest.mark.parametrize("more", [{"drip": True}, {"comments": True}, {"close_delimited": True}])
-async def test_foreign_framing_leaves_as_plain_lines(gateway, upstream, framing, more):
+async def test_stream_with_other_framing_is_sent_as_plain_data_lines(gateway, upstream, framing, more):
     answer, events = await stream(gateway, upstream, {"framing": framing, **more})
     assert b"\r" not in answer.content
     assert text_of(events) == " word" * 5
     assert events[-1] == DONE
 
 
-async def test_several_choices_are_all_there(gateway, upstream):
+async def test_all_choices_of_a_stream_are_delivered(gateway, upstream):
     _, events = await stream(gateway, upstream, {}, n=3)
     choices = [choice for chunk in chunks_of(events) for choice in chunk["choices"]]
     assert {choice["index"] for choice in choices} == {0, 1, 2}
@@ -95,7 +95,7 @@ async def test_a_chunk_of_half_a_megabyte_passes(gateway, upstream):
     assert len(text_of(events)) == 500_000 + 5 * len(" word")
 
 
-async def test_bytes_inside_a_chunk_are_left_alone(gateway, upstream):
+async def test_bytes_inside_a_chunk_are_unchanged(gateway, upstream):
     theirs = (
         '{"id":"x","created":1.50,"model":"%s","choices":[{"index":0,'
         '"delta":{"content":"\\u00e9 \\"model\\": \\"%s\\""},'
@@ -122,7 +122,7 @@ async def test_tool_calls_stream_through(gateway, upstream):
     assert events == [*said, DONE]
 
 
-async def test_the_first_chunk_leaves_before_the_last_one_is_made(gateway, upstream):
+async def test_first_chunk_is_sent_before_the_last_one_is_produced(gateway, upstream):
     upstream.script(UPSTREAM, {"hold_after": 1})
     async with (
         gateway.client(sample.ALICE) as client,

@@ -89,7 +89,7 @@ async def test_dry_run_reports_route_cost_and_binding_limit(gateway):
     assert {each["scope"] for each in report["budgets"]} == {"key", "tenant"}
 
 
-async def test_dry_run_agrees_with_the_call_and_takes_nothing(gateway, upstream):
+async def test_dry_run_agrees_with_the_call_and_uses_nothing(gateway, upstream):
     upstream.script("up-sim-a", {"prompt_tokens": 10, "chunks": 5})
     body = question("sim", max_tokens=50)
     before = await standing(gateway, RICH)
@@ -143,7 +143,7 @@ async def test_an_exhausted_rate_is_reported_by_the_dry_run(gateway, upstream):
     assert report["binding"]["rule"] == "requests"
 
 
-async def test_the_endpoint_follows_from_the_shape_and_hints_count(gateway):
+async def test_dry_run_infers_the_endpoint_from_the_body_and_follows_hints(gateway):
     vectors = await simulate(gateway, NARROW, {"model": "vectors", "input": "a few words"})
     assert (vectors["endpoint"], vectors["admitted"]) == ("embeddings", True)
     assert vectors["cost"]["expected_of"]["output_tokens"] == 0

@@ -36,13 +36,13 @@ async def test_embeddings_take_every_form_of_input(gateway, upstream, form):
 
 
 @pytest.mark.parametrize(("encoding", "kind"), [("float", list), ("base64", str), (None, list)])
-async def test_the_encoding_is_the_providers_business(gateway, encoding, kind):
+async def test_encoding_format_is_passed_to_the_provider(gateway, encoding, kind):
     more = {"encoding_format": encoding} if encoding else {}
     answer = await post(gateway, input="hi", dimensions=8, **more)
     assert isinstance(answer.json()["data"][0]["embedding"], kind)
 
 
-async def test_the_clients_of_openai_decode_both(gateway):
+async def test_official_client_decodes_both_encodings(gateway):
     async with gateway.openai(sample.ALICE) as client:
         packed = await client.embeddings.create(model="embed", input="hi")  # asks for base64 by itself
         plain = await client.embeddings.create(model="embed", input="hi", encoding_format="float")
@@ -67,6 +67,6 @@ async def test_embeddings_without_input_are_refused(gateway):
     assert answer.json()["error"]["code"] == "missing_required_parameter"
 
 
-async def test_a_chat_model_does_not_embed(gateway):
+async def test_embeddings_of_a_chat_model_are_refused(gateway):
     answer = await post(gateway, model="chat", input="hi")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "wrong_model_type")

@@ -79,13 +79,13 @@ async def test_wrong_name_error_suggests_the_right_one(gateway, key, wrong, mean
 
 
 @pytest.mark.parametrize("wrong", ["gpt_4o", "secret_model", "claude-sonet", "x" * 200])
-async def test_what_a_key_may_not_use_is_not_suggested(gateway, wrong):
+async def test_forbidden_models_are_not_suggested(gateway, wrong):
     message = said(await ask(gateway.url, NARROW, question(wrong)))
     assert "Did you mean" not in message
     assert "GET /v1/models lists the models that this key may use." in message
 
 
-async def test_a_model_that_is_not_allowed_is_refused_with_what_is(gateway):
+async def test_forbidden_model_error_names_the_allowed_models(gateway):
     answer = await ask(gateway.url, NARROW, question("claude-sonnet"))
     assert answer.error["code"] == "model_not_allowed"
     assert said(answer).endswith("GET /v1/models lists the models that this key may use.")

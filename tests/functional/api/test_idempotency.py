@@ -114,12 +114,12 @@ async def test_every_endpoint_has_idempotency_keys_of_its_own(gateway):
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "t\tab", "umläut"])
-async def test_a_key_that_is_not_one_is_refused(gateway, name):
+async def test_invalid_idempotency_key_is_refused(gateway, name):
     answer = await repeat(gateway, name, question("other"))
     assert (answer.status, answer.error["code"]) == (400, "invalid_idempotency_key")
 
 
-async def test_a_refusal_is_not_kept(gateway, upstream):
+async def test_refusal_is_not_stored(gateway, upstream):
     refused = [await repeat(gateway, "refused", question("other"), TWIN) for _ in range(2)]
     assert [answer.error["code"] for answer in refused] == ["insufficient_quota"] * 2
     assert all("idempotency-replayed" not in answer.headers for answer in refused)
@@ -133,7 +133,7 @@ async def test_after_a_failure_upstream_a_retry_runs(gateway, upstream):
     assert len(upstream.seen(model="up-idem-flaky")) == 2
 
 
-async def test_a_kept_stream_is_given_again_event_by_event(gateway, upstream):
+async def test_stored_stream_is_replayed_event_by_event(gateway, upstream):
     body = question("streamed", stream=True, stream_options={"include_usage": True})
     first = await repeat(gateway, "stream", body, KEEPER)
     again = await repeat(gateway, "stream", body, KEEPER)
@@ -163,7 +163,7 @@ async def test_after_a_broken_stream_a_retry_runs(gateway, upstream):
     assert "idempotency-replayed" not in second.headers
 
 
-async def test_after_its_client_left_a_retry_runs(gateway, upstream):
+async def test_retry_runs_after_a_disconnect(gateway, upstream):
     upstream.script("up-idem-left", {"hold_after": 2}, {})
     headers, body = {"idempotency-key": "left"}, question("left", stream=True)
     first = await ask(gateway.url, CAREFUL, body, headers=headers, leave_after=2)
@@ -173,7 +173,7 @@ async def test_after_its_client_left_a_retry_runs(gateway, upstream):
     assert second.saw_the_end
 
 
-async def test_a_call_that_was_billed_is_not_made_again_whenever_its_client_left(gateway, upstream):
+async def test_billed_call_is_not_made_again_after_a_disconnect_at_any_moment(gateway, upstream):
     missed = 0
     for turn in range(MOST_TURNS):
         names = [f"left-{turn}-{number}" for number in range(16)]
@@ -201,9 +201,7 @@ async def test_a_call_that_was_billed_is_not_made_again_whenever_its_client_left
     pytest.fail("no client left between the end of its call and its answer")
 
 
-async def test_over_a_restart_and_a_power_cut_answers_are_remembered_and_what_was_cut_short_may_be_made_again(
-    gateway, upstream
-):
+async def test_answers_survive_restart_and_power_cut_and_interrupted_calls_may_be_repeated(gateway, upstream):
     first = await repeat(gateway, "restart", question("other"))
     gateway.restart()
     again = await repeat(gateway, "restart", question("other"))
@@ -219,7 +217,7 @@ async def test_over_a_restart_and_a_power_cut_answers_are_remembered_and_what_wa
     assert (await repeat(gateway, "cut", question("empty"))).status == 200
 
 
-async def test_a_client_that_leaves_at_any_moment_can_ask_again_at_once(gateway, upstream):
+async def test_client_that_disconnects_at_any_moment_can_retry_at_once(gateway, upstream):
     upstream.script("up-idem-left", {})
     for number in range(60):
         name = f"moment-{number}"

@@ -45,7 +45,7 @@ async def test_model_endpoint_describes_one_model(gateway):
     assert answer.json() == next(model for model in listed if model["id"] == "chat")
 
 
-async def test_a_model_one_may_not_use_looks_like_one_that_is_not_there(gateway):
+async def test_forbidden_model_looks_like_an_unknown_one(gateway):
     hidden = await get(gateway, "/v1/models/m1", sample.ONLY_CHAT_MODEL)
     absent = await get(gateway, "/v1/models/m0", sample.ONLY_CHAT_MODEL)
     assert hidden.status_code == absent.status_code == 404

@@ -57,7 +57,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("what", REASONS)
-async def test_the_operator_finds_why_a_try_failed(gateway, upstream, what):
+async def test_operator_can_read_why_an_attempt_failed(gateway, upstream, what):
     model = ALONE[16 + list(REASONS).index(what)]
     behavior, kind, words = REASONS[what]
     upstream.script(f"up-{model}", behavior)
@@ -85,7 +85,7 @@ async def test_an_attempt_that_never_connected_is_counted_and_reported(gateway, 
     assert (await metrics_of(gateway, f"{model}-1"))[UNREACHED[model]] >= len(lines)
 
 
-async def test_a_timeout_says_which(gateway, upstream):
+async def test_timeout_reason_names_the_timeout(gateway, upstream):
     upstream.script("up-silent", {"kind": "hang_before_head"})
     answer = await ask(gateway.url, sample.ALICE, question("silent"))
     assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")

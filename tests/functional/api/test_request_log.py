@@ -103,7 +103,7 @@ async def line_of(gateway, answer):
     return (await eventually(find))[0]
 
 
-async def test_a_refusal_for_money_has_its_figures_and_what_made_it_dear(gateway):
+async def test_budget_refusal_has_its_amounts_and_what_made_it_expensive(gateway):
     uncapped = await ask(gateway.url, POOR, question("logged", n=5))
     pictured = await ask(gateway.url, POOR, {"model": "logged", "max_tokens": 1, **PICTURE})
     odd = await ask(gateway.url, POOR, question("logged", max_tokens=1, an_unknown_member="x"))
@@ -192,7 +192,7 @@ UNKNOWN = {  # and what is kept of it
 }
 
 
-async def test_of_an_unknown_key_nothing_is_kept_but_a_safe_part(gateway):
+async def test_only_a_safe_part_of_an_unknown_key_is_kept(gateway):
     answers = [await ask(gateway.url, key, question("logged")) for key in UNKNOWN]
     for answer, (key, kept) in zip(answers, UNKNOWN.items(), strict=True):
         entry = await logged(gateway, answer.id)
@@ -211,7 +211,7 @@ async def test_keys_in_the_wrong_place_are_not_kept(gateway):
         assert "open-secret" not in json.dumps(line)
 
 
-async def test_what_no_database_takes_is_kept_all_the_same(gateway):
+async def test_text_that_no_database_accepts_is_cleaned_and_kept(gateway):
     names = [f"odd{text}"[:256] for text in ("\0", "\n{}", "\u202eabc", "x" * 300)]
     for answer in [await ask(gateway.url, OPEN, question(name)) for name in names]:
         entry = await logged(gateway, answer.id)
@@ -222,7 +222,7 @@ async def test_what_no_database_takes_is_kept_all_the_same(gateway):
 NOWHERE = ("refuses", "no-such-host", "no-tls", "mute")
 
 
-async def test_a_call_that_never_reached_a_provider_has_its_tries(gateway):
+async def test_call_that_never_reached_a_provider_has_its_attempts(gateway):
     calls = [(model, stream) for model in NOWHERE for stream in (False, True)]
     answers = await asyncio.gather(
         *(ask(gateway.url, OPEN, question(model, stream=stream)) for model, stream in calls)
@@ -241,7 +241,7 @@ async def test_a_call_that_never_reached_a_provider_has_its_tries(gateway):
         assert line["tried"][0].startswith(f"{model}-1 (openai-compatible): ")
 
 
-async def test_what_was_answered_here_is_found_too(gateway):
+async def test_calls_answered_without_a_provider_are_found_too(gateway):
     async with gateway.client(OPEN) as client:
         listed = await client.get("/v1/models")
         tried = await client.post("/v1/gateway/simulate", json=question("logged"))
@@ -256,7 +256,7 @@ async def test_what_was_answered_here_is_found_too(gateway):
     assert any(first.headers["x-request-id"] in line for line in story)
 
 
-async def test_a_flood_is_counted_and_one_row_says_so(gateway):
+async def test_flood_of_refusals_is_counted_in_one_row(gateway):
     """Beyond its pace a kind of refusal costs a count; nothing of it is lost without a trace."""
 
     async def counted():

@@ -45,7 +45,7 @@ async def ask(gateway, body, key=LIMITED, **headers):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_answer_carries_all_of_them(limited, upstream, stream):
+async def test_answer_has_all_headers(limited, upstream, stream):
     upstream.script(UPSTREAM, {})
     answer = await ask(limited, question(MODEL, stream=stream))
     assert {*BUDGET, *RATE, *CALL, "x-request-id", "x-gateway-overhead-ms"} <= set(answer.headers)
@@ -70,7 +70,7 @@ async def test_the_cost_is_known_for_a_whole_answer(limited, upstream):
         ({"kind": "status", "status": 429}, 429),
     ],
 )
-async def test_failures_of_a_provider_carry_them_too(limited, upstream, behavior, status):
+async def test_provider_failures_have_all_headers(limited, upstream, behavior, status):
     upstream.script(UPSTREAM, behavior)
     answer = await ask(limited, question(MODEL))
     assert answer.status_code == status
@@ -78,7 +78,7 @@ async def test_failures_of_a_provider_carry_them_too(limited, upstream, behavior
 
 
 @pytest.mark.parametrize("body", [{}, question("nowhere"), question("badrow"), question("embed")])
-async def test_refusals_of_a_known_caller_carry_the_standing(limited, body):
+async def test_refusals_of_a_known_caller_have_limit_headers(limited, body):
     answer = await ask(limited, body)
     assert answer.status_code >= 400
     assert {*BUDGET, *RATE, "x-request-id"} <= set(answer.headers)
@@ -115,7 +115,7 @@ async def test_an_invalid_key_gets_only_the_request_id(gateway):
     assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit", "x-gateway"))]
 
 
-async def test_the_id_is_always_minted_here_and_the_clients_is_echoed(gateway, upstream):
+async def test_request_id_is_generated_here_and_the_clients_id_is_echoed(gateway, upstream):
     upstream.script(UPSTREAM, {})
     answers = [
         await ask(gateway, question(MODEL), sample.ALICE, **{name: "mine-1"})
@@ -129,12 +129,12 @@ async def test_the_id_is_always_minted_here_and_the_clients_is_echoed(gateway, u
 
 
 @pytest.mark.parametrize("value", ["x" * 129, "a b", "a<script>", "é"])
-async def test_an_id_that_could_do_harm_is_not_echoed(gateway, value):
+async def test_unsafe_client_id_is_not_echoed(gateway, value):
     answer = await ask(gateway, {}, sample.ALICE, **{"X-Client-Request-Id": value.encode("latin-1")})
     assert "x-client-request-id" not in answer.headers
 
 
-async def test_embeddings_and_models_carry_them(limited):
+async def test_embeddings_and_model_list_have_all_headers(limited):
     async with limited.client(LIMITED) as client:
         embedded = await client.post("/v1/embeddings", json={"model": "embed", "input": "hi"})
         listed = await client.get("/v1/models")

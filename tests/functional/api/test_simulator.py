@@ -52,7 +52,7 @@ def said(text):
     return [{"role": "user", "content": text}]
 
 
-async def test_simulator_answers_in_sentences_that_mention_the_question(client):
+async def test_simulator_answers_in_sentences_that_mention_the_prompt(client):
     answer = await client.chat.completions.create(
         model=MODEL, messages=said("Tell me about the harbor of Lisbon")
     )
@@ -65,7 +65,7 @@ async def test_simulator_answers_in_sentences_that_mention_the_question(client):
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
-async def test_the_same_question_has_the_same_answer_streamed_or_not(client):
+async def test_same_prompt_has_the_same_answer_streamed_or_not(client):
     whole = await client.chat.completions.create(model=MODEL, messages=said("What is a gateway?"))
     again = await client.chat.completions.create(model=MODEL, messages=said("What is a gateway?"))
     stream = await client.chat.completions.create(

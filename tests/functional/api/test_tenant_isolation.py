@@ -35,7 +35,7 @@ async def sent(gateway, upstream, key, alias, **more):
 @pytest.mark.parametrize(("alias", "member"), [("theirs", "prompt_cache_key"), ("own", "cache_salt")])
 @pytest.mark.parametrize("says", [False, True])
 @pytest.mark.parametrize("streams", [False, True])
-async def test_the_same_question_of_two_tenants_is_in_two_caches(
+async def test_same_prompt_of_two_tenants_is_in_two_prompt_caches(
     gateway, upstream, alias, member, says, streams
 ):
     more = {member: "the same"} if says else {}
@@ -48,7 +48,7 @@ async def test_the_same_question_of_two_tenants_is_in_two_caches(
 
 
 @pytest.mark.parametrize("member", ["user", "safety_identifier", "prompt_cache_key", "cache_salt"])
-async def test_names_are_sent_salted_per_tenant_to_every_provider(gateway, upstream, member):
+async def test_user_and_cache_names_are_salted_per_tenant(gateway, upstream, member):
     said = [
         (await sent(gateway, upstream, key, "plain", **{member: "jane"}))[member]
         for key in (sample.ALICE, sample.BOB)

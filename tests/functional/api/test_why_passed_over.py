@@ -119,7 +119,7 @@ async def test_the_fault_of_a_key_and_the_missing_side_of_a_price_are_reported(g
     assert "price" in no_price.partition("why-no-price-1 of why-no-price: ")[2].partition("\n")[0]
 
 
-async def test_the_list_of_the_back_office_says_it_in_short(gateway):
+async def test_back_office_list_shows_the_reason_in_short(gateway):
     answer = await ask(gateway.url, OPEN, question("why-keyless"))
     await is_kept(gateway, answer.id)
     script = (

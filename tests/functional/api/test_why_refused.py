@@ -266,7 +266,7 @@ def stories(gateway, upstream):
 
 
 @pytest.mark.parametrize("code", [*CALLS, *SPECIAL])
-async def test_explain_says_why(stories, code):
+async def test_explain_states_the_reason_of_each_error_code(stories, code):
     story, words = stories[code], (CALLS.get(code) or SPECIAL[code])[-1]
     assert f"({code})" in story
     assert "\nWhy it was refused\n" in story or "\nWhat was tried\n" in story

@@ -100,7 +100,7 @@ async def test_a_body_under_the_limit_is_served(gateway, upstream):
 @pytest.mark.parametrize(
     "line", ["content-length: 10\r\ntransfer-encoding: chunked", "content-length: -1", "content-length: x"]
 )
-async def test_lengths_that_two_servers_could_read_differently_are_refused(gateway, line):
+async def test_ambiguous_lengths_are_refused(gateway, line):
     address = urlsplit(gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head_of(line))

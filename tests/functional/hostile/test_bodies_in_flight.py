@@ -51,7 +51,7 @@ async def begin(gateway, key, framing, piece=b""):
     return answer, json.loads(body)["error"]["code"]
 
 
-async def test_beyond_the_bound_nothing_more_is_read_and_small_calls_go_on(
+async def test_bodies_beyond_the_memory_bound_are_not_read_and_small_calls_go_on(
     gateway_with_small_body_memory, upstream
 ):
     upstream.script("up-stuck", {"hold_before_head": True})

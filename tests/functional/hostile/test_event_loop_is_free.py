@@ -208,7 +208,7 @@ async def test_an_answer_in_the_other_form(measured, upstream, streams):
 
 
 EVENT = MB - 1024
-SLOW = {"choices", "choices that are none", "words beside a sound", "a usage", "a tier", "what nobody knows"}
+SLOW = {"choices", "choices that are none", "words beside a sound", "a usage", "a tier", "an unknown member"}
 STREAMS = {  # what a provider sends as a stream
     "blank lines": "\n\n" * MB,
     "comments": ": x\n\n" * (MB // 2),
@@ -224,7 +224,7 @@ STREAMS = {  # what a provider sends as a stream
             "a usage": ("[]", '{"choices":[],"usage":{"prompt_tokens":[%s]}}'),
             "a tier": ("[]", '{"choices":[],"service_tier":[%s]}'),
             "an error": ('"no"', '{"error":[%s]}'),
-            "what nobody knows": ("[]", '{"choices":[],"later":[%s]}'),
+            "an unknown member": ("[]", '{"choices":[],"later":[%s]}'),
         }.items()
     },
 }

@@ -41,12 +41,12 @@ async def post(gateway, content, headers=JSON):
     ],
     ids=["key", "value", "surrogate-key", "surrogate-model", "deep", "infinity"],
 )
-async def test_what_is_no_json_is_refused_and_not_an_error_of_ours(gateway, content):
+async def test_invalid_json_is_refused_and_no_internal_error(gateway, content):
     answer = await post(gateway, content)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
 
-async def test_what_is_nested_very_deeply_is_refused(gateway):
+async def test_deeply_nested_json_is_refused(gateway):
     answer = await post(gateway, body(deep(100_000)))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_deeply_nested")
 
@@ -84,7 +84,7 @@ async def test_a_body_of_a_million_members_is_refused_for_less_than_reading_it_w
     assert refusing_s < reading_s
 
 
-async def test_many_members_inside_messages_are_the_providers_business(gateway):
+async def test_many_members_inside_messages_are_passed_on(gateway):
     nested = b'"tools":[{"type":"function","function":{"name":"f","parameters":{%s}}}]'
     answer = await post(gateway, body(nested % b",".join(b'"k%d":1' % number for number in range(25_000))))
     assert answer.json().get("error", {}).get("code") != "too_many_members"

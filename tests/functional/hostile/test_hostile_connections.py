@@ -56,7 +56,7 @@ async def said(gateway, *pieces: bytes, gap: float = 0.0, seconds: float = 30.0)
     return got
 
 
-async def test_a_connection_that_asks_nothing_is_closed(impatient):
+async def test_connection_without_a_request_is_closed(impatient):
     assert await said(impatient) == b""
 
 
@@ -72,7 +72,7 @@ async def test_line_ends_between_requests_do_not_keep_a_connection(impatient):
     assert got.count(b"HTTP/1.1 ") == 1
 
 
-async def test_a_client_that_thinks_between_two_requests_is_served_again(impatient):
+async def test_client_that_pauses_between_requests_is_served_again(impatient):
     async with impatient.client(sample.ALICE) as client:
         assert (await client.get("/v1/models")).status_code == 200
         await asyncio.sleep(2 * HEAD_S)  # the client's own pause is what is tested
@@ -82,7 +82,7 @@ async def test_a_client_that_thinks_between_two_requests_is_served_again(impatie
 @pytest.mark.parametrize(
     "piece", [b"x-many: y\r\n" * 10_000, b"x-long: " + b"y" * 100_000], ids=["many", "long"]
 )
-async def test_a_head_beyond_all_measure_is_refused(gateway, piece):
+async def test_oversized_head_is_refused(gateway, piece):
     got = await said(gateway, HEAD.encode(), piece, piece)
     assert got.startswith(b"HTTP/1.1 431 ") or not got
 
@@ -101,12 +101,12 @@ async def test_a_head_beyond_all_measure_is_refused(gateway, piece):
     ],
     ids=["two-lengths", "both", "identity-last", "space", "tab", "folded", "plus", "nul"],
 )
-async def test_what_two_servers_could_read_differently_is_refused(gateway, lines):
+async def test_ambiguous_request_is_refused(gateway, lines):
     got = await said(gateway, (HEAD + JSON + lines + "\r\n").encode("latin-1") + b"0\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 400 "), got
 
 
-async def test_an_endless_body_for_a_page_is_not_written_down(gateway):
+async def test_endless_body_for_a_page_is_not_written_to_disk(gateway):
     head = "POST /admin/ui/login/ HTTP/1.1\r\nhost: gateway\r\n"
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     got = await said(gateway, (head + "transfer-encoding: chunked\r\n\r\n").encode(), *[chunk] * 200)

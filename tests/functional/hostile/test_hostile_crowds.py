@@ -111,7 +111,7 @@ async def test_unauthenticated_clients_of_many_addresses_cannot_take_all_descrip
                 assert await count(client, SCARCE) - before >= 250
 
 
-async def test_callers_running_streams_are_not_ended_by_strangers(small, upstream):
+async def test_running_streams_are_not_ended_by_unauthenticated_clients(small, upstream):
     upstream.script("up-m12", {"chunks": 3, "hold_after": 1})
     body = {"model": "m12", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     async with small.client(sample.ALICE) as client, client.stream("POST", CHAT, json=body) as answer:

@@ -139,7 +139,7 @@ async def test_a_byte_order_mark_is_no_json_and_no_fault(gateway, upstream, body
 @pytest.mark.parametrize(
     "body", [BOM, BOM + BOM + BODY, b"\xff\xfe" + BODY.decode().encode("utf-16-le"), BODY + BOM]
 )
-async def test_another_mark_is_no_json(gateway, body):
+async def test_other_byte_order_marks_are_no_json(gateway, body):
     answer = await send(gateway, body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
@@ -162,7 +162,7 @@ async def test_a_valid_key_among_several_wins(gateway, upstream, headers):
     assert (await row_of(gateway, answer.headers["x-request-id"]))["api_key_prefix"] == "alice"
 
 
-async def test_a_cap_of_nothing_is_the_providers_to_judge(gateway, upstream):
+async def test_cap_of_zero_is_passed_to_the_provider(gateway, upstream):
     """As OpenAI answers it."""
     words = {
         "error": {

@@ -78,7 +78,7 @@ async def test_a_refused_head_after_a_sound_one_spoils_no_answer(gateway):
     assert not got or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
 
 
-async def test_a_handshake_that_leads_nowhere_ends_without_a_traceback(gateway_factory):
+async def test_websocket_handshake_at_an_unknown_path_ends_without_a_traceback(gateway_factory):
     gateway = gateway_factory()
     for path in (b"/x", b"/ws/status/", b"/v1/realtime", b"/" + b"x" * 5_000, b"/" + b"x" * 60_000):
         got = await said(gateway, b"GET " + path + b" HTTP/1.1\r\n" + HELLO)
@@ -94,7 +94,7 @@ async def test_a_handshake_that_leads_nowhere_ends_without_a_traceback(gateway_f
 @pytest.mark.parametrize(
     "lines", [b"x-long: " + b"y" * 20_000 + b"\r\n", b"x-many: y\r\n" * 500], ids=["long", "many"]
 )
-async def test_a_handshake_with_a_head_beyond_measure_is_refused(gateway, lines):
+async def test_websocket_handshake_with_an_oversized_head_is_refused(gateway, lines):
     got = await said(gateway, b"GET /ws/status HTTP/1.1\r\n" + lines + HELLO)
     assert got.startswith(b"HTTP/1.1 431 "), got
     assert not [line for line in gateway.logs() if "Traceback" in line]
@@ -106,7 +106,7 @@ async def test_an_unauthenticated_handshake_at_the_known_path_is_refused(gateway
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-async def test_a_long_path_is_cut_in_the_log_and_none_writes_a_line_of_its_own(gateway_factory, log_format):
+async def test_long_path_is_cut_in_the_log_and_adds_no_line(gateway_factory, log_format):
     gateway = gateway_factory({"observability": {"log_format": log_format}})
     long = "x" * 60_000
     async with gateway.client(sample.ALICE) as client:

@@ -177,7 +177,7 @@ async def sign_out(visitor, client):
     await visitor.open()
 
 
-async def test_a_known_browser_may_not_guess_for_ever_either(shared):
+async def test_guesses_of_a_known_device_are_limited_too(shared):
     email = "known@example.com"
     async with shared.client() as client:
         owner = await Visitor(client, "203.0.113.2").open()
@@ -189,7 +189,7 @@ async def test_a_known_browser_may_not_guess_for_ever_either(shared):
 
 
 @pytest.mark.parametrize("what", FORGED)
-async def test_a_forged_device_is_a_strangers(shared, what):
+async def test_forged_device_counts_as_an_unknown_one(shared, what):
     """What counts for it is the limit of all strangers together, which is over sooner than that of a known browser."""
     email, another = forged_at(what), forged_at("altered")
     name, value = await known_device(shared, email)
@@ -253,7 +253,7 @@ async def test_several_workers_share_the_limit_while_redis_is_away(production, s
     assert set(codes) <= {200, 429}
 
 
-async def test_a_neighbour_in_redis_runs_nothing_and_breaks_no_sign_in(production, shared_stores, tmp_path):
+async def test_hostile_values_in_redis_run_nothing_and_break_no_sign_in(production, shared_stores, tmp_path):
     """What is overwritten in Redis is counted in the process beside it, so that no attempt is gained by it.
 
     Values of every kind: integration/tenants/sign_in/test_attempt_counters.py.

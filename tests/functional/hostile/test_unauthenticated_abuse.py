@@ -64,7 +64,7 @@ async def test_guessing_keys_ends_while_known_keys_go_on(office):
 
 
 @pytest.mark.both_modes
-async def test_guessing_a_password_is_stopped_and_the_right_one_too(office):
+async def test_password_guessing_is_stopped_even_with_the_right_password(office):
     async with office.client() as client:
         codes = [(await sign_in(client, ROOT, "wrong")).status_code for _ in range(11)]
         assert codes == [200] * 10 + [429]
@@ -75,7 +75,7 @@ async def test_guessing_a_password_is_stopped_and_the_right_one_too(office):
 
 
 @pytest.mark.both_modes
-async def test_signing_in_again_and_again_is_no_failure(office):
+async def test_repeated_successful_sign_ins_are_not_throttled(office):
     for _ in range(11):
         async with office.client() as client:
             answer = await sign_in(client, OTHER, PASSWORD)
@@ -100,7 +100,7 @@ async def test_pages_say_where_they_may_load_from(gateway):
             assert page.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_metrics_handed_on_by_a_proxy_are_not_from_this_machine(gateway):
+async def test_metrics_request_through_a_proxy_is_not_local(gateway):
     async with gateway.client() as client:
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})).status_code == 403

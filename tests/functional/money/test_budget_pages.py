@@ -56,7 +56,7 @@ async def row_with(browser, page, words):
     return next(row for row in await rows_of(browser, page) if words in row)
 
 
-async def test_spent_held_and_left_are_on_every_list_while_a_call_runs(gateway, upstream):
+async def test_every_list_shows_spent_held_and_left_while_a_call_runs(gateway, upstream):
     upstream.script("up-pages", {})
     upstream.script("up-pages-slow", {"hold_before_head": True})
     for _ in range(3):

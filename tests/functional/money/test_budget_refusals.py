@@ -138,13 +138,13 @@ async def test_a_model_without_a_price_is_refused_with_a_hint(gateway, upstream)
     assert upstream.seen(model="up-money-secret") == []
 
 
-async def test_a_free_model_serves_even_the_poor(gateway):
+async def test_free_model_is_served_with_an_exhausted_budget(gateway):
     answer = await ask(gateway.url, POOR, question("present"))
     assert answer.status == 200
     assert answer.headers["x-gateway-cost-usd"] == "0.00"
 
 
-async def test_a_call_that_may_fail_over_must_be_able_to_pay_the_dearest(gateway):
+async def test_hold_covers_the_dearest_deployment_of_a_failover(gateway):
     answer = await ask(gateway.url, FRUGAL, question("two", max_tokens=20))
     assert answer.status == 429
     assert nanousd(answer.error["budget"]["needed_usd"]) >= 20 * 50_000
@@ -165,7 +165,7 @@ async def test_what_a_provider_charges_above_the_cap_is_disputed_and_not_billed(
     assert (await standing(gateway, LIAR))["spent"] == cost
 
 
-async def test_nothing_that_was_refused_is_in_the_ledger(gateway):
+async def test_refused_calls_are_not_in_the_ledger(gateway):
     refused = [
         await ask(gateway.url, POOR, question("words")),
         await ask(gateway.url, POOR, question("secret")),

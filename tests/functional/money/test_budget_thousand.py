@@ -73,7 +73,7 @@ async def patiently(gateway, body):
     )
 
 
-async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(gateway_factory, upstream):
+async def test_one_dollar_buys_exactly_100_of_1000_calls_at_a_cent(gateway_factory, upstream):
     gateway = gateway_factory(costs_a_cent(upstream), bare=True)
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(gateway, stop, 100 * CENT))
@@ -108,9 +108,7 @@ async def test_of_a_thousand_calls_at_a_cent_one_dollar_buys_exactly_a_hundred(g
 
 
 @pytest.mark.parametrize("clients", [300, pytest.param(CLIENTS, marks=pytest.mark.soak)])
-async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_a_cent(
-    gateway_factory, upstream, clients
-):
+async def test_cancelled_streams_neither_overspend_nor_strand_a_cent(gateway_factory, upstream, clients):
     limit = 20_000 * clients  # about a quarter of these streams
     upstream.script("up-thousand", {"chunks": 20, "pause": 0.01, "prompt_tokens": 10})
     gateway = gateway_factory(config(upstream, limit / 10**9), bare=True)
@@ -144,7 +142,7 @@ async def test_streams_that_are_left_in_the_middle_neither_overspend_nor_strand_
     gateway.manage("reconcile")
 
 
-async def test_what_abandoned_streams_did_not_use_can_be_spent_to_the_last_cent(gateway_factory, upstream):
+async def test_unused_holds_of_cancelled_streams_can_be_spent_to_the_last_cent(gateway_factory, upstream):
     gateway = gateway_factory(costs_a_cent(upstream), bare=True)
     upstream.script("up-thousand", {"chunks": 20, "pause": 0.01})
     body = question("cent", stream=True)

@@ -109,7 +109,7 @@ def test_interrupts_while_serving_and_while_stopping_end_cleanly(start):
 
 
 @pytest.mark.parametrize("command", ["check", "reconcile", "export_usage"])
-def test_other_commands_too(tmp_path, command):
+def test_interrupted_commands_end_cleanly_too(tmp_path, command):
     env = clean_environment(ROUTER_DATA_DIR=str(tmp_path / "data"), **IMPORTS_ITSELF)
     process = ServerProcess(MANAGE, command, env=env, cwd=tmp_path)
     wait_until(lambda: takes_the_signal(process) or not process.is_running, despite=(OSError,))

@@ -125,7 +125,7 @@ async def torture(gateway, upstream, rounds, seed):
 async def no_phantom(gateway, upstream, spent, unsettled):
     """Lower the budget to a little more than is counted, and spend that to the last call that can be paid."""
     left = 2_000_000
-    assert unsettled > 0, "nobody knows what killed calls used"
+    assert unsettled > 0, "the usage of killed calls is unknown"
     gateway.stop()
     gateway.configure(config(upstream, spent + unsettled + left))
     gateway.start()

@@ -138,7 +138,7 @@ async def test_an_attempt_with_unknown_outcome_costs_its_prompt(gateway, upstrea
 
 
 @pytest.mark.parametrize("kind", SAID)
-async def test_a_useless_attempt_costs_the_usage_it_reported(gateway, upstream, kind):
+async def test_unusable_answer_costs_the_usage_it_reported(gateway, upstream, kind):
     row, first, beside = await try_it(gateway, upstream, kind)
     assert first["usage"]["input_tokens"] == USED["prompt_tokens"]
     assert first["cost_nanousd"] == beside == 30 * DEAR + 5 * sample.OUTPUT_NANOUSD
@@ -146,7 +146,7 @@ async def test_a_useless_attempt_costs_the_usage_it_reported(gateway, upstream, 
 
 
 @pytest.mark.parametrize("kind", NOTHING)
-async def test_a_try_that_was_refused_costs_nothing(gateway, upstream, kind):
+async def test_refused_attempt_costs_nothing(gateway, upstream, kind):
     row, first, beside = await try_it(gateway, upstream, kind)
     assert (first.get("cost_nanousd", 0), beside, row["estimated"]) == (0, 0, False)
 
@@ -157,7 +157,7 @@ async def test_an_attempt_that_reached_no_provider_costs_nothing(gateway):
     assert (row["attempts"], row["cost_nanousd"]) == (2, 10 * CHEAP + 5 * sample.OUTPUT_NANOUSD)
 
 
-async def test_a_question_that_a_kept_connection_lost_is_in_the_row(gateway, upstream):
+async def test_request_lost_on_a_kept_connection_is_an_attempt_in_the_row(gateway, upstream):
     good, reset = {"kind": "ok"}, {"kind": "reset_before_head"}
     upstream.script("up-kept", *[good, reset] * 5, good)
     answers = [await ask(gateway.url, PAYER, question("kept")) for _ in range(6)]
@@ -173,7 +173,7 @@ async def test_a_question_that_a_kept_connection_lost_is_in_the_row(gateway, ups
             assert (row["cost_nanousd"] > own) == (len(calls) > 1)
 
 
-async def test_all_tries_together_are_charged_up_to_the_hold(gateway, upstream):
+async def test_all_attempts_together_are_charged_up_to_the_hold(gateway, upstream):
     number = len(EVERY) + 1
     upstream.script(f"up-t{number}-a", {"kind": "status", "body": {"id": "x", "usage": ABSURD}})
     answer = await ask(gateway.url, POOR, question(f"t{number}", max_tokens=20))

@@ -38,7 +38,7 @@ def config(endpoint):
 
 @pytest.mark.parametrize("stream", [False, True], ids=["document", "stream"])
 @pytest.mark.timeout(240)
-async def test_a_call_that_was_made_is_not_made_again(gateway_factory, upstream, tmp_path, stream):
+async def test_call_made_before_a_crash_is_not_made_again(gateway_factory, upstream, tmp_path, stream):
     armed = tmp_path / "failpoint"
     armed.write_text("")
     plan = config(upstream.base_url)

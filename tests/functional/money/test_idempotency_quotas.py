@@ -33,7 +33,7 @@ async def repeat(gateway, name, key=ONE):
     return await ask(gateway.url, key, question("quota"), headers={"idempotency-key": name})
 
 
-async def test_beyond_the_quota_a_call_is_made_once_and_its_answer_is_not_given_again(gateway, upstream):
+async def test_answer_beyond_the_quota_is_not_replayed_and_its_call_is_made_once(gateway, upstream):
     upstream.script("up-quota", {})
     names = [f"call-{number}" for number in range(MOST + 2)]
     first = [await repeat(gateway, name) for name in names]

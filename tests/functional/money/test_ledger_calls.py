@@ -77,7 +77,7 @@ async def test_a_finished_call_has_the_providers_numbers(gateway, upstream, stre
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_provider_that_does_not_say_is_counted_for_and_never_zero(gateway, upstream, stream):
+async def test_missing_usage_is_estimated_and_never_zero(gateway, upstream, stream):
     upstream.script("up-books-silent", {"usage": "never", "chunks": 30})
     answer = await ask(gateway.url, KEY, question("silent", stream=stream))
     [row] = await rows(gateway, answer)
@@ -96,7 +96,7 @@ async def test_parts_of_a_bill_are_kept_apart(gateway, upstream):
     assert (row["output_tokens"], row["reasoning_tokens"]) == (12, 8)
 
 
-async def test_a_stream_that_is_left_is_billed_for_what_it_had_produced(gateway, upstream):
+async def test_cancelled_stream_is_billed_for_its_output_so_far(gateway, upstream):
     upstream.script("up-books-left", {"chunks": 40, "hold_after": 10})
     answer = await ask(gateway.url, KEY, question("left", stream=True), leave_after=11)
     [seen] = await upstream.wait("closed", call=answer.id)
@@ -107,7 +107,7 @@ async def test_a_stream_that_is_left_is_billed_for_what_it_had_produced(gateway,
     assert row["cost_nanousd"] == cost(row)
 
 
-async def test_a_call_that_is_left_while_it_waits_is_billed_for_its_prompt(gateway, upstream):
+async def test_call_cancelled_before_the_first_byte_is_billed_for_its_prompt(gateway, upstream):
     upstream.script("up-books-waits", {"hold_before_head": True})
     asked = asyncio.create_task(ask(gateway.url, KEY, question("waits")))
     [seen] = await upstream.wait("arrived", model="up-books-waits")
@@ -120,7 +120,7 @@ async def test_a_call_that_is_left_while_it_waits_is_billed_for_its_prompt(gatew
 
 
 @pytest.mark.parametrize("end", ["cut", "drop", "reset", "error", "malformed", "stall"])
-async def test_a_stream_that_breaks_is_incomplete_and_billed_for_what_came(gateway, upstream, end):
+async def test_broken_stream_is_incomplete_and_billed_for_its_output_so_far(gateway, upstream, end):
     model = "stalls" if end == "stall" else "broken"
     upstream.script(f"up-books-{model}", {"chunks": 20, "after": 6, "end": end})
     answer = await ask(gateway.url, KEY, question(model, stream=True))
@@ -132,7 +132,7 @@ async def test_a_stream_that_breaks_is_incomplete_and_billed_for_what_came(gatew
     assert row["cost_nanousd"] == cost(row)
 
 
-async def test_a_call_the_provider_refused_costs_nothing_but_is_written_down(gateway, upstream):
+async def test_call_refused_by_the_provider_costs_nothing_and_has_a_row(gateway, upstream):
     upstream.script("up-books-fails", {"kind": "status", "status": 500}, {"kind": "status", "status": 422})
     answers = [await ask(gateway.url, KEY, question("fails")) for _ in range(2)]
     assert [answer.status for answer in answers] == [502, 422]
@@ -173,7 +173,7 @@ def decisions(gateway, call):
     return [[json.loads(text) for text in line] for line in found]
 
 
-async def test_everything_in_the_books_agrees(gateway, upstream):
+async def test_ledger_agrees_with_the_providers_bills(gateway, upstream):
     await settled(gateway)
     gateway.manage("reconcile")
     mine = {

@@ -84,7 +84,7 @@ async def test_an_unknown_maximum_is_capped_and_reported(gateway, upstream):
     assert answer.headers["x-gateway-max-tokens"] == "4096"
 
 
-async def test_a_limit_of_tokens_alone_needs_the_cap_too(gateway, upstream):
+async def test_token_rate_limit_without_budget_sends_the_cap_too(gateway, upstream):
     _, [body] = await sent(gateway, upstream, RATED, question("present"))
     assert caps(body) == {"max_tokens": 1024}
 
@@ -92,7 +92,7 @@ async def test_a_limit_of_tokens_alone_needs_the_cap_too(gateway, upstream):
 @pytest.mark.parametrize(
     "given", [{}, {"max_tokens": 3}, {"n_predict": 3, "min_tokens": 1, "options": {"x": 1}}]
 )
-async def test_where_nothing_binds_nothing_is_added_or_taken(gateway, upstream, given):
+async def test_request_is_unchanged_without_budget_and_token_limit(gateway, upstream, given):
     asked = question("present", **given)  # B10
     answer, [body] = await sent(gateway, upstream, FREE, asked)
     assert {**body, "model": "present"} == asked
@@ -111,7 +111,7 @@ async def test_where_nothing_binds_nothing_is_added_or_taken(gateway, upstream, 
         {"max_tokens": 1, "ignore_eos": True},
     ],
 )
-async def test_a_second_reading_of_the_cap_costs_nothing(gateway, upstream, given):
+async def test_ambiguous_cap_is_refused_and_costs_nothing(gateway, upstream, given):
     before = await standing(gateway, CENT)
     answer, seen = await sent(gateway, upstream, CENT, question("known", **given), status=400)
     assert seen == []
@@ -119,7 +119,7 @@ async def test_a_second_reading_of_the_cap_costs_nothing(gateway, upstream, give
     assert await standing(gateway, CENT) == before
 
 
-async def test_a_provider_that_refuses_the_name_gets_the_other_one_and_is_remembered(gateway, upstream):
+async def test_provider_that_refuses_the_caps_name_gets_the_other_name_from_then_on(gateway, upstream):
     """B10: as reasoning models refuse max_tokens."""
     refusal = {
         "error": {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'.", "code": "x"}
@@ -139,7 +139,7 @@ async def test_a_provider_that_refuses_the_name_gets_the_other_one_and_is_rememb
         (400, "Unrecognized request argument supplied: max_completion_tokens"),
     ],
 )
-async def test_other_words_of_refusal_are_understood(gateway_factory, upstream, status, message):
+async def test_other_wordings_of_that_refusal_are_recognised(gateway_factory, upstream, status, message):
     model = f"up-cap-words-{status}"
     upstream.script(model, {"kind": "status", "status": status, "body": {"error": {"message": message}}}, {})
     config = {"model_catalog": [sample.row("words", model, upstream.base_url, provider="openai")]}
@@ -148,7 +148,7 @@ async def test_other_words_of_refusal_are_understood(gateway_factory, upstream, 
     assert [list(caps(body)) for body in bodies] == [["max_completion_tokens"], ["max_tokens"]]
 
 
-async def test_a_refusal_of_something_else_is_the_clients(gateway, upstream):
+async def test_refusal_of_another_member_is_passed_to_the_client(gateway, upstream):
     upstream.script(
         "up-cap-old",
         {"kind": "status", "status": 400, "body": {"error": {"message": "temperature is too hot"}}},
@@ -157,7 +157,7 @@ async def test_a_refusal_of_something_else_is_the_clients(gateway, upstream):
     assert len(bodies) == 1
 
 
-async def test_what_is_reported_above_the_cap_is_the_operators_dispute(gateway, upstream):
+async def test_usage_above_the_cap_is_disputed_and_not_charged(gateway, upstream):
     """M8: 4,000 tokens for a cap of 10."""
     upstream.script("up-cap-known", {"chunks": 4000, "ignore_cap": True})
     before = await standing(gateway, CENT)
@@ -173,7 +173,7 @@ async def test_what_is_reported_above_the_cap_is_the_operators_dispute(gateway, 
     gateway.manage("reconcile")
 
 
-async def test_a_disputed_call_says_so(gateway, upstream):
+async def test_explain_names_the_disputed_amount(gateway, upstream):
     upstream.script("up-cap-known", {"chunks": 4000, "ignore_cap": True})
     answer = await ask(gateway.url, CENT, question("known", max_tokens=1))
     await settled(gateway)
@@ -181,7 +181,7 @@ async def test_a_disputed_call_says_so(gateway, upstream):
     assert "The provider reported 0.007998 USD more than it was allowed to: that is the operator's." in told
 
 
-async def test_nothing_is_stored_at_a_provider_where_nothing_may_be_kept(gateway_factory):
+async def test_storage_at_the_provider_is_refused_with_zero_retention(gateway_factory):
     gateway = gateway_factory({"retention": {"zero_retention": True}})
     for value, status in ((True, 400), (False, 200), (None, 200)):
         answer = await ask(gateway.url, sample.ALICE, question("chat", store=value))

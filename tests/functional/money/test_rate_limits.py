@@ -79,7 +79,7 @@ async def crowd(gateway, name, body, clients=CLIENTS):
     return served, refused
 
 
-async def test_of_64_at_once_exactly_as_many_are_served_as_a_minute_allows(gateway):
+async def test_64_concurrent_calls_get_exactly_the_limit_per_minute(gateway):
     served, refused = await crowd(gateway, "requests", question("chat"))
     assert len(served) == 30
     for answer in refused:
@@ -108,7 +108,7 @@ async def test_headers_count_down_with_every_call(gateway):
     assert first.headers["x-ratelimit-reset-requests"].endswith("s")
 
 
-async def test_what_is_refused_or_wrong_uses_nothing_up(gateway):
+async def test_refused_and_invalid_requests_do_not_use_the_rate(gateway):
     for wrong in (question("nowhere"), {"model": "chat"}, question("chat", max_tokens="many")):
         answer = await ask(gateway.url, token("heir"), wrong)
         assert answer.status in {400, 404}
@@ -145,7 +145,7 @@ async def test_a_prompt_larger_than_the_limit_gets_no_retry_after(gateway):
     assert "This call alone needs more" in answer.error["message"]
 
 
-async def test_only_so_many_run_at_a_time_and_slots_come_back(gateway, upstream):
+async def test_parallel_limit_is_kept_and_slots_are_released(gateway, upstream):
     upstream.script("up-rate-slow", {"hold_before_head": True})
     calls = [
         asyncio.create_task(ask(gateway.url, token("parallel"), question("slow"))) for _ in range(CLIENTS)
@@ -164,7 +164,7 @@ async def test_only_so_many_run_at_a_time_and_slots_come_back(gateway, upstream)
     assert (await ask(gateway.url, token("parallel"), question("chat"))).status == 200
 
 
-async def test_a_slot_comes_back_when_its_client_leaves(gateway):
+async def test_slot_is_released_when_the_client_disconnects(gateway):
     body = question("chat", stream=True)
     for _ in range(12):
         await ask(gateway.url, token("parallel"), body, leave_after=1)
@@ -182,7 +182,7 @@ async def test_two_keys_have_limits_of_their_own_and_share_that_of_their_tenant(
     assert {(a.error["limit"]["scope"], a.error["limit"]["limit"]) for a in refused_right} == {("tenant", 20)}
 
 
-async def test_unlimited_is_a_word_and_nothing_or_zero_inherits(gateway):
+async def test_unlimited_is_a_keyword_and_empty_or_zero_inherits(gateway):
     served, _ = await crowd(gateway, "free", question("chat"))
     assert len(served) == CLIENTS
     assert "x-ratelimit-limit-requests" not in served[0].headers

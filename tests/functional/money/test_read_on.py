@@ -81,7 +81,7 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("behavior", DOCUMENTS.values(), ids=DOCUMENTS)
-async def test_the_usage_of_an_answer_is_booked_exactly_after_disconnect(gateway, upstream, behavior):
+async def test_usage_of_an_answer_is_billed_exactly_after_disconnect(gateway, upstream, behavior):
     call = await leave_a_document(gateway, upstream, "whole", behavior)
     row = await row_of(gateway, call)
     [seen] = upstream.seen(call=call)
@@ -91,7 +91,7 @@ async def test_the_usage_of_an_answer_is_booked_exactly_after_disconnect(gateway
     assert not seen["closed_early"]
 
 
-async def test_embeddings_are_read_on_too(gateway, upstream):
+async def test_embeddings_are_read_to_the_end_after_disconnect(gateway, upstream):
     body = {"model": "embedded", "input": ["a", "b", "c"]}
     call = await leave_a_document(gateway, upstream, "embedded", {}, body, path="/v1/embeddings")
     row = await row_of(gateway, call)
@@ -120,7 +120,7 @@ STREAMS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_the_usage_of_a_finished_stream_is_booked_exactly_after_disconnect(gateway, upstream, kind):
+async def test_usage_of_a_finished_stream_is_billed_exactly_after_disconnect(gateway, upstream, kind):
     behavior, more, events = STREAMS[kind]
     call, body, headers = await leave_a_stream(gateway, upstream, behavior, events=events, **more)
     await is_read_on(gateway)
@@ -153,7 +153,7 @@ async def test_no_failover_happens_after_the_client_disconnected(gateway, upstre
     assert upstream.seen(model="up-on-second") == []
 
 
-async def test_what_does_not_come_in_time_is_cancelled_and_estimated(gateway_factory, upstream):
+async def test_answer_that_does_not_end_in_time_is_cancelled_and_estimated(gateway_factory, upstream):
     gateway = gateway_factory(config(upstream, **SHORT), bare=True)
     stream, _, _ = await leave_a_stream(gateway, upstream, {}, events=7, model="silent")
     upstream.script("up-on-whole", {"kind": "hang_before_head"})

@@ -44,7 +44,7 @@ async def reconcile(gateway, code=0):
     return await asyncio.to_thread(gateway.manage, "reconcile", code=code)
 
 
-async def test_what_runs_and_what_it_holds_is_said(gateway, upstream):
+async def test_reconcile_reports_running_calls_and_their_holds(gateway, upstream):
     upstream.script("up-cents", {})
     assert {(await ask(gateway.url, concurrent_clients.KEY, question("cent"))).status for _ in range(5)} == {
         200
@@ -62,7 +62,7 @@ async def test_what_runs_and_what_it_holds_is_said(gateway, upstream):
     assert (await running).status == 200
 
 
-async def test_after_a_loss_of_data_there_is_nothing_to_compare(gateway, redis):
+async def test_reconcile_compares_nothing_after_data_loss(gateway, redis):
     await settled(gateway)
     redis.run("FLUSHALL")
     assert said(await reconcile(gateway)).startswith("Redis (0 with budgets)")
@@ -73,14 +73,14 @@ async def test_after_a_loss_of_data_there_is_nothing_to_compare(gateway, redis):
     )
 
 
-async def test_what_disagrees_is_named_and_ends_in_an_error(gateway):
+async def test_reconcile_names_differences_and_exits_with_an_error(gateway):
     await settled(gateway)
     gateway.sql("UPDATE budgets_spendwindow SET spent_nanousd = spent_nanousd + ?", concurrent_clients.CENT)
     lines = await reconcile(gateway, code=1)
     assert any("counted in Redis 0.07 USD in all, but the ledger has 0.08 USD" in line for line in lines)
 
 
-async def test_without_redis_it_says_that_nothing_was_compared(gateway, redis):
+async def test_reconcile_without_redis_reports_that_nothing_was_compared(gateway, redis):
     redis.kill()
     lines = await reconcile(gateway, code=1)
     redis.start()

@@ -87,7 +87,7 @@ async def test_a_stream_within_its_cap_is_left_alone_however_it_is_cut_into_even
     assert answer.body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_zeros_for_an_answer_that_is_not_empty_are_no_usage(gateway, upstream):
+async def test_zero_usage_of_a_non_empty_answer_counts_as_missing(gateway, upstream):
     """M8, as one JSON answer; and its kind: one side that is zero."""
     for usage in (
         {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},

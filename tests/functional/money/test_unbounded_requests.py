@@ -93,7 +93,7 @@ def image(data):
     ],
     ids=["png", "jpeg", "code", "tools", "schema"],
 )
-async def test_what_costs_less_than_a_cent_fits_a_cent(gateway, body):
+async def test_request_that_costs_less_than_a_cent_fits_a_budget_of_a_cent(gateway, body):
     answer = await ask(gateway.url, CENT, body)
     assert answer.status == 200, answer.body
 
@@ -111,7 +111,7 @@ WORDY = "        Returns what was asked for, in order.\n" * 400  # 18 kB, whose 
     ],
     ids=["code", "tools", "schema", "tool result"],
 )
-async def test_what_is_long_in_bytes_and_costs_less_than_a_cent_fits_a_cent(gateway, upstream, body):
+async def test_long_request_that_costs_less_than_a_cent_fits_a_budget_of_a_cent(gateway, upstream, body):
     upstream.script("gpt-4o-unbounded", {})
     cent = (await standing(gateway, CENT))["limit"]
     assert len(json.dumps(body)) * sample.INPUT_NANOUSD > cent, "its bytes fit, so that nothing is shown"
@@ -157,9 +157,7 @@ LIES = data_url(plain(3).replace(b"/Count 3", b"/Count 1"), "application/pdf")
         ({"type": "image_url", "image_url": {"url": "https://x/a.png"}}, "window", 429),
     ],
 )
-async def test_what_the_operator_says_of_pictures_and_pages_bounds_them(
-    gateway, upstream, part, model, status
-):
+async def test_configured_sizes_bound_pictures_and_pages(gateway, upstream, part, model, status):
     """A cent is 10,000 tokens. The model reads 3 pages as 3,600, and no tenant pays for what is beyond its bound."""
     upstream.script("up-unbounded-paged", {"prompt_tokens": 3_700, "chunks": 2})
     answer = await ask(gateway.url, CENT, carrying(model, part, max_tokens=2))
@@ -233,13 +231,13 @@ async def test_a_feature_without_a_price_is_refused_under_a_budget(gateway, memb
 
 
 @pytest.mark.parametrize("member", ["models", "api_base", "plugins", "data_sources", "previous_response_id"])
-async def test_a_destination_is_refused_for_all_tenants(gateway, member):
+async def test_member_that_names_a_destination_is_refused_for_all_tenants(gateway, member):
     for key, model in ((RICH, "window"), (FREE, "present")):
         answer = await ask(gateway.url, key, question(model, **{member: ["x"]}))
         assert (answer.status, answer.error["param"]) == (400, member)
 
 
-async def test_half_a_price_is_no_price(gateway):
+async def test_model_with_half_a_price_is_unpriced(gateway):
     answer = await ask(gateway.url, RICH, question("half"))
     assert (answer.status, answer.error["code"]) == (403, "model_unpriced")
 
@@ -255,7 +253,7 @@ async def test_a_prompt_is_counted_exactly_and_in_another_process(gateway, upstr
     assert not [name for name in found if name.startswith("gateway_fallbacks") and "counter" in name]
 
 
-async def test_counting_that_does_not_help_is_charged_to_the_rate(gateway):
+async def test_counting_a_prompt_in_vain_is_charged_to_the_rate(gateway):
     body = question("counted")
     body["messages"][0]["content"] = "incomprehensibilities " * 2_000
     codes = [(await ask(gateway.url, TIGHT, body)).error["code"] for _ in range(4)]

@@ -166,13 +166,13 @@ async def test_a_call_ended_by_its_callers_deadline_is_billed(gateway, upstream,
     [_] = upstream.seen(call=row["id"])
 
 
-async def test_an_http_error_is_taken_at_its_word(gateway, upstream):
+async def test_http_error_costs_nothing_and_leaves_nothing_unsettled(gateway, upstream):
     row = await fail(gateway, upstream, "refused", {"kind": "html"}, stream=False)
     assert (row["http_status"], row["cost_nanousd"], row["unsettled_nanousd"]) == (502, 0, 0)
     assert await money(gateway, "refused") == (0, BUDGET, 0, 0)
 
 
-async def test_a_client_that_leaves_leaves_its_hold_behind(gateway, upstream):
+async def test_hold_of_a_disconnected_client_stays_unsettled(gateway, upstream):
     name = NAMES["left"]
     upstream.script(f"up-unknown-{name}", {"hold_after": 2})
     async with gateway.client(key("left")) as client:
@@ -186,7 +186,7 @@ async def test_a_client_that_leaves_leaves_its_hold_behind(gateway, upstream):
     assert row["cost_nanousd"] + row["unsettled_nanousd"] >= 1024 * sample.OUTPUT_NANOUSD
 
 
-async def test_a_budget_of_two_bounds_pays_two_unknown_outcomes_and_says_so_to_the_third(gateway, upstream):
+async def test_budget_of_two_bounds_allows_two_unknown_outcomes_and_refuses_the_third(gateway, upstream):
     rows = [await fail(gateway, upstream, "limits", {"kind": "truncated"}, stream=False) for _ in range(2)]
     unsettled = sum(row["unsettled_nanousd"] for row in rows)
     refused = await ask(gateway.url, key("limits"), question(NAMES["limits"]))
@@ -206,7 +206,7 @@ async def test_a_budget_of_two_bounds_pays_two_unknown_outcomes_and_says_so_to_t
     await eventually(status, lambda found: found == 200)
 
 
-async def test_what_a_provider_bills_beyond_the_bound_is_the_operators(gateway, upstream):
+async def test_bill_beyond_the_bound_is_paid_by_the_operator(gateway, upstream):
     row = await fail(gateway, upstream, "known", {"kind": "reset_before_head"}, stream=False)
     bound = row["cost_nanousd"] + row["unsettled_nanousd"]
     [said] = await asyncio.to_thread(gateway.manage, "settle", row["id"], "--cost-usd", "1")
@@ -227,7 +227,7 @@ async def test_what_a_provider_bills_beyond_the_bound_is_the_operators(gateway, 
     assert await money(gateway, "known") == (bound, BUDGET - bound, 0, 0)
 
 
-async def test_a_try_that_may_be_billed_has_a_hold_of_its_own_before_the_next_one(gateway, upstream):
+async def test_attempt_that_may_be_billed_has_its_own_hold_before_the_next_attempt(gateway, upstream):
     name = NAMES["pair"]
     upstream.script(f"up-unknown-{name}", {"kind": "truncated"})
     answer = await ask(gateway.url, key("pair"), question(name))

@@ -36,7 +36,7 @@ def gateway(gateway_factory):
 
 
 @pytest.mark.parametrize("calls", [600, pytest.param(5_000, marks=pytest.mark.soak)])
-async def test_calls_fall_as_the_weights_say(gateway, calls):
+async def test_calls_are_distributed_by_weight(gateway, calls):
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one():
@@ -49,7 +49,7 @@ async def test_calls_fall_as_the_weights_say(gateway, calls):
     expected = {name: calls * weight / 100 for name, weight in WEIGHTS.items() if weight}
     chi_square = sum((met[name] - mean) ** 2 / mean for name, mean in expected.items())
     print(f"chi-square {chi_square:.2f} of {dict(met)}")  # noqa: T201 - shown with -s
-    assert met["none"] == 0, "a weight of 0 is only for when nobody else is left"
+    assert met["none"] == 0, "a weight of 0 is only for when no other deployment is left"
     assert chi_square < LIKELY
     rows = await whole_ledger(gateway)
     assert Counter(row["deployment"] for row in rows) == met

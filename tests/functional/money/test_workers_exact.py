@@ -89,13 +89,13 @@ async def crowd(gateway, name, body, calls=CLIENTS):
     return served, refused
 
 
-async def test_as_many_calls_are_served_as_a_minute_allows(gateway):
+async def test_requests_per_minute_are_exact_across_workers(gateway):
     served, refused = await crowd(gateway, "rpm", question("chat"), 128)
     assert len(served) == 30
     assert {answer.error["limit"]["rule"] for answer in refused} == {"requests"}
 
 
-async def test_as_many_tokens_are_used_as_a_minute_allows(gateway, upstream):
+async def test_tokens_per_minute_are_exact_across_workers(gateway, upstream):
     upstream.script("up-two-chatty", {"prompt_tokens": 10, "chunks": 90})
     body = question("chatty", max_tokens=180)  # about 200 are reserved, exactly 100 are used
     served, refused = await crowd(gateway, "tpm", body)
@@ -106,7 +106,7 @@ async def test_as_many_tokens_are_used_as_a_minute_allows(gateway, upstream):
     assert len(served) + more == 9  # the 100 that are left are less than a call may need
 
 
-async def test_only_so_many_calls_run_at_a_time(gateway, upstream):
+async def test_parallel_limit_is_exact_across_workers(gateway, upstream):
     upstream.script("up-two-slow", {"hold_before_head": True})
     calls = [asyncio.create_task(ask(gateway.url, token("slots"), question("slow"))) for _ in range(CLIENTS)]
     await upstream.wait("arrived", model="up-two-slow", count=4)

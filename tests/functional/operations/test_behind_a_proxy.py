@@ -133,7 +133,7 @@ async def test_other_reasons_are_distinguished(behind, gateway_factory):
     assert "server.trusted_proxies" in answer.text
 
 
-async def test_the_client_behind_proxies_is_the_one_that_is_counted(behind):
+async def test_client_address_behind_proxies_is_counted(behind):
     """As it was: what a client writes into the list before its proxy does is ignored."""
     async with behind.client() as client:
         for number in range(MOST + 1):
@@ -157,7 +157,7 @@ PREFLIGHT = {
 @pytest.mark.parametrize(
     "path", [CHAT, "/v1/models", "/v1/nothing", "//v1/chat/completions/", "/chat/completions"]
 )
-async def test_a_page_may_ask_whether_it_may_call_without_a_key(behind, path):
+async def test_preflight_needs_no_key(behind, path):
     async with behind.client() as client:
         answer = await client.options(path, headers=PREFLIGHT)
     assert (answer.status_code, answer.content) == (200, b"")
@@ -176,7 +176,7 @@ async def test_a_page_may_ask_whether_it_may_call_without_a_key(behind, path):
         ("sk-alice.wrong", question(MODEL), 401),
     ],
 )
-async def test_answers_and_refusals_may_be_read_by_that_page(behind, upstream, key, body, status):
+async def test_allowed_origin_may_read_answers_and_refusals(behind, upstream, key, body, status):
     upstream.script(UPSTREAM, {})
     async with behind.client(key) as client:
         answer = await client.post(
@@ -188,7 +188,7 @@ async def test_answers_and_refusals_may_be_read_by_that_page(behind, upstream, k
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_stream_that_began_with_a_heartbeat_may_be_read_too(behind, upstream):
+async def test_allowed_origin_may_read_a_stream_with_heartbeats(behind, upstream):
     upstream.script(UPSTREAM, {"hold_before_head": True})
     async with behind.client(sample.ALICE) as client:
         body = question(MODEL, stream=True)
@@ -201,7 +201,7 @@ async def test_a_stream_that_began_with_a_heartbeat_may_be_read_too(behind, upst
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example.com"]
 )
-async def test_pages_of_other_origins_may_not(behind, gateway, upstream, origin):
+async def test_other_origins_may_not_read_answers(behind, gateway, upstream, origin):
     upstream.script(UPSTREAM, {})
     for server in (behind, gateway):
         async with server.client(sample.ALICE) as client:

@@ -170,7 +170,7 @@ def test_only_the_model_that_works_and_those_whose_fault_is_elsewhere_are_counte
     assert f"{len(MISTAKES)} parts of the catalog have a problem, the first: <code>" in places["front"]
 
 
-def test_the_front_page_has_the_first_problems_words_for_insiders_alone(gateway, places):
+def test_front_page_shows_the_first_problem_to_insiders_only(gateway, places):
     first = places["ready"]["problems"][0]
     words = f"{first['alias']}/{first['deployment']}: {first['reason']}"
     assert words in html.unescape(places["front"])
@@ -195,7 +195,7 @@ def test_readyz_and_check_and_the_log_say_why(places, alias):
     ], logged
 
 
-def test_what_is_good_is_named_nowhere(places):
+def test_valid_rows_are_in_no_report(places):
     assert "good" not in places["problems"]
     assert not [line for line in places["check"] if "good/good-1" in line]
     assert not [line for line in places["log"] if "good-1" in line and "failed" in line]

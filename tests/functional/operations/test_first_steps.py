@@ -82,7 +82,7 @@ def get(url, path):
     return httpx.get(f"{url}{path}", trust_env=False, verify=NO_AUTHORITIES)
 
 
-def test_from_nothing_to_the_first_call_by_what_is_printed(place):
+def test_printed_steps_lead_from_nothing_to_the_first_call(place):
     url = place.serve()
     ready, front = get(url, "/readyz"), get(url, "/").text
     assert (ready.status_code, ready.json()["status"], ready.json()["checks"]["models"]) == (
@@ -122,7 +122,7 @@ def test_models_that_cannot_answer_make_nothing_ready(place):
     assert "manage.py check" in front
 
 
-def test_the_first_steps_are_typed_for_the_directory_they_are_printed_in(place):
+def test_printed_steps_fit_the_current_directory(place):
     place.serve()
     [step] = [text for text in place.next_steps.values() if "createsuperuser" in text]
     python, manage, _ = step.split()

@@ -50,9 +50,7 @@ def worker(gateway):
 
 
 @pytest.mark.timeout(240)
-async def test_a_job_killed_in_the_middle_and_done_by_two_at_once_adds_up_once(
-    gateway, upstream, environment
-):
+async def test_job_killed_midway_and_then_run_by_two_counts_once(gateway, upstream, environment):
     upstream.script("up-m1", {})
     answers = await asyncio.gather(*(ask(gateway.url, sample.ALICE, question("m1")) for _ in range(40)))
     assert {answer.status for answer in answers} == {200}

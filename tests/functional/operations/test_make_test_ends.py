@@ -33,7 +33,7 @@ def is_gone(pid):
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_nothing_is_left(tmp_path, how):
+def test_interrupted_make_test_leaves_no_process(tmp_path, how):
     script = tmp_path / "run.py"
     script.write_text(RUN)
     files = [tmp_path / name for name in ("embedded", "production")]

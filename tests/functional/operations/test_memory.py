@@ -59,7 +59,7 @@ class Client:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-async def test_two_hundred_thousand_calls_leave_no_memory_behind(gateway_factory, upstream):
+async def test_two_hundred_thousand_calls_leak_no_memory(gateway_factory, upstream):
     upstream.script("up-m1", {})
     gateway = gateway_factory()
     seen = {}

@@ -97,7 +97,7 @@ async def test_metrics_have_the_promised_names_and_no_tenant_names(gateway, upst
     assert not [line for line in text.splitlines() if "alice" in line or "bob-co" in line]
 
 
-async def test_the_live_status_refuses_strangers(gateway):
+async def test_live_status_needs_permission(gateway):
     address = urlsplit(gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     key = base64.b64encode(os.urandom(16)).decode()

@@ -81,7 +81,7 @@ def take_all(postgres, held):
             held.enter_context(psycopg.connect(postgres.url))
         except psycopg.OperationalError:
             return
-    raise AssertionError("it refuses nobody")
+    raise AssertionError("it refuses no connection")
 
 
 async def test_calls_do_not_wait_for_a_slow_postgres(spender, postgres, link, upstream):

@@ -67,7 +67,7 @@ async def test_a_key_that_is_revoked_is_refused_everywhere(own):
     await eventually(lambda: revoked(own), lambda found: found == [prefix_of(sample.ALICE)])
 
 
-def test_what_is_not_there_or_no_prefix_is_said(own):
+def test_unknown_and_invalid_prefixes_are_reported(own):
     done = run_each(
         own, ["revoke", "nobody"], ["revoke", "no prefix!", "--here"], ["revoke", "nobody", "--here"]
     )

@@ -86,7 +86,7 @@ SUSPEND = "services.suspend_tenant(Tenant.objects.get(name={!r}).pk, actor=ACTOR
 STOPPED = {"revoked": "key_revoked", "suspended": "tenant_suspended"}
 
 
-async def test_what_runs_ends_and_is_accounted_and_everyone_else_goes_on(gateway, upstream):
+async def test_running_streams_of_a_revoked_key_end_and_are_billed_and_others_go_on(gateway, upstream):
     stopped = {name: start(gateway, upstream, name) for name in STOPPED}
     others = [start(gateway, upstream, f"beside-{name}") for name in STOPPED]
     upstream.script("up-stop-waiting", {"hold_before_head": True})
@@ -127,7 +127,7 @@ async def a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream, ans
     assert (row["status"], row["error_code"]) == ("cancelled", "key_revoked")
 
 
-async def test_nothing_is_held_for_what_was_stopped(gateway):
+async def test_stopped_streams_hold_nothing(gateway):
     await settled(gateway)
     for name in ("beside-revoked", "beside-suspended"):
         assert (await standing(gateway, token(name)))["held"] == 0

@@ -165,9 +165,7 @@ async def test_a_redis_that_takes_no_writes_is_known_from_the_first_call_on(gate
     await is_well(gateway)
 
 
-async def test_every_worker_says_that_postgres_is_away_and_how_much_waits_and_the_log_stays_short(
-    gateway, postgres
-):
+async def test_every_worker_reports_a_postgres_outage_and_its_lag_in_few_log_lines(gateway, postgres):
     await is_well(gateway)
     assert (
         await ask(gateway.url, sample.ALICE, question("chat"))
@@ -249,7 +247,7 @@ def test_a_start_waits_for_redis_and_says_why_and_gives_up(gateway, locked):
         ),
     ],
 )
-def test_check_says_of_each_store_why_it_does_not_serve(
+def test_check_reports_why_each_store_does_not_serve(
     gateway, redis, locked, closed_port, url, why, database, why_not
 ):
     """PostgreSQL's own reason: the pool would only say that it has waited."""

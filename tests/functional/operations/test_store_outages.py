@@ -112,19 +112,19 @@ def report(crowd, hit_at, healed_at):
 
 
 @pytest.mark.parametrize("span_s", SPANS)
-async def test_postgres_stopped_and_hung(broken, stores, span_s):
+async def test_calls_go_on_while_postgres_is_stopped_or_hung(broken, stores, span_s):
     postgres = stores.postgres
     await broken([(postgres.stop, postgres.start), (postgres.hang, postgres.go_on)], span_s, "200")
 
 
 @pytest.mark.parametrize("span_s", SPANS)
-async def test_redis_hung_and_killed_and_started_empty(broken, stores, span_s):
+async def test_calls_go_on_while_redis_hangs_is_killed_and_starts_empty(broken, stores, span_s):
     redis = stores.redis
     await broken([(redis.hang, redis.go_on), (redis.kill, redis.start)], span_s, "200", LATE)
 
 
 @pytest.mark.parametrize(("fault", "heal"), [("kill", "start"), ("hang", "go_on")])
-async def test_calls_go_on_from_what_was_set_aside(spending, stores, fault, heal):
+async def test_calls_go_on_from_the_outage_allowance(spending, stores, fault, heal):
     gateway = spending(8 * ANSWERS)
     async with Crowd(
         gateway, clients=2
@@ -141,7 +141,7 @@ async def test_calls_go_on_from_what_was_set_aside(spending, stores, fault, heal
 
 
 @pytest.mark.parametrize("times", [pytest.param(2, id="short"), pytest.param(20, id="long", marks=LONG)])
-async def test_redis_emptied_under_load(spending, stores, upstream, times):
+async def test_no_overspend_when_redis_is_emptied_under_load(spending, stores, upstream, times):
     limit = (times + 2) * ANSWERS
     gateway = spending(limit)
     async with Crowd(gateway) as crowd:

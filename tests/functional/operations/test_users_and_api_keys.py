@@ -40,7 +40,7 @@ async def test_people_with_good_keys_are_answered(gateway, key):
         (sample.ALICE, "nowhere", 404, "model_not_found"),
     ],
 )
-async def test_others_are_refused_in_words_a_program_understands(gateway, key, model, status, code):
+async def test_other_keys_are_refused_in_the_error_envelope(gateway, key, model, status, code):
     assert await refusal(gateway, key, model) == (status, code)
 
 

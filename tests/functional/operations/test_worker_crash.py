@@ -111,7 +111,7 @@ async def asks_until_it_dies(doomed):
 
 
 @pytest.mark.timeout(240)
-async def test_a_gateway_killed_at_each_step_behind_a_call_loses_none(gateway_factory, upstream):
+async def test_gateway_killed_at_each_step_after_a_call_loses_no_call(gateway_factory, upstream):
     upstream.script("up-cents", {})
     plan = concurrent_clients.config(upstream.base_url, 10_000, server={"workers": 1})
     gateway = gateway_factory(plan, bare=True, start=False)

@@ -194,7 +194,7 @@ async def counted(gateway, name: str) -> float:
 REQUESTS = 'gateway_requests_total{endpoint="chat.completions",model="counted"'
 
 
-async def test_a_renewal_fails_no_call_and_no_count_falls(two_workers):
+async def test_worker_renewal_fails_no_call_and_lowers_no_counter(two_workers):
     before, counts = workers_of(two_workers), await counted(two_workers, REQUESTS)
     assert (await call(two_workers, "counted")).status == 200
     heard = await renewed(two_workers)

@@ -54,7 +54,7 @@ async def test_a_break_before_the_first_content_is_an_ordinary_error(gateway, up
 
 
 @pytest.mark.parametrize("end", ["cut", "reset", "malformed"])
-async def test_the_client_of_openai_raises(gateway, upstream, end):
+async def test_official_client_raises_on_a_broken_stream(gateway, upstream, end):
     upstream.script(UPSTREAM, {"end": end, "after": 2})
     received = ""
     async with gateway.openai(sample.BOB) as client:

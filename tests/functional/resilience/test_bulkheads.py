@@ -32,7 +32,7 @@ def gateway(gateway_factory, upstream):
     )
 
 
-async def test_a_provider_that_hangs_leaves_the_others_alone(gateway, upstream):
+async def test_hanging_provider_does_not_affect_the_others(gateway, upstream):
     upstream.script("up-hung", {"hold_before_head": True})
     crowd = [asyncio.create_task(ask(gateway.url, ALICE, question("hung"))) for _ in range(CROWD)]
     await upstream.wait("arrived", model="up-hung", count=ROOM)
@@ -79,7 +79,7 @@ async def test_a_full_endpoint_refuses_at_once_and_streams_count_until_their_end
     assert (await ask(gateway.url, ALICE, question("hung"))).status == 200
 
 
-async def test_a_client_that_leaves_gives_its_place_back(gateway, upstream):
+async def test_disconnect_releases_the_slot_of_the_bulkhead(gateway, upstream):
     upstream.script("up-hung", {"hold_before_head": True})
     before = upstream.seen(model="up-hung")
     calls = [asyncio.create_task(ask(gateway.url, ALICE, question("hung"))) for _ in range(ROOM)]

@@ -100,7 +100,7 @@ async def whole(client):
 
 
 @pytest.mark.parametrize("size", [200, 300 * KB, 5 * MB])
-async def test_a_client_that_only_ends_its_own_side_gets_its_answer(gateway, upstream, size):
+async def test_half_closed_client_gets_its_answer(gateway, upstream, size):
     for is_stream in (False, True):
         upstream.script(UPSTREAM, {"hold_before_head": True})
         before = len(upstream.seen(model=UPSTREAM))
@@ -115,7 +115,7 @@ async def test_a_client_that_only_ends_its_own_side_gets_its_answer(gateway, ups
         assert (b"data: [DONE]" if is_stream else b'"model":"departing"') in rest.replace(b'": "', b'":"')
 
 
-async def test_an_answer_without_a_body_is_not_lost_to_the_end_of_a_side(gateway):
+async def test_half_close_does_not_lose_an_answer_without_body(gateway):
     asked = (
         f"HEAD /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {sample.ALICE}\r\n\r\n".encode()
     )
@@ -123,7 +123,7 @@ async def test_an_answer_without_a_body_is_not_lost_to_the_end_of_a_side(gateway
         assert b"HTTP/1.1 200 OK\r\n" in await whole(half_closed(gateway, asked))
 
 
-async def test_a_client_that_ends_one_side_and_then_leaves_is_noticed(gateway, upstream):
+async def test_disconnect_after_a_half_close_is_noticed(gateway, upstream):
     upstream.script(UPSTREAM, {"kind": "hang_before_head"})
     before = len(upstream.seen(model=UPSTREAM))
     client = half_closed(gateway, question(300 * KB))
@@ -138,7 +138,7 @@ async def test_a_client_that_ends_one_side_and_then_leaves_is_noticed(gateway, u
     question(200).replace(b"HTTP/1.1", b"HTTP/1.0", 1),  # which knows no 100
     question(200) * 2,  # and several
 ])  # fmt: skip
-async def test_what_is_no_single_whole_request_of_1_1_ends_with_its_side(gateway, upstream, sent):
+async def test_half_close_ends_all_but_a_single_whole_request_of_http_1_1(gateway, upstream, sent):
     upstream.script(UPSTREAM, {"kind": "hang_before_head"})
     assert await whole(half_closed(gateway, sent)) == b""
 
@@ -170,13 +170,13 @@ async def test_disconnect_is_noticed_when_data_was_pipelined(gateway, upstream, 
 
 
 @pytest.mark.parametrize("size", [60 * KB, 300 * KB, 5 * MB])
-async def test_its_call_is_one_cancelled_row(gateway, upstream, size):
+async def test_call_of_a_disconnected_client_is_one_cancelled_row(gateway, upstream, size):
     seen = await leave(gateway, upstream, question(size))
     row = await row_of(gateway, seen["id"])
     assert (row["status"], row["http_status"]) == ("cancelled", 499)
 
 
-async def test_a_client_that_stays_gets_both_of_its_answers(gateway, upstream):
+async def test_connected_client_gets_both_pipelined_answers(gateway, upstream):
     upstream.script(UPSTREAM, {"delay": 0.8})
     address = urlsplit(gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)

@@ -74,7 +74,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
 @pytest.mark.parametrize(
     "number", range(len(CASES)), ids=[f"{how}-{'stream' if s else 'json'}" for how, s in CASES]
 )
-async def test_the_second_answers_when_the_first_fails(gateway, upstream, number):
+async def test_second_deployment_answers_when_the_first_fails(gateway, upstream, number):
     how, stream = CASES[number]
     behavior = {**FAILURES, **ONLY_JSON, **ONLY_STREAM}[how]
     upstream.script(f"up-pair-{number}-a", behavior)

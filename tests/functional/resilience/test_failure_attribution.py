@@ -63,7 +63,7 @@ async def test_a_cap_that_is_refused_goes_under_its_other_name(gateway, upstream
     assert (last[member], len({"max_tokens", "max_completion_tokens"} & last.keys())) == (1024, 1)
 
 
-async def test_what_both_are_refused_goes_without_them(gateway, upstream):
+async def test_refused_stream_option_and_cap_are_both_left_out(gateway, upstream):
     model = ALONE[10]
     both = [
         says(422, json.loads(REFUSALS["Mistral"][1])),
@@ -124,7 +124,7 @@ async def test_a_refusal_of_other_things_is_passed_on_at_once(gateway, upstream)
 
 
 @pytest.mark.parametrize("number", range(len(ACCOUNTS)))
-async def test_an_account_without_money_fails_over_and_is_left_alone(gateway, upstream, number):
+async def test_account_without_credit_fails_over_and_is_rested(gateway, upstream, number):
     model = PAIRS[10 + number]
     status, body, is_sure = ACCOUNTS[number]
     upstream.script(f"up-{model}", says(status, body))
@@ -134,7 +134,7 @@ async def test_an_account_without_money_fails_over_and_is_left_alone(gateway, up
 
 
 @pytest.mark.parametrize("number", range(len(KEYS)))
-async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstream, number):
+async def test_wrong_provider_key_fails_over_and_is_not_shown_to_clients(gateway, upstream, number):
     model = PAIRS[30 + number]
     status, body = KEYS[number]
     upstream.script(f"up-{model}", says(status, body))
@@ -157,9 +157,7 @@ async def test_a_wrong_key_fails_over_and_is_no_clients_business(gateway, upstre
 
 
 @pytest.mark.parametrize("number", range(len(MODELS)))
-async def test_a_model_that_does_not_exist_is_another_deployments_and_rests_nothing(
-    gateway, upstream, number
-):
+async def test_unknown_upstream_model_fails_over_and_rests_nothing(gateway, upstream, number):
     model = PAIRS[45 + number]
     status, body = MODELS[number]
     upstream.script(f"up-{model}", says(status, body))
@@ -172,7 +170,7 @@ STATUSES = [405, 407, 411, 415, 421, 423, 424, 426, 428, 431, 499]  # no body br
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_a_status_that_no_request_brings_about_is_another_deployments(gateway, upstream, status):
+async def test_status_that_no_request_causes_fails_over(gateway, upstream, status):
     model = PAIRS[63 + STATUSES.index(status)]
     upstream.script(f"up-{model}", says(status, {"detail": "no"}))
     answer = await ask(gateway.url, sample.ALICE, question(model))

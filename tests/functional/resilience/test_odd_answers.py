@@ -50,7 +50,7 @@ NAMES = [*NUMBERS, *[f"{kind} in a stream" for kind in TOGETHER]]
 
 
 @pytest.mark.parametrize(("stream", "value"), EACH, ids=NAMES)
-async def test_what_few_readers_take_is_delivered_as_it_came(gateway, upstream, stream, value):
+async def test_json_values_that_few_readers_accept_are_delivered_unchanged(gateway, upstream, stream, value):
     for more in (f',"x":{value}', f',"x":{value},"y":"{"y" * 300_000}"'):
         answer, row = await asked(gateway, upstream, document(more, f',"x":{value}'), stream=stream)
         assert (answer.status_code, booked(row)) == (200, OK)
@@ -61,7 +61,7 @@ async def test_what_few_readers_take_is_delivered_as_it_came(gateway, upstream, 
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-async def test_what_few_readers_take_is_no_usage(gateway, upstream, kind):
+async def test_json_values_that_few_readers_accept_are_no_usage(gateway, upstream, kind):
     for usage in (NUMBERS[kind], f'{{"prompt_tokens":9,"completion_tokens":{NUMBERS[kind]}}}'):
         answer, row = await asked(gateway, upstream, document(usage=usage))
         assert answer.status_code == 200
@@ -88,7 +88,7 @@ USELESS = {
 
 @pytest.mark.parametrize("kind", USELESS)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_what_is_no_answer_is_booked_all_the_same(gateway, upstream, kind, stream):
+async def test_usage_of_an_unusable_answer_is_billed(gateway, upstream, kind, stream):
     answer, row = await asked(gateway, upstream, USELESS[kind], stream=stream)
     assert (answer.status_code, booked(row)) == (502, FAILED)
 

@@ -86,7 +86,7 @@ async def test_a_large_answer_counts_against_the_memory_for_bodies(gateway, upst
 
 
 @pytest.mark.parametrize("size", [10, 400_000])
-async def test_what_is_no_answer_in_the_place_of_a_stream_is_booked(gateway, upstream, size):
+async def test_unusable_answer_in_place_of_a_stream_is_billed(gateway, upstream, size):
     said = json.dumps({"x": "x" * size, "usage": USED})
     answer, row = await asked(gateway, upstream, said, stream=True)
     assert (answer.status_code, booked(row)) == (502, FAILED)
@@ -179,7 +179,7 @@ BROKEN = {  # and what is known of the usage: all, at least so much, nothing
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-async def test_a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked(gateway, upstream, kind):
+async def test_incomplete_folded_stream_is_no_answer_and_its_usage_is_billed(gateway, upstream, kind):
     said, known = BROKEN[kind]
     answer, row = await asked(gateway, upstream, said, headers=SSE)
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
@@ -187,7 +187,7 @@ async def test_a_stream_that_is_not_whole_is_no_answer_and_its_usage_is_booked(g
 
 
 @pytest.mark.parametrize("first", [{"data": [{"embedding": [1]}]}, {"error": {"message": "boom"}}, {"x": 1}])
-async def test_vectors_do_not_come_as_a_stream(gateway, upstream, first):
+async def test_embeddings_as_a_stream_are_an_unusable_answer(gateway, upstream, first):
     said = events(first, {"usage": {"prompt_tokens": 9, "total_tokens": 9}})
     answer, row = await asked(gateway, upstream, said, headers=SSE, input="hi")
     assert (answer.status_code, booked(row)) == (502, ("error", 9, 0, False, 0))

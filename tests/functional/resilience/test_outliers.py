@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 FAILS, ANSWERS = {"kind": "status", "status": 500}, {"kind": "ok"}
 
 
-async def test_the_odd_one_of_a_tier_is_left_alone_and_clients_see_no_error(gateway_factory, upstream):
+async def test_outlier_is_ejected_and_clients_see_no_error(gateway_factory, upstream):
     gateway = gateway_factory(
         {
             "health": {"cooldown": "60s"},

@@ -19,7 +19,7 @@ def of_jobs(text, name):
     }
 
 
-async def test_a_running_gateway_probes_each_place_once_a_round(gateway_factory):
+async def test_running_gateway_probes_each_endpoint_once_a_round(gateway_factory):
     gateway = gateway_factory({"health": {"check_interval": "300ms"}})
     await eventually(lambda: len(probes(gateway)) >= 4)
     rounds = [state for state, _ in probes(gateway)]

@@ -77,7 +77,7 @@ async def asked(gateway: Gateway, model: str, *, n: int = 1, **body: Any) -> tup
 
 
 @pytest.mark.parametrize("name", EVERY)
-async def test_a_servers_stream_is_seen_and_booked(gateway, upstream, name):
+async def test_stream_of_each_server_is_delivered_and_billed(gateway, upstream, name):
     server = EVERY[name]
     upstream.script("up-odd", raw(server.raw))
     answer, body = await asked(gateway, "odd", n=server.choices)
@@ -101,7 +101,7 @@ async def test_the_official_client_reads_an_emoji_in_two_halves(gateway, upstrea
 
 
 @pytest.mark.parametrize("error", ERRORS)
-async def test_before_content_an_error_of_any_shape_goes_to_the_next_deployment(gateway, pair, error):
+async def test_error_before_content_fails_over_whatever_its_shape(gateway, pair, error):
     answer, body = await asked(gateway, pair(raw(error.encode() + b"\n\n" + DONE)))
     assert (answer.headers["x-gateway-attempts"], view([body]).text) == ("2", "first")
     row = await row_of(gateway, answer.headers["x-request-id"])
@@ -109,7 +109,7 @@ async def test_before_content_an_error_of_any_shape_goes_to_the_next_deployment(
 
 
 @pytest.mark.parametrize("error", ERRORS)
-async def test_behind_content_an_error_of_any_shape_ends_the_stream_with_one(gateway, pair, error):
+async def test_error_after_content_ends_the_stream_with_an_error_event(gateway, pair, error):
     answer, body = await asked(gateway, pair(raw(WORD + error.encode() + b"\n\n" + DONE)))
     seen = view([body])
     assert (answer.headers["x-gateway-attempts"], seen.text, seen.end) == ("1", "first", "error")
@@ -127,7 +127,7 @@ async def test_a_stream_without_an_answer_goes_to_the_next_deployment(gateway, p
     assert (answer.headers["x-gateway-attempts"], view([body]).text) == ("2", "first")
 
 
-async def test_an_error_that_the_request_brought_upon_itself_is_its_senders(gateway, pair):
+async def test_error_caused_by_the_request_is_passed_to_the_client(gateway, pair):
     """Another deployment of the same model would say the same."""
     answer, body = await asked(gateway, pair(raw(b"data: " + STUBBORN.encode() + b"\n\n")))
     assert (answer.status_code, json.loads(body)["error"]["code"]) == (400, "context_length_exceeded")
@@ -141,7 +141,7 @@ TYPES = ["Text/Event-Stream", "TEXT/EVENT-STREAM; charset=UTF-8", "text/plain", 
 @pytest.mark.parametrize(
     "first", [b"", b": hello\n\n", b"event: message\n", b"\xef\xbb\xbf", b"\r\n\r\n", b"id:1\n"]
 )
-async def test_a_stream_is_one_whatever_it_says_that_it_is(gateway, upstream, declared, first):
+async def test_stream_is_recognised_whatever_its_content_type(gateway, upstream, declared, first):
     upstream.script("up-odd", raw(first + WORD + STOP + DONE, headers={"content-type": declared}, drip=True))
     answer, body = await asked(gateway, "odd")
     assert (answer.headers["content-type"].partition(";")[0], view([body]).text) == (
@@ -198,7 +198,7 @@ async def test_an_answer_in_one_piece_where_a_stream_was_asked_for_is_delivered(
     ],
 )
 @pytest.mark.parametrize("declared", ["application/json", "text/event-stream", "text/plain"])
-async def test_what_is_neither_goes_to_the_next_deployment(gateway, pair, document, declared):
+async def test_body_that_is_neither_stream_nor_answer_fails_over(gateway, pair, document, declared):
     bad = raw(document.encode(), headers={"content-type": declared})
     answer, body = await asked(gateway, pair(bad))
     assert (answer.headers["x-gateway-attempts"], view([body]).text) == ("2", "first")
@@ -213,7 +213,7 @@ ODD_ANSWERS = {
 
 
 @pytest.mark.parametrize("kind", ODD_ANSWERS)
-async def test_an_answer_of_another_shape_is_delivered_and_booked(gateway, upstream, kind):
+async def test_answer_of_another_shape_is_delivered_and_billed(gateway, upstream, kind):
     document = {"model": "up", "choices": [{"index": None, "message": ODD_ANSWERS[kind], "finish_reason": 1}]}
     upstream.script(
         "up-odd", {"kind": "status", "status": 200, "body": json.dumps({**document, "usage": USED})}
@@ -226,7 +226,7 @@ async def test_an_answer_of_another_shape_is_delivered_and_booked(gateway, upstr
     assert (row["input_tokens"], row["output_tokens"], row["estimated"], row["attempts"]) == (9, 5, False, 1)
 
 
-async def test_a_picture_in_one_event_passes_and_is_booked(gateway, upstream):
+async def test_picture_in_one_event_is_delivered_and_billed(gateway, upstream):
     picture = "data:image/png;base64," + "iVBORw0KGgo" * 140_000
     event = {
         "id": "x",
@@ -244,7 +244,7 @@ async def test_a_picture_in_one_event_passes_and_is_booked(gateway, upstream):
     assert (row["status"], row["output_tokens"], row["estimated"]) == ("ok", 5, False)
 
 
-async def test_what_there_is_no_memory_for_is_refused(gateway, upstream):
+async def test_event_beyond_the_memory_for_bodies_is_refused(gateway, upstream):
     upstream.script("up-shared", {"huge": 8_000_000})
     answer, body = await asked(gateway, "shared")
     assert (answer.status_code, json.loads(body)["error"]["code"]) == (503, "overloaded")
@@ -253,7 +253,7 @@ async def test_what_there_is_no_memory_for_is_refused(gateway, upstream):
     assert (answer.status_code, view([body]).end) == (200, "done")
 
 
-async def test_usage_behind_the_end_is_booked(gateway, upstream):
+async def test_usage_after_the_end_is_billed(gateway, upstream):
     late = b"data: " + json.dumps({"choices": [], "usage": USED}).encode() + b"\n\n"
     upstream.script("up-odd", raw(WORD + STOP + DONE + late))
     answer, body = await asked(gateway, "odd")

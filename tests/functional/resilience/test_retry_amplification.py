@@ -43,7 +43,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
 
 
 @pytest.mark.parametrize("aliases", COUNTS, ids=["one alias", "twenty", "so many that no breaker helps"])
-async def test_an_outage_is_not_amplified(gateway, upstream, aliases):
+async def test_outage_is_not_amplified_by_retries(gateway, upstream, aliases):
     rows = pairs(upstream.base_url, aliases)
     for each in rows:
         upstream.script(each["provider_model"], BROKEN)

@@ -74,7 +74,7 @@ async def ask(server, model, *, key=ALICE, headers=None, **more):
         return await client.post("/v1/chat/completions", json=body, headers=headers)
 
 
-async def test_a_broken_deployment_is_left_alone(resting, upstream):
+async def test_broken_deployment_gets_no_calls(resting, upstream):
     upstream.script("r-resting-a", BROKEN)
     answers = [await ask(resting, "resting-duo") for _ in range(60)]
     assert {(a.status_code, a.headers["x-gateway-deployment"]) for a in answers} == {(200, "resting-b")}
@@ -84,7 +84,7 @@ async def test_a_broken_deployment_is_left_alone(resting, upstream):
     assert len(upstream.seen(model="r-resting-a")) == tries.count("2")
 
 
-async def test_a_broken_deployment_comes_back(routed, upstream):
+async def test_recovered_deployment_gets_calls_again(routed, upstream):
     upstream.script("r-a", BROKEN)
     upstream.script("r-b", {"kind": "ok"})
 
@@ -159,7 +159,7 @@ async def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(routed, v
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "X-Request-Timeout-Ms")
 
 
-async def test_another_alias_answers_when_the_own_one_cannot(routed, upstream):
+async def test_fallback_alias_answers_when_the_requested_one_cannot(routed, upstream):
     upstream.script("r-backed", BROKEN)
     answer = await ask(routed, "backed")
     assert (answer.status_code, answer.json()["model"]) == (200, "backed")
@@ -169,7 +169,7 @@ async def test_another_alias_answers_when_the_own_one_cannot(routed, upstream):
     )
 
 
-async def test_another_alias_answers_what_a_filter_refused(routed, upstream):
+async def test_fallback_alias_answers_what_a_content_filter_refused(routed, upstream):
     error = {"error": {"message": "filtered", "code": "content_filter"}}
     upstream.script("r-filtered", {"kind": "status", "status": 400, "body": error})
     answer = await ask(routed, "filtered")

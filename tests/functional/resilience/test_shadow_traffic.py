@@ -112,7 +112,7 @@ async def test_metrics_count_mirror_outcomes_and_costs(gateway_with_shadow, upst
     ]
     assert round(cost * 1e9) == sum(row["cost_nanousd"] for row in rows) > 0
     own = await counted(gateway_with_shadow, "gateway_requests_total", "measured")
-    assert sum(own.values()) == 3, "mirrors are not counted as calls of anybody"
+    assert sum(own.values()) == 3, "mirrors are not counted as calls of a tenant"
 
 
 async def test_a_broken_or_slow_shadow_delays_no_call_and_skipped_mirrors_are_counted(

@@ -86,7 +86,7 @@ async def call(gateway, model="told"):
     return await eventually(asked, lambda answer: answer.status == 200)
 
 
-async def test_what_one_gateway_learns_the_other_one_knows(two_gateways, upstream):
+async def test_breaker_state_reaches_the_other_gateway(two_gateways, upstream):
     """Both stories at once: each has its own alias, and most of the first is waiting."""
     one, other = two_gateways
     async with asyncio.TaskGroup() as stories:

@@ -61,7 +61,7 @@ async def test_the_same_value_meets_the_same_deployment_and_values_spread(gatewa
     assert min(Counter(first)[f"{ALIASES[member]}-{name}"] for name in NAMES) >= 3
 
 
-async def test_another_member_does_not_bind(gateway, member):
+async def test_other_members_are_not_sticky(gateway, member):
     other = next(name for name in ALIASES if name != member)
     bodies = [question(ALIASES[member], **{other: "same"}) for _ in range(40)]
     answers = [await ask(gateway.url, sample.ALICE, body) for body in bodies]
@@ -94,7 +94,7 @@ async def moves_and_comes_back(gateway, upstream, member):
     refuge = await where(gateway, member, moved)
     assert broken not in refuge
     assert await where(gateway, member, moved) == refuge, "there they stay together too"
-    assert await where(gateway, member, stay) == [home[value] for value in stay], "nobody else moves"
+    assert await where(gateway, member, stay) == [home[value] for value in stay], "no other value moves"
 
     upstream.script(model, {})
 

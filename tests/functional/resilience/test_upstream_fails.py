@@ -74,7 +74,7 @@ async def test_error_does_not_repeat_the_providers_words(gateway, upstream, mode
         assert attempts <= (2 if how == "reset" else 1)
 
 
-async def test_a_provider_that_says_nothing_times_out(gateway, upstream):
+async def test_silent_provider_times_out(gateway, upstream):
     """It would say nothing for longer than this test may take. The four wait beside each other."""
 
     async def one(model, kind, stream):
@@ -132,7 +132,7 @@ async def test_refusals_in_other_shapes_get_the_envelope(gateway, upstream, body
     assert words in error_of(answer)["message"]
 
 
-async def test_a_dead_provider_is_a_502_and_no_row(gateway):
+async def test_unreachable_provider_is_a_502_without_a_row(gateway):
     answers = [await ask(gateway, "dead", stream=stream) for stream in (False, True)]
     for answer in answers:
         assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_error")

@@ -18,5 +18,5 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def frequent_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let workers tend ten times a second, where a test waits for turns of upkeep and not for their interval."""
+    """Let workers tend ten times a second, where a test waits for turns of periodic work and not for their interval."""
     monkeypatch.setattr("budgets.redis.workers.maintenance.TEND_S", 0.1)

@@ -84,7 +84,7 @@ def test_check_says_before_the_first_start_why_a_row_cannot_serve(
     assert remedy in str(told.hint)
 
 
-def test_a_row_that_is_switched_off_or_good_says_nothing(tmp_path: Path) -> None:
+def test_disabled_or_valid_row_has_no_problem(tmp_path: Path) -> None:
     config = configured(tmp_path, GOOD, {**GOOD, "alias": "off", "api_key": "", "enabled": False})
     assert messages_of(config) == []
 

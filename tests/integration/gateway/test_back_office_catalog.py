@@ -58,7 +58,7 @@ def test_a_stored_api_key_is_never_shown_and_empty_keeps_it(client):
     assert "sk-upstream" not in str(list(AuditEvent.objects.values()))
 
 
-def test_a_stored_api_key_can_be_forgotten(client):
+def test_stored_api_key_can_be_removed(client):
     sync_catalog(Config.model_validate({"model_catalog": [{**ROW, "api_key": "sk-upstream-1234567"}]}))
     row = Deployment.objects.get()
 

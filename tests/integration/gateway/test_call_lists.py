@@ -213,7 +213,7 @@ def test_a_count_that_stopped_says_so(client, people, page, monkeypatch):
 
 
 @pytest.mark.parametrize("page", LISTS)
-def test_what_one_wants_stands_first_with_seconds_and_zone(client, people, page):
+def test_list_shows_id_and_time_with_seconds_and_zone(client, people, page):
     fill(page, people)
     text = listed(client, page)[1]
     nowrap = 'class="whitespace-nowrap"'

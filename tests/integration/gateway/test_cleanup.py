@@ -22,7 +22,7 @@ def replay(name, expires_at):
     )
 
 
-def test_expired_answers_are_forgotten():
+def test_expired_answers_are_deleted():
     replay("old", NOW - timedelta(seconds=1))
     replay("new", NOW + timedelta(seconds=1))
     sweep_replays(NOW)
@@ -35,12 +35,12 @@ def test_a_task_takes_arguments_that_it_does_not_know():
     assert not IdempotencyRecord.objects.exists()
 
 
-def test_expired_sessions_are_forgotten():
+def test_expired_sessions_are_deleted():
     for name, expires_at in (("old", NOW - timedelta(days=1)), ("new", NOW + timedelta(days=1))):
         Session.objects.create(session_key=name, session_data="", expire_date=expires_at)
     sweep_sessions(NOW)
     assert [row.session_key for row in Session.objects.all()] == ["new"]
 
 
-def test_the_nightly_look_at_an_empty_ledger_finds_nothing():
+def test_nightly_reconciliation_of_an_empty_ledger_finds_nothing():
     assert nightly.reconcile(NOW) == 0

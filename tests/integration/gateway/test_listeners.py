@@ -55,16 +55,16 @@ async def turns_to_let_in(sockets):
     return let_in[-1] - let_in[0]
 
 
-def test_many_are_let_in_a_turn():
+def test_many_connections_are_accepted_in_one_loop_turn():
     sockets = listeners(bind("127.0.0.1", 0), 1)
     assert uvloop.run(turns_to_let_in(sockets)) <= CROWD / ACCEPTS_A_TURN + 2
 
 
-def test_one_socket_would_let_in_one_a_turn():
+def test_plain_socket_accepts_one_connection_in_a_loop_turn():
     assert uvloop.run(turns_to_let_in([bind("127.0.0.1", 0)])) >= CROWD / 2
 
 
-def test_many_workers_leave_each_other_some():
+def test_workers_share_new_connections():
     sockets = [listeners(bind("127.0.0.1", 0), workers) for workers in (1, 4, 100)]
     assert [len(each) for each in sockets] == [ACCEPTS_A_TURN, ACCEPTS_A_TURN // 4, 1]
     for each in (each for some in sockets for each in some):

@@ -111,7 +111,7 @@ def test_a_replayed_hint_is_applied_once(hint):
     assert process.hear(hint, NOW + 0.001) == hint
 
 
-def test_what_was_said_before_a_deployment_came_back_does_not_take_it_away_again():
+def test_hint_from_before_a_recovery_does_not_rest_the_deployment_again():
     process = Hears()
     assert process.hear(HINT, NOW) == HINT
     assert process.hear(HealthHint(1, "closed"), NOW + 2) is not None
@@ -135,7 +135,7 @@ def test_each_sender_has_an_order_of_its_own():
     assert process.hear(at=NOW, sender="them") is None
 
 
-async def test_two_hints_in_one_moment_are_both_news(redis):
+async def test_two_hints_in_one_moment_are_both_applied(redis):
     said: list[bytes] = []
     one, other = (HealthHintBus(redis.url, lambda: 7, SIGNER, date=lambda: NOW) for _ in range(2))
     is_found, all_heard = asyncio.Event(), asyncio.Event()

@@ -49,7 +49,7 @@ def test_a_form_with_a_nul_is_400(rf, error):
 @pytest.mark.parametrize(
     "data", [{"_selected_action": "\0", "action": "delete_selected"}, {"q": "\0"}, {"\0": "x"}]
 )
-def test_what_is_posted_is_no_failure(client, data):
+def test_nul_in_posted_data_is_no_server_error(client, data):
     assert client.post(CALLS, data).status_code < 500
 
 

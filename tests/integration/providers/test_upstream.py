@@ -106,9 +106,7 @@ HALF_OF_AN_EMOJI = b'{"error":{"message":"usage: \\ud83d\\ude00 is not'
         pytest.param(says(b"200 OK", b"[" * 600 + b"]" * 600), id="lists in lists in the place of an answer"),
     ],
 )
-async def test_words_that_cannot_be_read_go_to_another_deployment(
-    transport: Transport, broken: Script
-) -> None:
+async def test_unreadable_answer_fails_over(transport: Transport, broken: Script) -> None:
     async with RawServer(broken) as first, RawServer(answers) as second:
         attempts: list[Attempt] = []
         call = await calls(transport, [target("first", first), target("second", second)], attempts)
@@ -129,7 +127,7 @@ async def test_words_that_cannot_be_read_go_to_another_deployment(
     ],
     ids=["reset", "503", "429", "401", "404", "302", "html"],
 )
-async def test_what_another_deployment_may_do_better_goes_there(
+async def test_failure_that_another_deployment_may_not_have_fails_over(
     transport: Transport, broken: Script, outcome: str
 ) -> None:
     attempts: list[Attempt] = []
@@ -203,7 +201,7 @@ async def hangs_up_politely(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("end", [hangs_up, hangs_up_politely], ids=["reset", "farewell"])
-async def test_what_a_kept_connection_may_have_brought_is_a_try_of_its_own(
+async def test_request_that_a_kept_connection_may_have_delivered_is_its_own_attempt(
     transport: Transport, end: Script
 ) -> None:
     async with RawServer(serves_and_then(end)) as server:
@@ -215,7 +213,7 @@ async def test_what_a_kept_connection_may_have_brought_is_a_try_of_its_own(
         assert len(server.requests) == 1 + 2 + 2
 
 
-async def test_another_deployment_is_asked_first_where_there_is_one(transport: Transport) -> None:
+async def test_other_deployments_are_tried_before_the_same_one_again(transport: Transport) -> None:
     attempts: list[Attempt] = []
     async with RawServer(serves_and_then(hangs_up)) as first, RawServer(answers) as second:
         await calls(transport, [target("a", first)], [])
@@ -223,7 +221,7 @@ async def test_another_deployment_is_asked_first_where_there_is_one(transport: T
     assert [each.deployment for each in attempts] == ["a", "b"]
 
 
-async def test_a_provider_that_only_hangs_up_is_not_asked_for_ever(transport: Transport) -> None:
+async def test_provider_that_only_hangs_up_is_not_retried_without_end(transport: Transport) -> None:
     attempts: list[Attempt] = []
     turns = iter([answers_once])
 

@@ -23,7 +23,7 @@ from tests.support.books.calls import DAY, closed, opened
 CALLS, GROUP = 120, 20
 
 
-class Nobody:
+class NoAdmission:
     """Takes posts and does nothing with them."""
 
     async def publish_totals(self, *_: object) -> bool:
@@ -44,7 +44,7 @@ def main() -> None:
 async def serve(root: Path) -> None:
     """Serve calls in groups, some of which never end, until killed or done; then wait to be killed."""
     journal = Journal(root, reserve_bytes=0, segment_bytes=8192, allow_volatile=True)
-    shipper = Shipper(journal, Nobody())
+    shipper = Shipper(journal, NoAdmission())
     shipper.start()
     for start in range(0, CALLS, GROUP):
         await asyncio.gather(*(call(journal, number) for number in range(start, start + GROUP)))

@@ -55,7 +55,7 @@ class Lines:
     def close(self) -> None:
         """Raises AssertionError where a child lives on that has the pipe: closing it would wait for that one."""
         self._thread.join(STOP_S)
-        assert not self._thread.is_alive(), "somebody still has the pipe of a process that has ended"
+        assert not self._thread.is_alive(), "another process still has the pipe of a process that has ended"
         self._pipe.close()
 
     def _read(self) -> None:

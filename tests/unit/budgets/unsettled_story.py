@@ -129,8 +129,8 @@ class Story:
         counted = standing.spent_nanousd + standing.unsettled_nanousd + standing.held_nanousd
         due = sum(call.hold if call.state == "running" else call.cost + call.unsettled for call in self.calls)
         assert sum(call.truth for call in self.calls) <= due <= LIMIT
-        assert due <= counted, "a provider bills what nobody counts"
-        assert self.outbox or due == counted, "something is counted that nobody owes"
+        assert due <= counted, "a provider bills more than is counted"
+        assert self.outbox or due == counted, "more is counted than is owed"
         assert standing.unsettled_nanousd >= 0
         assert standing.spent_nanousd >= 0
 

@@ -67,7 +67,7 @@ async def served(*pieces, limit=1000):
             writer.close()
 
 
-async def test_a_body_that_is_there_needs_no_timer(timers):
+async def test_body_already_received_needs_no_timer(timers):
     assert await served(HEAD % 5 + b"12345") == b"12345"
     assert timers == []
 
@@ -76,12 +76,12 @@ async def test_a_body_that_is_there_needs_no_timer(timers):
     "pieces",
     [(HEAD % 5, b"12345"), (HEAD % 5 + b"12", b"345"), (HEAD % 5, b"1", b"2", b"345")],
 )
-async def test_a_body_that_comes_later_has_one(timers, pieces):
+async def test_body_that_arrives_later_has_a_timer(timers, pieces):
     assert await served(*pieces) == b"12345"
     assert len(timers) == 1
 
 
-async def test_a_body_that_is_there_may_be_too_large():
+async def test_body_already_received_may_be_too_large():
     chunked = HEAD.replace(b"content-length: %d", b"transfer-encoding: chunked") + b"5\r\n12345\r\n0\r\n\r\n"
     assert await served(chunked, limit=5) == b"12345"
     with pytest.raises(BodyTooLarge):

@@ -43,7 +43,7 @@ def test_a_provider_that_got_the_prompt_and_did_not_refuse_it_may_bill_it(attemp
     assert may_cost(attempt) is said
 
 
-def test_each_try_costs_what_its_own_deployment_takes():
+def test_each_attempt_costs_the_price_of_its_own_deployment():
     tries = bill(
         tried("east", "upstream_timeout"), tried("west", "upstream_error", usage=OWN), tried("north")
     )
@@ -52,7 +52,7 @@ def test_each_try_costs_what_its_own_deployment_takes():
     assert tries.is_estimated
 
 
-def test_the_lines_of_the_receipt_say_which_try_they_are_of():
+def test_receipt_lines_name_their_attempt():
     tries = bill(tried("east", "upstream_timeout"), tried("north"))
     lines = tries.charged.bill.lines
     assert [line.note for line in lines] == ["", "", "of try 1"]
@@ -70,7 +70,7 @@ def test_no_more_is_charged_than_was_held(most):
 
 
 @pytest.mark.parametrize("most", [1, 299, 300, 301, None])
-def test_each_try_is_charged_no_more_than_was_held_for_one(most):
+def test_each_attempt_is_charged_no_more_than_its_hold(most):
     said = bill(tried("east", "upstream_error", usage=Usage(input_tokens=100)), tried("north"), most=most)
     cost = 300 if most is None else min(300, most)
     assert (said.attempts[0].cost_nanousd, said.charged.disputed_nanousd) == (cost, 300 - cost)
@@ -93,7 +93,7 @@ def test_known_and_unknown_usage_are_distinguished():
     assert tries.sheet is SHEETS["east"]
 
 
-def test_the_try_the_bill_is_of_is_the_last_that_was_reached():
+def test_bill_is_of_the_last_attempt_that_reached_a_provider():
     own = Usage(requests=0)
     attempts = [tried("east", "upstream_timeout"), tried("west", "upstream_error", reached=False)]
     charged = Charge(receipt(own, SHEETS["east"]))

@@ -38,7 +38,7 @@ def test_what_is_seen_as_it_is_written_hides_nothing_unless_the_model_thinks() -
         (Usage(input_tokens=10, output_tokens=5, estimated=True), 5.0),
     ],
 )
-def test_what_says_nothing_of_the_speed_is_not_believed(usage: Usage, seconds: float) -> None:
+def test_implausible_speeds_are_ignored(usage: Usage, seconds: float) -> None:
     speeds = Speeds()
     speeds.note(1, usage, seconds)
     assert speeds.with_hidden(SEEN, 1, 60.0, is_seen=False) == SEEN

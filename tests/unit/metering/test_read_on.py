@@ -23,7 +23,7 @@ def test_one_tenant_gets_a_quarter_and_all_together_at_most_the_total():
     assert room.taken == 8
 
 
-def test_a_place_that_was_given_back_serves_the_next():
+def test_released_slot_is_used_by_the_next_call():
     room = ReadingOn(5.0, 4)
     [first, second] = calls(room, 2)
     assert (first.begin(), second.begin()) == (5.0, 0.0)
@@ -33,17 +33,17 @@ def test_a_place_that_was_given_back_serves_the_next():
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_without_time_nothing_is_read_on(seconds):
+def test_nothing_is_read_after_disconnect_without_time(seconds):
     assert begun(calls(ReadingOn(seconds), 3)) == 0
 
 
-def test_what_will_not_come_takes_no_place_and_its_asker_has_not_left_yet():
+def test_answer_that_will_not_end_takes_no_slot_and_its_client_stays_connected():
     room, asker = ReadingOn(5.0), Asker()
     assert ReadOn(room, 1, asker, lambda: False).begin() == 0.0
     assert (room.taken, asker.has_left) == (0, False)
 
 
-def test_a_client_leaves_once():
+def test_disconnect_is_counted_once():
     room, asker = ReadingOn(5.0), Asker()
     call = ReadOn(room, 1, asker, lambda: True)
     assert (call.begin(), call.begin()) == (5.0, 0.0)

@@ -55,7 +55,7 @@ def bounds_of(
         (tried("ok", 200), False),
     ],
 )
-def test_a_try_is_unknown_if_it_arrived_and_nothing_came_back(attempt: Attempt, *, unknown: bool) -> None:
+def test_attempt_that_arrived_without_an_answer_is_unknown(attempt: Attempt, *, unknown: bool) -> None:
     assert is_unknown(attempt) is unknown
 
 
@@ -69,9 +69,7 @@ def test_a_try_is_unknown_if_it_arrived_and_nothing_came_back(attempt: Attempt, 
         (HOLD, 1, 1, HOLD),  # never beyond what was held
     ],
 )
-def test_each_unknown_try_may_have_come_to_its_own_hold(
-    known: int, unknown: int, tries: int, bound: int
-) -> None:
+def test_each_unknown_attempt_may_cost_its_own_hold(known: int, unknown: int, tries: int, bound: int) -> None:
     bounds = bounds_of(known + 5, known, unknown, tries=tries)
     assert bounds is not None
     assert bounds.bound_nanousd == bound
@@ -80,17 +78,17 @@ def test_each_unknown_try_may_have_come_to_its_own_hold(
     assert bounds.most_output == 1_000 * (unknown + bool(known))
 
 
-def test_what_is_known_has_no_bounds() -> None:
+def test_known_usage_has_no_bounds() -> None:
     assert bounds_of(84, 84, 0) is None
 
 
-def test_what_is_free_is_never_unsettled() -> None:
+def test_free_attempts_are_never_unsettled() -> None:
     free = bounds_of(0, 0, 1, sheet=FREE)
     assert free is not None
     assert free.rest(0) == 0
 
 
-def test_a_lost_try_that_was_not_free_is_unsettled_behind_a_free_answer() -> None:
+def test_lost_priced_attempt_is_unsettled_behind_a_free_answer() -> None:
     bounds = bounds_of(0, 0, 1, tries=2, sheet=FREE, lost=SHEET)
     assert bounds is not None
     assert (bounds.sheet, bounds.rest(0)) == (SHEET, HOLD)

@@ -19,14 +19,14 @@ from tests.support.books.calls import opened
 VECTORS = replace(opened("req_1"), endpoint="embeddings")
 
 
-def test_vectors_that_had_come_cost_what_they_said():
+def test_received_embeddings_cost_their_reported_usage():
     usage = Usage(input_tokens=12)
     found = used_by(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000, usage=usage)))
     assert found == usage
     assert not found.estimated
 
 
-def test_vectors_that_said_nothing_have_no_output():
+def test_embeddings_without_usage_have_no_output():
     found = used_by(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000)))
     assert (found.input_tokens, found.output_tokens, found.estimated) == (100, 0, True)
 

@@ -67,7 +67,7 @@ def test_a_usage_that_cannot_be_true_is_counted_and_unsettled(kind):
         (VECTORS, "", Usage(), (2, 0)),
     ],
 )
-async def test_what_was_said_stands_and_what_was_seen_beyond_it_is_added(raw, produced, reported, least):
+async def test_reported_usage_counts_and_output_seen_beyond_it_is_added(raw, produced, reported, least):
     found = await estimate(opened("a"), raw, Came(produced, 0, min(len(produced), 1)), reported)
     assert found.estimated
     assert found.total_input_tokens >= least[0]

@@ -54,13 +54,13 @@ def raw(body: Any) -> bytes:
     return body.encode() if isinstance(body, str) else orjson.dumps(body)
 
 
-def test_a_404_that_speaks_of_a_model_is_the_models() -> None:
+def test_404_that_names_a_model_is_blamed_on_the_model() -> None:
     for body in NO_MODELS:
         failure = UpstreamStatus(404, raw(body))
         assert (failure.kind, failure.fault) == ("model_not_found", "nobody"), body
 
 
-def test_another_404_is_of_the_path() -> None:
+def test_other_404_is_blamed_on_the_path() -> None:
     failures = [UpstreamStatus(404, raw(body)) for body in NO_PATHS]
     for failure in (*failures, summarize(failures)):
         assert (failure.code, failure.kind) == ("upstream_model_not_found", "path_not_found"), failure.body

@@ -191,7 +191,7 @@ NO_ERRORS = [
 
 
 @pytest.mark.parametrize("nothing", NO_ERRORS)
-def test_what_says_nothing_is_no_error(nothing):
+def test_empty_error_members_are_no_error(nothing):
     raw = nothing.encode() + b"\n\n"
     stream, out = read(raw, event(said()), raw, event(said("", finish_reason="stop")), raw, DONE)
     assert (stream.done, stream.failure) == (True, None)
@@ -244,7 +244,7 @@ WHOLE_ERRORS = [
 
 
 @pytest.mark.parametrize("document", WHOLE_ERRORS, ids=json.dumps)
-def test_an_error_in_the_place_of_an_answer_is_one_and_its_usage_is_booked(document):
+def test_error_in_place_of_an_answer_is_recognised_and_its_usage_billed(document):
     with pytest.raises(MalformedAnswer) as fault:
         OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).response(json.dumps(document).encode())
     assert fault.value.usage is not None

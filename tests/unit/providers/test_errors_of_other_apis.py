@@ -32,7 +32,7 @@ OF_OTHER_APIS = {  # and how each is judged before content
 
 
 @pytest.mark.parametrize("error", OF_OTHER_APIS)
-def test_errors_in_the_words_of_other_apis_are_errors(error):
+def test_errors_in_the_format_of_other_apis_are_recognised(error):
     for raw in (b"data: " + error.encode(), b"event: error\ndata: " + error.encode()):
         stream, out = read(raw + b"\n\n", event(said()), DONE)
         assert (stream.done, stream.started, out) == (False, False, b"")
@@ -41,7 +41,7 @@ def test_errors_in_the_words_of_other_apis_are_errors(error):
         assert (stream.done, stream.failure is not None, out) == (False, True, event(said()))
 
 
-def test_an_error_behind_all_that_was_asked_is_found_and_its_usage_booked():
+def test_error_after_all_content_is_found_and_its_usage_billed():
     """Responses repeats the request in its last event, and says there what was used."""
     error = {"code": "rate_limit_exceeded", "message": "slow"}
     asked = {"instructions": "word " * 12_000, "tools": [{"name": "f"}], "error": error, "usage": USED}

@@ -84,7 +84,7 @@ TEXTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
                  {"content": "c", "reasoning_content": "ab"}),
     "a refusal": ([{"refusal": "n"}, {"refusal": "o"}], {"content": None, "refusal": "no"}),
     "null after it": ([{"content": "a"}, {"content": None}], {"content": "a"}),
-    "a member that nobody knows": ([{"content": "a", "x": {"y": "1", "z": 1}}, {"x": {"y": "2", "z": 2}}],
+    "an unknown member": ([{"content": "a", "x": {"y": "1", "z": 1}}, {"x": {"y": "2", "z": 2}}],
                                    {"content": "a", "x": {"y": "12", "z": 2}}),
     "content in parts": ([{"content": [{"type": "thinking", "thinking": "a"}]}, {"content": "b"}],
                          {"content": [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "b"}]}),

@@ -41,7 +41,7 @@ BESIDE = {
     "no index": b'"finish_reason":"stop"',
     "an end that is a number": b'"index":0,"finish_reason":1',
     "an end that is an object": b'"index":0,"finish_reason":{"type":"stop"}',
-    "members that nobody knows": b'"index":0,"finish_reason":"stop","stop_reason":[],"seed":{"model":"x"}',
+    "unknown members": b'"index":0,"finish_reason":"stop","stop_reason":[],"seed":{"model":"x"}',
 }
 # What stands at the top beside the choices.
 AT_THE_TOP = {
@@ -85,7 +85,7 @@ def test_an_event_of_any_shape_passes_as_it_came_and_ends_its_choice(kind):
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_an_answer_of_any_shape_is_delivered_and_booked(kind):
+def test_answer_of_any_shape_is_delivered_and_billed(kind):
     beside, said, top = ODD[kind]
     used = USED if b'"usage":' not in top else b'"y":2'
     raw = b'{"id":"x",%b,"choices":[{"message":{%b},%b}],%b}' % (top, said, beside, used)

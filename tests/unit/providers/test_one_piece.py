@@ -61,7 +61,7 @@ def test_what_is_no_answer_is_no_event(raw: bytes) -> None:
         edits_of(raw)
 
 
-def test_an_answer_with_a_byte_order_mark_is_delivered_and_booked() -> None:
+def test_answer_with_a_byte_order_mark_is_delivered_and_billed() -> None:
     answered = OpenAIToOpenAI(Shape(alias="m", path="chat/completions")).response(
         BOM + document(b'{"content":"a"}')
     )

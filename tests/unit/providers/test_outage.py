@@ -20,17 +20,17 @@ async def attempts(health: DeploymentHealth, clock: Clock, seconds: int, calls_a
         clock.now += 1 / calls_a_second
         known = health.get(only.id)
         is_panic = known is not None and known.breaker.rests(clock.now)
-        journey, failures = (
+        planner, failures = (
             AttemptPlanner(Plan(targets=(only,), is_panic=is_panic), health),
             list[UpstreamFailed](),
         )
-        while (step := await journey.begin(None, failures)) is not None:
+        while (step := await planner.begin(None, failures)) is not None:
             reached += 1
             failure = UpstreamFailed("status 500")
             failures.append(failure)
             step[1].record_failure(failure)
             step[1].release()
-            journey.failed(only, failure)
+            planner.failed(only, failure)
     return reached
 
 

@@ -132,7 +132,7 @@ def test_only_a_refusal_of_the_request_takes_something_back(status: int) -> None
     assert instead(Added("max_tokens"), status, REFUSALS["Azure, an older version"][1]) is None
 
 
-def test_what_was_learned_is_kept_for_an_hour_and_of_one_deployment() -> None:
+def test_refused_additions_are_remembered_for_an_hour_for_one_deployment() -> None:
     now = [0.0]
     additions = Additions(lambda: now[0])
     here = target()
@@ -188,7 +188,7 @@ def test_what_the_operators_own_call_met_is_known_for_all() -> None:
     assert [additions.of(here, who) for who in (0, 7)] == [other, other]
 
 
-def test_what_was_learned_of_a_deployment_goes_with_it() -> None:
+def test_refused_additions_are_dropped_with_their_deployment() -> None:
     health = DeploymentHealth()
     health.update_targets([target()])
     health.additions.learn(target(), Added("max_tokens", usage=False))

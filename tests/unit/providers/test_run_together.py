@@ -77,7 +77,7 @@ def test_a_large_event_is_read_in_the_same_way(document):
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-def test_an_answer_is_booked(document, is_large):
+def test_answer_is_billed(document, is_large):
     shape, raw = Shape(alias="chat", path="chat/completions"), document.replace(b'"delta"', b'"message"')
     found = (
         answered(raw, look_at_answer(raw, shape), shape) if is_large else OpenAIToOpenAI(shape).response(raw)
@@ -88,7 +88,7 @@ def test_an_answer_is_booked(document, is_large):
     assert json.loads(found.body) == {**json.loads(raw), "model": "chat"}
 
 
-def test_an_answer_that_is_no_use_is_booked(document):
+def test_unusable_answer_is_billed(document):
     raw = document.replace(b'"choices"', b'"choice"')
     with pytest.raises(MalformedAnswer) as failed:
         OpenAIToOpenAI(Shape(alias="chat", path="chat/completions")).response(raw)

@@ -162,7 +162,7 @@ def test_a_mutated_stream_is_seen_as_a_direct_client_sees_it_or_is_an_error(seed
 
 
 @pytest.mark.soak
-def test_ever_other_streams():
+def test_newly_mutated_streams_are_read_as_a_direct_client_reads_them():
     first = int(os.environ.get("OMG_SEED", random.SystemRandom().randrange(2**32)))
     for seed in range(first, first + 100_000):
         check(seed, is_harmless=seed % 4 == 0)

@@ -135,7 +135,7 @@ def test_a_user_value_that_is_no_name_passes_unchanged(value: str) -> None:
     )
 
 
-def test_a_name_means_nothing_elsewhere() -> None:
+def test_salted_names_differ_by_member_and_by_process() -> None:
     body = f'{{"model":"m",{HELLO},"user":"u","safety_identifier":"u"}}'
     found = sent(body)
     assert found["user"] != found["safety_identifier"]

@@ -35,18 +35,18 @@ async def refused(cache, token):
         await cache.caller(token, HERE)
 
 
-async def test_a_valid_key_that_was_never_seen_is_let_in(suspect):
+async def test_valid_key_that_was_never_seen_is_accepted(suspect):
     await refused(suspect, "sk-guess.x")
     assert await suspect.caller("sk-alice.secret", HERE) is ALICE
 
 
-async def test_a_key_made_a_moment_ago_by_another_process_is_let_in(suspect, shelf):
+async def test_key_just_made_by_another_process_is_accepted(suspect, shelf):
     await refused(suspect, "sk-new.secret")
     put(shelf, "new")
     assert await suspect.caller("sk-new.secret", HERE) is ALICE
 
 
-async def test_a_key_whose_number_came_late_is_let_in(suspect, shelf):
+async def test_key_whose_number_arrived_late_is_accepted(suspect, shelf):
     """Of two keys made at the same time the one with the lower number may appear after the other."""
     before = dict(shelf.keys)
     put(shelf, "later")
@@ -56,7 +56,7 @@ async def test_a_key_whose_number_came_late_is_let_in(suspect, shelf):
     assert await suspect.caller("sk-earlier.secret", HERE) is ALICE
 
 
-async def test_a_rotated_secret_is_let_in(suspect, shelf):
+async def test_rotated_secret_is_accepted(suspect, shelf):
     with pytest.raises(InvalidKey):
         await suspect.caller("sk-alice.newer", HERE)
     put(shelf, "alice", "newest")
@@ -70,13 +70,13 @@ async def test_a_revoked_key_is_refused_as_anywhere(suspect, shelf):
         await suspect.caller("sk-alice.secret", HERE)
 
 
-async def test_guesses_at_unknown_prefixes_share_one_question(suspect, shelf):
+async def test_guesses_at_unknown_prefixes_share_one_query(suspect, shelf):
     await asyncio.gather(*(refused(suspect, f"sk-more{number}.x") for number in range(500)))
     assert shelf.reads == 0
     assert shelf.lists <= 2
 
 
-async def test_guesses_at_the_secret_of_a_known_prefix_share_one_question(suspect, shelf, clock):
+async def test_guesses_at_the_secret_of_a_known_prefix_share_one_query(suspect, shelf, clock):
     for number in range(500):
         with pytest.raises(InvalidKey):
             await suspect.caller(f"sk-alice.wrong{number}", HERE)
@@ -88,7 +88,7 @@ async def test_guesses_at_the_secret_of_a_known_prefix_share_one_question(suspec
     assert shelf.reads == 2
 
 
-async def test_other_addresses_are_not_concerned(suspect, shelf):
+async def test_other_addresses_are_not_affected(suspect, shelf):
     with pytest.raises(InvalidKey):
         await suspect.caller("sk-guess.x", "198.51.100.7")
     assert shelf.lists == 0

@@ -96,7 +96,7 @@ def test_an_amount_is_exact_and_has_cents(nanousd, words):
     assert amount(nanousd) == words
 
 
-def test_more_than_all_is_a_full_bar_and_nothing_is_left():
+def test_overspent_budget_is_a_full_bar_with_nothing_left():
     over = Spending(limit=100, spent=150, held=5)
     assert (over.left, over.share) == (0, 1.5)
     assert 'value="1.0000"' in line(over, "weekly")

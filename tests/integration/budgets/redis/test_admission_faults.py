@@ -37,7 +37,7 @@ async def until_granted(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int) -
     await eventually(lambda: crew.ask(scopes, hold), lambda outcome: outcome.startswith("call-"))
 
 
-async def test_nothing_is_overspent_when_redis_forgets_everything_under_load(
+async def test_no_overspend_when_redis_loses_all_data_under_load(
     redis_server: RedisServer,
 ) -> None:
     dice = random.Random(11)
@@ -115,7 +115,7 @@ async def until_spent(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int) -> 
             return granted
 
 
-async def test_an_outage_is_bridged_by_what_was_set_aside_and_never_beyond_it(
+async def test_outage_is_served_from_the_allowance_and_never_beyond_it(
     redis_server: RedisServer,
 ) -> None:
     async with Crew(redis_server.url, 2, 0.2) as crew:
@@ -147,7 +147,7 @@ async def set_aside(redis_server: RedisServer, tenant: int, workers: int) -> Non
 
 
 @pytest.mark.usefixtures("frequent_upkeep")
-async def test_what_is_set_aside_is_not_held_and_refuses_no_call(redis_server: RedisServer) -> None:
+async def test_outage_allowance_is_not_held_and_refuses_no_call(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 2) as crew:
         limit = 10 * DOLLAR
         scopes = rules(limit, tenant=35)

@@ -83,7 +83,7 @@ async def test_nothing_is_granted_before_a_disconnected_worker_has_reported_its_
     assert len(running) + 1 + await all_that_fits(crew, scopes) == LIMIT // HOLD
 
 
-async def test_what_ended_while_its_worker_was_cut_off_is_counted(
+async def test_calls_that_ended_while_their_worker_was_disconnected_are_counted(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=51)
@@ -117,7 +117,7 @@ async def test_recovery_does_not_wait_for_dead_worker_without_data_loss(link: Li
     assert await outcome(crew.workers[0], rules(LIMIT, tenant=57), "a first call") == "granted"
 
 
-async def test_a_worker_that_has_just_started_waits_for_those_that_it_cannot_know(
+async def test_new_worker_waits_for_workers_that_it_cannot_know(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=53)
@@ -146,7 +146,7 @@ async def test_tenants_without_budget_get_this_workers_share_of_the_rates_meanwh
     assert answers == ["granted"] * 4 + ["requests"] * 6
 
 
-async def test_new_worker_learns_live_workers_on_connect(redis_server: RedisServer) -> None:
+async def test_new_worker_reads_the_live_workers_on_connect(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1) as crew:
         newcomer = crew.worker(redis_server.url)
         await newcomer.open()

@@ -70,7 +70,7 @@ async def test_calls_that_cost_nothing_are_not_reported(redis_server: RedisServe
             redis_server.start()
 
 
-async def test_what_was_spent_meanwhile_is_counted_afterwards_and_once(redis_server: RedisServer) -> None:
+async def test_spending_during_an_outage_is_counted_once_afterwards(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 1, 0.2) as crew:
         [worker], scopes = crew.workers, rules(10 * DOLLAR, tenant=52)
         await until_granted(crew, scopes, DOLLAR)

@@ -81,7 +81,7 @@ async def test_posts_that_overtake_each_other_never_change_what_was_spent(
         assert len(await crew.burst(scopes, COST, 20)) == 1
 
 
-async def test_what_an_adopted_journal_brings_counts_although_later_posts_came_first(
+async def test_calls_of_an_adopted_journal_count_although_later_posts_came_first(
     redis_server: RedisServer,
 ) -> None:
     """A worker crashed between its batch and its post: the next one finds only the total in the ledger."""
@@ -187,7 +187,7 @@ async def test_a_refusal_without_doubt_comes_at_once(redis_server: RedisServer) 
                 await crew.workers[0].admit(AdmissionRequest("last", both, 1, 8 * COST))
 
 
-async def test_posts_that_reach_a_forgotten_window_are_in_what_is_learnt_next(
+async def test_posts_to_an_invalidated_window_are_in_its_next_load(
     redis_server: RedisServer,
 ) -> None:
     async with patient_crew(redis_server.url, 1) as crew:

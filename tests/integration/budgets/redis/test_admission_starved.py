@@ -106,7 +106,7 @@ class SlowLedger:
         return posts
 
 
-async def test_what_the_ledger_said_before_a_loss_is_not_taken_for_what_it_says_after_it(
+async def test_totals_read_before_a_data_loss_are_not_used_after_it(
     redis_server: RedisServer,
 ) -> None:
     scopes, before, after = rules(1000, tenant=801), SlowLedger(), SlowLedger()
@@ -132,7 +132,7 @@ async def test_what_the_ledger_said_before_a_loss_is_not_taken_for_what_it_says_
         await other.aclose()
 
 
-async def test_a_rebuild_that_was_begun_before_a_loss_does_not_open_after_it(
+async def test_recovery_begun_before_a_data_loss_does_not_finish_after_it(
     redis_server: RedisServer,
 ) -> None:
     """Its commands may be done twice, the second time after the loss: the link was lost, not they."""
@@ -151,7 +151,7 @@ async def test_a_rebuild_that_was_begun_before_a_loss_does_not_open_after_it(
         assert await counted(crew.workers[0], scopes) == 0
 
 
-async def test_what_was_set_aside_before_a_loss_is_not_given_back_to_be_spent_after_it(
+async def test_outage_allowance_from_before_a_data_loss_is_not_returned_after_it(
     redis_server: RedisServer,
 ) -> None:
     scopes = rules(1000 * CENT, tenant=803)
@@ -160,7 +160,7 @@ async def test_what_was_set_aside_before_a_loss_is_not_given_back_to_be_spent_af
         await worker.open(tend=False)
         try:
             await until(lambda: outcome(worker, scopes, "first", CENT), lambda said: said == "granted")
-            await worker._allowances.renew(time.time())  # noqa: SLF001 - no upkeep runs
+            await worker._allowances.renew(time.time())  # noqa: SLF001 - no periodic work runs
             redis_server.hang()
             assert await outcome(worker, scopes, "offline", 9 * CENT) == "granted"
             redis_server.go_on()
@@ -276,7 +276,7 @@ class HoldingLink(Link):
         return None
 
 
-async def test_what_an_old_connection_said_is_not_done_after_what_the_new_one_says(
+async def test_commands_of_an_old_connection_do_not_run_after_those_of_the_new_one(
     redis_server: RedisServer,
 ) -> None:
     scopes = rules(100 * PRICE, tenant=807)

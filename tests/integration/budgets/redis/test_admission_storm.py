@@ -14,7 +14,7 @@ PAIRS = [(0, 1), (2, 3), *(pytest.param((seed, seed + 1), marks=pytest.mark.soak
 
 
 @pytest.mark.parametrize("seeds", PAIRS)
-async def test_a_budget_is_spent_to_the_last_cent_in_any_weather(seeds: tuple[int, int]) -> None:
+async def test_budget_is_spent_to_the_last_cent_under_random_faults(seeds: tuple[int, int]) -> None:
     """Two at a time, each with a Redis of its own: more would be late for reasons that are not the weather."""
     await at_once(weathered, seeds)
 

@@ -144,7 +144,7 @@ async def killed(worker: RedisAdmission) -> None:
     await worker.aclose()
 
 
-async def test_no_cent_too_much_and_no_call_too_few() -> None:
+async def test_admission_neither_overspends_nor_refuses_too_early() -> None:
     """Each world has its own Redis to lose, so they live at the same time: most of a life is waiting."""
     await at_once(lived, range(5))
 

@@ -108,7 +108,9 @@ async def test_a_new_window_costs_the_same_however_many_calls_wait_for_the_ledge
     assert costs[:2] == costs[2:]
 
 
-async def test_a_new_window_begins_with_what_its_days_owe(worker: RedisAdmission, clock: Clock) -> None:
+async def test_new_window_begins_with_the_unposted_amounts_of_its_days(
+    worker: RedisAdmission, clock: Clock
+) -> None:
     await serve(worker, "yesterday", 70)
     await worker.admit(AdmissionRequest("still-running", scopes("busy"), 1, 30))
     clock.advance(120)

@@ -78,7 +78,7 @@ async def test_eviction_policy_is_known_also_where_config_is_forbidden(
     await connection.aclose()
 
 
-async def test_one_that_does_not_say_is_used_with_a_warning(
+async def test_redis_with_an_unknown_eviction_policy_is_used_with_a_warning(
     redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = RedisConnection(redis.url, "test")

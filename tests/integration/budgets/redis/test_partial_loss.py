@@ -98,13 +98,13 @@ async def side_by_side(kinds_and_seeds: dict[str, int]) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_no_cent_too_much_when_keys_of_a_kind_are_deleted() -> None:
+async def test_no_overspend_when_keys_of_a_kind_are_deleted() -> None:
     await side_by_side({kinds: place for place, kinds in enumerate([*KINDS, *TOGETHER])})
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("first", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in range(6, 60, 6))])
-async def test_no_cent_too_much_whatever_keys_are_deleted(first: int) -> None:
+async def test_no_overspend_whatever_keys_are_deleted(first: int) -> None:
     await side_by_side({f"any, {seed}": seed for seed in range(first, first + 6)})
 
 
@@ -130,7 +130,7 @@ def both(limit: int, parallel: int | None = None) -> tuple[ScopeRules, ...]:
 
 
 @pytest.mark.parametrize("kinds", [*KINDS, *TOGETHER, " ".join(KINDS), "calls life money owed slots aside"])
-async def test_the_state_is_made_anew_to_the_last_cent(
+async def test_state_is_recovered_to_the_last_cent(
     redis_server: RedisServer, unhurried: Crew, kinds: str
 ) -> None:
     running = await unhurried.burst(both(100), 10, 7)
@@ -143,7 +143,7 @@ async def test_the_state_is_made_anew_to_the_last_cent(
 
 
 @pytest.mark.parametrize("kinds", [*PARTS, "slots calls", "slots life", "meta slots"])
-async def test_running_calls_take_their_places_again(
+async def test_running_calls_hold_their_slots_again(
     redis_server: RedisServer, crew: Crew, kinds: str
 ) -> None:
     scopes = both(100 * DOLLAR, parallel=4)
@@ -166,7 +166,7 @@ async def test_nothing_is_granted_before_a_silent_worker_has_reported_its_holds(
     await eventually(lambda: crew.ask(both(100), 20), lambda said: said.startswith("call-"))
 
 
-async def test_what_is_set_aside_is_not_spent_twice(redis_server: RedisServer, crew: Crew) -> None:
+async def test_outage_allowance_is_not_spent_twice(redis_server: RedisServer, crew: Crew) -> None:
     scopes = rules(10 * DOLLAR)
     spent = 0
     for _ in range(4):
@@ -184,9 +184,7 @@ async def test_what_is_set_aside_is_not_spent_twice(redis_server: RedisServer, c
     assert spent + 2 * CENT * len(granted) <= 10 * DOLLAR
 
 
-async def test_the_audit_says_nothing_of_a_state_with_a_part_missing(
-    redis_server: RedisServer, crew: Crew
-) -> None:
+async def test_snapshot_of_an_incomplete_state_is_empty(redis_server: RedisServer, crew: Crew) -> None:
     from budgets.redis.snapshot import Snapshot, SnapshotReader  # noqa: PLC0415
 
     assert len(await crew.burst(both(100), 10, 3)) == 3
@@ -197,7 +195,7 @@ async def test_the_audit_says_nothing_of_a_state_with_a_part_missing(
         assert audit.picture("t1", ["key:1", "tenant:1"]) == Snapshot()
 
 
-async def test_a_new_tenant_does_not_wait_for_a_silent_worker_born_in_this_life(
+async def test_new_tenant_does_not_wait_for_a_silent_worker_of_the_current_epoch(
     redis_server: RedisServer, crew: Crew
 ) -> None:
     one = crew.workers[0]

@@ -87,18 +87,18 @@ async def test_a_defect_of_a_script_loses_no_paid_answer(
     assert len([error for error in errors if "WRONGTYPE" in error]) == 1  # however many commands it refused
 
 
-async def test_upkeep_goes_on_after_errors(redis_server: RedisServer) -> None:
+async def test_periodic_work_goes_on_after_errors(redis_server: RedisServer) -> None:
     async with Crew(redis_server.url, 2) as crew:
         scopes = rules(LIMIT, tenant=63)
         running = await crew.ask(scopes, HOLD)
         async with unable(redis_server, "min-replicas-to-write"):
             await crew.settle(running, COST)
             refused = errors(redis_server)
-            await eventually(lambda: errors(redis_server) > refused + 1)  # only upkeep sends commands
+            await eventually(lambda: errors(redis_server) > refused + 1)  # only periodic work sends commands
         await until_told(crew.workers[0], 63, (COST, 0))
 
 
-async def test_upkeep_goes_on_after_a_defect(
+async def test_periodic_work_goes_on_after_a_defect(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     turns: list[str] = []

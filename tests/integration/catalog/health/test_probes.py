@@ -144,9 +144,7 @@ def test_a_probe_requests_one_token_where_models_cannot_be_listed(provider: Prov
         pytest.param(b'{"data":[{"id":1}]}', id="numbers"),
     ],
 )
-def test_a_list_that_cannot_be_read_says_nothing_of_a_server_that_is_well(
-    provider: Provider, listed: bytes
-) -> None:
+def test_unreadable_model_list_does_not_degrade_a_healthy_server(provider: Provider, listed: bytes) -> None:
     catalog(provider.url, "sk-one-0000000000")
     provider.listed = listed
     assert probe_all(NOON) == 1
@@ -255,7 +253,7 @@ def test_a_result_counts_only_for_the_endpoint_key_and_model_that_were_measured(
         ("my-fine-tune", ""),
     ],
 )
-def test_a_name_that_is_nearly_one_of_the_providers_list_is_a_slip(
+def test_model_name_close_to_a_listed_one_is_reported_as_a_slip(
     provider: Provider, name: str, said: str
 ) -> None:
     provider.models = ["gpt-4o-mini", "text-embedding-3-small"]

@@ -33,7 +33,7 @@ def config(facts=None, **pricing):
     return Config.model_validate({"model_catalog": [row]})
 
 
-def test_they_follow_the_file():
+def test_price_terms_follow_the_file():
     stated = config(tiers={"flex": 0.5}, tool_calls={"web_search": 0.01}, cache_write_1h=3)
     assert sync_catalog(stated)
     assert not sync_catalog(stated)

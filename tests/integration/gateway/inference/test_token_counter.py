@@ -74,7 +74,7 @@ async def test_concurrent_prompts_are_counted_up_to_the_queue_limit(counter, hea
     assert await counter.count(1, body("hello"), MODELS) is not None
 
 
-async def test_time_comes_back():
+async def test_used_counting_time_is_refilled():
     now = [0.0]
     quota = token_counter.Quota(lambda: now[0])
     quota.spend(1, QUOTA_S)

@@ -101,7 +101,7 @@ async def running(*processes: Process) -> AsyncIterator[None]:
     ],
     ids=["failures", "credential", "retry-after"],
 )
-async def test_the_other_process_leaves_alone_what_one_has_seen_fail(redis, failure, times):
+async def test_hint_of_a_failure_rests_the_deployment_in_other_processes(redis, failure, times):
     one, other = Process(redis.url), Process(redis.url)
     async with running(one, other):
         one.fail(failure, times)
@@ -109,7 +109,7 @@ async def test_the_other_process_leaves_alone_what_one_has_seen_fail(redis, fail
         assert other.rests
 
 
-async def test_the_other_process_comes_back_when_one_has_seen_it_serve(redis):
+async def test_hint_of_a_success_ends_the_rest_in_other_processes(redis):
     one, other = Process(redis.url), Process(redis.url)
     async with running(one, other):
         one.fail(UpstreamFailed("status 500"), 5)

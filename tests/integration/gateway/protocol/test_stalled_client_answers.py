@@ -109,7 +109,7 @@ def test_a_client_that_reads_slowly_gets_the_whole_answer():
     uvloop.run(with_house(work, SLOW_S))
 
 
-def test_a_question_behind_a_long_one_is_answered_too():
+def test_request_after_a_long_answer_is_answered_too():
     async def work(house, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         long = ASKED.replace(b"content-length: 2", b"content-length: 200000")[:-2] + b"y" * 200_000

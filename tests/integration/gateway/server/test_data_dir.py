@@ -44,13 +44,13 @@ def as_nobody(path):
     return done.stdout.strip()
 
 
-def test_a_new_one_is_private(tmp_path):
+def test_new_data_dir_is_private(tmp_path):
     make_private(tmp_path / "a" / "b")
     assert mode(tmp_path / "a" / "b") == 0o700
 
 
 @pytest.mark.parametrize("before", [0o755, 0o750, 0o705, 0o777, 0o701])
-def test_an_old_one_and_its_files_become_private(tmp_path, before):
+def test_existing_data_dir_and_its_files_become_private(tmp_path, before):
     (tmp_path / "journal").mkdir(mode=0o755)
     files = [tmp_path / "gateway.sqlite3", tmp_path / "gateway.sqlite3-wal", tmp_path / "journal" / "segment"]
     for file in files:
@@ -112,7 +112,7 @@ def test_serve_creates_private_files_and_refuses_what_it_cannot_make_so(gateway_
 @pytest.mark.parametrize(
     "command", [("migrate", "-v0"), ("shell", "-c", CONNECT), ("revoke", "--here", "abc")]
 )
-def test_whichever_command_comes_first_its_files_are_private(gateway_factory, command):
+def test_files_are_private_whichever_command_creates_them(gateway_factory, command):
     gateway = gateway_factory(start=False)
     gateway.data_dir.mkdir(mode=0o755)
     old = os.umask(0o022)

@@ -40,7 +40,7 @@ def key(tenant, settings, **more):
     return create_key(tenant, NewKey(name="app", **more), pepper=settings.SECRETS.pepper, actor=ACTOR).key
 
 
-def test_the_first_secret_is_remembered_and_the_same_one_is_fine(acme, settings):
+def test_first_secret_is_recorded_and_accepted_again(acme, settings):
     insist(NOW)
     key(acme, settings)
     insist(NOW)
@@ -64,7 +64,7 @@ def test_another_secret_is_refused_with_its_remedies_while_there_are_keys(
         assert remedy in said
 
 
-def test_another_secret_that_orphans_nothing_is_taken(acme, settings, other_secret):
+def test_new_secret_that_orphans_no_key_is_accepted(acme, settings, other_secret):
     insist(NOW)
     revoked = key(acme, settings)
     revoke_key(revoked.pk, actor=ACTOR, now=NOW)
@@ -75,7 +75,7 @@ def test_another_secret_that_orphans_nothing_is_taken(acme, settings, other_secr
     insist(NOW)
 
 
-def test_keys_of_a_change_before_there_was_a_memory_do_not_stop_the_upgrade(acme, settings, other_secret):
+def test_keys_from_before_the_secret_was_recorded_do_not_stop_the_upgrade(acme, settings, other_secret):
     key(acme, settings)
     other_secret()
     key(acme, settings)

@@ -18,7 +18,7 @@ async def page(request):
     return HttpResponse("a page")
 
 
-async def test_they_are_looked_for_once_when_the_first_one_is_asked_for(monkeypatch):
+async def test_static_files_are_searched_once_at_the_first_request(monkeypatch):
     searches = []
     search = ServeStaticMiddleware.add_files_from_finders
 

@@ -48,7 +48,7 @@ def fail() -> None:
         cursor.execute("SELECT nothing FROM nowhere")
 
 
-async def test_sqlite_is_opened_once_a_thread_and_not_once_a_question(opened: list[str]) -> None:
+async def test_sqlite_is_opened_once_a_thread_and_not_once_a_query(opened: list[str]) -> None:
     threads = DatabaseThreads()
     assert [await threads.run(ask) for _ in range(20)] == [1] * 20
     assert 1 <= len(opened) <= COUNT
@@ -56,7 +56,7 @@ async def test_sqlite_is_opened_once_a_thread_and_not_once_a_question(opened: li
     await threads.close()
 
 
-async def test_a_question_finds_no_transaction_of_the_one_before(opened: list[str]) -> None:
+async def test_query_starts_without_the_transaction_of_the_one_before(opened: list[str]) -> None:
     threads = DatabaseThreads()
     for _ in range(2 * COUNT):
         await threads.run(leave_a_transaction_open)
@@ -99,7 +99,7 @@ async def test_every_connection_is_closed_at_the_end() -> None:
             closed.execute("SELECT 1")
 
 
-async def test_the_end_does_not_wait_for_a_thread_that_hangs() -> None:
+async def test_close_does_not_wait_for_a_hung_thread() -> None:
     threads, hanging, let_go = DatabaseThreads(), asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 

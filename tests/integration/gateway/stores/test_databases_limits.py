@@ -83,7 +83,7 @@ def test_a_lock_that_is_not_free_is_not_waited_for(impatient):
     assert ask(impatient["default"], "SELECT count(*) FROM kept") == (0,)
 
 
-def test_a_pool_that_is_empty_says_so(impatient):
+def test_exhausted_connection_pool_raises_an_error(impatient):
     assert ask(impatient["default"], "SELECT 1") == (1,)  # this thread has the only connection
     said = []
 

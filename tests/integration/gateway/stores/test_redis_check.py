@@ -42,19 +42,21 @@ def replica(first: RedisServer) -> Iterator[RedisServer]:
         ("~* &* +@all -info", "'info'"),
     ],
 )
-def test_a_user_without_the_rights_of_calls_is_found_out(first: RedisServer, rights: str, why: str) -> None:
+def test_redis_user_without_the_rights_that_calls_need_is_reported(
+    first: RedisServer, rights: str, why: str
+) -> None:
     first.run("ACL", "SETUSER", "limited", "reset", "on", ">pw", *rights.split())
     said = trouble_of(first.url.replace("//", "//limited:pw@"))
     assert why in said  # Redis and Valkey have other words around it
     assert "permission" in said or "can't run" in said
 
 
-def test_a_user_with_them_is_good(first: RedisServer) -> None:
+def test_redis_user_with_the_rights_that_calls_need_passes(first: RedisServer) -> None:
     first.run("ACL", "SETUSER", "limited", "reset", "on", ">pw", "~*", "&*", "+@all", "-@admin", "+info")
     assert trouble_of(first.url.replace("//", "//limited:pw@")) == ""
 
 
-async def test_a_replica_is_named_as_what_it_is(replica: RedisServer) -> None:
+async def test_replica_is_reported_as_a_replica(replica: RedisServer) -> None:
     assert "read only replica" in trouble_of(replica.url)
     link = RedisConnection(replica.url, "test")
     await link.open()
@@ -62,7 +64,7 @@ async def test_a_replica_is_named_as_what_it_is(replica: RedisServer) -> None:
     await link.aclose()
 
 
-def test_one_that_is_full_is_found_out(first: RedisServer) -> None:
+def test_full_redis_is_reported(first: RedisServer) -> None:
     first.run("CONFIG", "SET", "maxmemory", "1")
     try:
         assert "maxmemory" in trouble_of(first.url)
@@ -71,7 +73,7 @@ def test_one_that_is_full_is_found_out(first: RedisServer) -> None:
     assert trouble_of(first.url) == ""
 
 
-def test_one_that_asks_for_a_password_says_that_there_is_none(first: RedisServer) -> None:
+def test_missing_redis_password_is_reported(first: RedisServer) -> None:
     first.run("CONFIG", "SET", "requirepass", "pw")
     try:
         assert trouble_of(first.url).startswith("it asks for a password, and the address has none")

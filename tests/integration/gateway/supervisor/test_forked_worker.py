@@ -102,7 +102,7 @@ def test_a_worker_with_a_blocked_loop_does_not_outlive_its_supervisor(tmp_path: 
         assert "in hang" in one
 
 
-def test_what_a_worker_was_born_with_goes_to_none_of_its_helpers():
+def test_inherited_descriptors_are_not_passed_to_helpers():
     ours, theirs = socket.socketpair()
     with ours, socket.create_server(("127.0.0.1", 0)) as listener:
         fds = (os.dup(listener.fileno()), theirs.detach())

@@ -83,7 +83,7 @@ async def test_a_worker_that_said_what_cannot_be_read_is_replaced(site):
     assert site.said("worker.message.unreadable")
 
 
-async def test_a_new_worker_that_is_held_up_does_not_keep_the_place_of_the_old_one(site, monkeypatch):
+async def test_renewal_by_a_worker_that_does_not_start_is_given_up(site, monkeypatch):
     monkeypatch.setattr(supervisor, "OPEN_S", 0.1)
     site.hang.touch()
     signal.raise_signal(signal.SIGHUP)
@@ -101,7 +101,7 @@ async def test_a_crashed_worker_is_replaced_although_its_helper_holds_the_pipe(s
     (tmp_path / "released").touch()
 
 
-async def test_workers_that_do_not_heed_an_order_are_killed(tmp_path, caplog, monkeypatch):
+async def test_workers_that_ignore_a_signal_are_killed(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "gateway")
     for name in ("EXIT_S", "KILL_S"):
         monkeypatch.setattr(supervisor, name, 0.05)
@@ -115,7 +115,7 @@ async def test_workers_that_do_not_heed_an_order_are_killed(tmp_path, caplog, mo
             os.kill(pid, 0)
 
 
-async def test_what_prepares_a_renewal_ends_with_the_supervisor(tmp_path, caplog):
+async def test_process_that_prepares_a_renewal_ends_with_the_supervisor(tmp_path, caplog):
     site = Site(tmp_path, caplog)
     caplog.set_level(logging.INFO, "gateway")
     preparing = tmp_path / "preparing"

@@ -41,7 +41,7 @@ async def test_a_new_worker_waits_for_workers_it_has_no_message_from():
     assert await asked(peers) == {"new"}  # although its row is still there
 
 
-async def test_the_row_of_a_worker_goes_when_nothing_of_it_can_be_missed():
+async def test_worker_row_is_deleted_when_the_worker_leaves():
     mine = WorkerRows("mine", in_database)
     await mine.enter(LIFE)
     assert await in_database(read) == {"mine": LIFE}

@@ -102,7 +102,7 @@ def test_nothing_is_left_of_an_adopted_journal(dead: Directory, tmp_path: Path) 
     assert recover(tmp_path) == []
 
 
-def test_a_living_process_s_journal_is_left_alone(tmp_path: Path) -> None:
+def test_journal_of_a_live_process_is_not_adopted(tmp_path: Path) -> None:
     own = Directory.create(tmp_path)
     write(own, 1, opened("req_1"), closed("req_1"))
 
@@ -238,7 +238,7 @@ def test_the_output_of_a_crashed_stream_is_billed_by_its_size(
     assert (row.status, row.estimated) == ("incomplete", True)
 
 
-def test_an_answer_that_had_come_is_billed_as_it_said(dead: Directory, tmp_path: Path) -> None:
+def test_received_answer_is_billed_by_its_usage(dead: Directory, tmp_path: Path) -> None:
     usage = Usage(input_tokens=90, cached_input_tokens=10, output_tokens=7, reasoning_tokens=19_990)
     write(dead, 1, opened("req_1"), Answered(id="req_1", size=400, usage=usage))
 
@@ -264,7 +264,7 @@ def test_an_answer_of_another_deployment_has_its_name_and_its_price(dead: Direct
     assert row.cost_nanousd == receipt(usage, dear).total_nanousd
 
 
-def test_an_answer_that_said_nothing_is_billed_by_its_size_and_never_above_the_hold(
+def test_received_answer_without_usage_is_billed_by_its_size_up_to_the_hold(
     dead: Directory, tmp_path: Path
 ) -> None:
     write(dead, 1, opened("req_1"), Answered(id="req_1", size=4_000))
@@ -282,7 +282,7 @@ def test_an_answer_that_said_nothing_is_billed_by_its_size_and_never_above_the_h
     assert second.cost_nanousd == 50_000 < first.cost_nanousd
 
 
-def test_a_call_of_two_tries_is_exact_in_the_one_that_answered_and_unsettled_in_the_other(
+def test_call_of_two_attempts_is_exact_in_the_answered_one_and_unsettled_in_the_other(
     dead: Directory, tmp_path: Path
 ) -> None:
     usage, hold = Usage(input_tokens=100, output_tokens=7), 10**12

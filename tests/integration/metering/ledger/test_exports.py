@@ -81,7 +81,7 @@ def test_a_tenant_s_calls_are_found_even_after_it_was_renamed_or_deleted() -> No
     assert exported_ids("--tenant", f"tenant-{renamed.pk + 1}") == ["req_2"]
 
 
-def test_an_unknown_tenant_is_answered_with_no_and_a_hint() -> None:
+def test_unknown_tenant_is_refused_with_a_hint() -> None:
     Tenant.objects.create(name="acme")
 
     with pytest.raises(CommandError, match="Did you mean: acme") as refusal:

@@ -48,7 +48,7 @@ def test_a_window_ends_where_its_schedule_says() -> None:
     assert SpendWindow.objects.get().end == datetime(2026, 8, 1, tzinfo=UTC)
 
 
-def test_asking_again_changes_nothing() -> None:
+def test_loading_a_window_again_changes_nothing() -> None:
     write.write(calls("a", 1))
 
     assert load_windows(KEYS) == load_windows(KEYS)

@@ -119,7 +119,7 @@ def test_names_are_text_and_never_tags(client: Client) -> None:
     assert "&lt;script&gt;" in text
 
 
-def test_the_pages_of_models_and_calls_lead_there(client: Client) -> None:
+def test_pages_of_models_and_calls_link_to_the_experiment(client: Client) -> None:
     model = Model.objects.create(alias="gpt-4o", metadata=SPLIT)
     page = client.get(reverse("admin:catalog_model_change", args=[model.pk])).content.decode()
     [link] = set(re.findall(r'href="([^"]*/experiment[^"]*)"', page))

@@ -131,7 +131,7 @@ def test_adding_up_while_calls_arrive_misses_none() -> None:
     assert rolled_up() == 240 * CLOSED_COST
 
 
-def test_calls_go_after_their_days_and_their_money_stays() -> None:
+def test_calls_are_deleted_after_their_days_and_their_sums_stay() -> None:
     write("old", 3)
     write("new", 2, LATER.timestamp() - DAY_S)
 
@@ -144,14 +144,14 @@ def test_calls_go_after_their_days_and_their_money_stays() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["every_90d", "rolling_90d"])
-def test_nothing_goes_that_a_window_in_force_adds_up(schedule: str) -> None:
+def test_calls_of_a_current_window_are_not_deleted(schedule: str) -> None:
     load_windows([WindowKey("tenant:3", schedule, "UTC", 1_784_851_200.0 - 30 * DAY_S)])
     write("old", 3)
 
     assert expire(LATER, DAYS).calls == 0
 
 
-def test_a_window_made_later_counts_calls_that_have_gone() -> None:
+def test_window_made_later_counts_deleted_calls() -> None:
     write("old", 3)
     expire(LATER, DAYS)
     write("late", 1)
@@ -160,7 +160,7 @@ def test_a_window_made_later_counts_calls_that_have_gone() -> None:
     assert load_windows([july])[0].spent_nanousd == 4 * CLOSED_COST
 
 
-def test_calls_that_come_after_their_hour_has_gone_are_added_to_it() -> None:
+def test_late_calls_are_added_to_an_hour_whose_calls_were_deleted() -> None:
     write("old", 3)
     expire(LATER, DAYS)
     write("late", 2)
@@ -174,7 +174,7 @@ def test_calls_that_come_after_their_hour_has_gone_are_added_to_it() -> None:
     assert not UsageEvent.objects.exists()
 
 
-def test_nothing_goes_when_calls_are_kept_for_ever() -> None:
+def test_no_call_is_deleted_when_calls_are_kept_for_ever() -> None:
     write("old", 3)
 
     assert expire(LATER, Retention(metadata_days=0)).calls == 0

@@ -40,7 +40,7 @@ def ids() -> list[str]:
     return list(LoggedRequest.objects.order_by("at").values_list("pk", flat=True))
 
 
-def test_what_is_written_twice_is_there_once() -> None:
+def test_row_written_twice_is_stored_once() -> None:
     several = [entry(number) for number in range(500)]
     assert write(several) == 0
     with CaptureQueriesContext(connection) as queries:
@@ -99,7 +99,7 @@ def rules(**given: Any) -> Retention:
     return Retention(**given)
 
 
-def test_the_old_go_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_rows_are_deleted_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "DELETED_AT_ONCE", 7)
     write([entry(number) for number in range(30)])
     later = NOW + timedelta(days=5, seconds=20)
@@ -108,7 +108,7 @@ def test_the_old_go_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
     assert expire(later, rules(request_log_days=5)) == 0
 
 
-def test_the_oldest_go_by_number_and_no_tenant_has_more_than_its_share(
+def test_oldest_rows_beyond_the_number_are_deleted_and_each_tenant_has_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A flood of one tenant, or of strangers, does not push out what others were refused."""
@@ -130,7 +130,7 @@ def test_no_rows_are_kept_with_the_request_log_off() -> None:
     assert expire(NOW, rules(request_log_rows=0)) == 30
 
 
-def test_one_run_deletes_so_much_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_run_deletes_a_bounded_number_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "DELETED_AT_ONCE", 5)
     monkeypatch.setattr(rows, "MOST_BATCHES", 3)
     write([entry(number) for number in range(20)])

@@ -128,7 +128,7 @@ def test_a_settled_call_counts_what_it_cost_and_the_rest_is_free_again(
     assert everything_agrees()
 
 
-def test_twice_is_once_whatever_is_said_the_second_time() -> None:
+def test_settling_twice_counts_the_first_time_only() -> None:
     load_windows([TENANT_JULY])
     write.write([unknown("a")])
     settle("a", ByCost(5), ME, NOW)
@@ -157,7 +157,7 @@ def test_an_unknown_call_cannot_be_settled() -> None:
         settle("nobody", ByCost(0), ME, NOW)
 
 
-def test_usage_without_a_kept_price_changes_nothing() -> None:
+def test_usage_without_a_stored_price_changes_nothing() -> None:
     call = unknown("a")
     write.write([Call(call.open, msgspec.structs.replace(call.close, decision=[]))])
     with pytest.raises(NoPrice):

@@ -55,7 +55,7 @@ READ = [reads_and_resets, reads_and_hangs_up, reads_its_head_and_resets, works_a
 
 
 @pytest.mark.parametrize("end", READ)
-async def test_a_question_that_was_read_is_not_sent_again(transport: Transport, end: Script) -> None:
+async def test_request_that_was_read_is_not_sent_again(transport: Transport, end: Script) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.answer()
@@ -71,7 +71,7 @@ async def test_a_question_that_was_read_is_not_sent_again(transport: Transport, 
     assert (caught.value.reached, caught.value.is_stale, request.was_sent) == (True, True, True)
 
 
-async def test_a_large_question_that_was_read_in_part_is_not_sent_again(transport: Transport) -> None:
+async def test_large_request_that_was_read_in_part_is_not_sent_again(transport: Transport) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.answer()
@@ -185,7 +185,7 @@ async def test_a_connection_that_has_ended_by_then_is_not_used(
 
 
 @pytest.mark.parametrize("end", [closes, says_the_end])
-async def test_a_question_that_crossed_the_farewell_is_sent_again(
+async def test_request_that_crossed_the_close_is_sent_again(
     transport: Transport, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with late(end) as provider:
@@ -196,7 +196,7 @@ async def test_a_question_that_crossed_the_farewell_is_sent_again(
 
 
 @pytest.mark.parametrize("end", [closes, resets])
-async def test_where_the_kernel_does_not_say_nothing_is_sent_again(
+async def test_nothing_is_sent_again_without_the_kernels_acknowledgement_count(
     transport: Transport, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if end is closes:

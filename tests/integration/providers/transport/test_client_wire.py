@@ -42,7 +42,7 @@ async def call(transport: Transport, url: str) -> bytes:
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
-async def test_hints_before_the_answer_are_not_the_answer(transport: Transport) -> None:
+async def test_informational_responses_before_the_answer_are_skipped(transport: Transport) -> None:
     hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\nx-hint: 1\r\n\r\n"
     async with RawServer(says(hints + OK, OK)) as server:
         response = await transport.send(ask(server.url), LIMITS)
@@ -53,7 +53,7 @@ async def test_hints_before_the_answer_are_not_the_answer(transport: Transport) 
         assert len(server.peers) == 1
 
 
-async def test_a_provider_that_only_hints_is_broken(transport: Transport) -> None:
+async def test_informational_responses_without_an_answer_are_broken(transport: Transport) -> None:
     async with RawServer(
         says(b"HTTP/1.1 103 Early Hints\r\nlink: </aaaaaaaaaaaaa>\r\n\r\n" * 5000)
     ) as server:
@@ -111,7 +111,7 @@ async def test_an_unrequested_second_answer_never_serves_the_next_request(transp
         assert len(server.peers) == 2
 
 
-async def test_what_is_said_on_an_idle_connection_closes_it(transport: Transport) -> None:
+async def test_unrequested_bytes_on_an_idle_connection_close_it(transport: Transport) -> None:
     first_was_read = asyncio.Event()
 
     async def babbles(peer: Peer) -> None:
@@ -131,7 +131,7 @@ async def test_what_is_said_on_an_idle_connection_closes_it(transport: Transport
         assert len(server.peers) == 2
 
 
-async def test_a_provider_that_wants_to_close_is_not_asked_again(transport: Transport) -> None:
+async def test_connection_that_the_provider_will_close_is_not_reused(transport: Transport) -> None:
     async with RawServer(says(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))) as server:
         for _ in range(3):
             assert await call(transport, server.url) == b"{}"

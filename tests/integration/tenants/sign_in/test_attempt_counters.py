@@ -69,14 +69,14 @@ def test_a_refusal_counts_under_no_limit(counters):
     assert [counters.take([MANY]) == 0 for _ in range(3)] == [True, True, False]
 
 
-def test_what_is_given_back_may_be_taken_again(counters):
+def test_returned_attempt_can_be_taken_again(counters):
     for _ in range(10):
         assert counters.take([FEW]) == 0
         counters.give_back([FEW])
     assert 0 < sum(counters.take([FEW]) for _ in range(4)) <= WINDOW_S
 
 
-def test_nothing_is_given_back_that_was_not_taken(counters):
+def test_attempt_that_was_not_taken_is_not_returned(counters):
     for _ in range(5):
         counters.give_back([FEW])
     assert [counters.take([FEW]) == 0 for _ in range(4)] == [True, True, True, False]

@@ -97,7 +97,7 @@ async def test_a_call_that_costs_nothing_is_bound_by_no_budget() -> None:
     assert [look.calls_left for look in dry_run.budgets()] == [None]
 
 
-async def test_a_second_question_is_judged_by_the_same_look() -> None:
+async def test_dry_run_asks_twice_and_decides_from_one_snapshot() -> None:
     real = admission()
     scopes = (ScopeRules("key:7", Limits(), (BudgetRule(100),)),)
     dry_run = DryRunAdmission(real, lambda _: 0, lambda: NOON)

@@ -97,7 +97,7 @@ async def test_a_prompt_that_cannot_be_counted_is_refused_by_its_bytes() -> None
     assert (counter.counts, len(gate.asked), refused.value.is_counted) == (1, 1, False)
 
 
-async def test_a_cap_of_nothing_is_sent_as_it_is_and_held_as_none() -> None:
+async def test_cap_of_zero_is_sent_unchanged_and_held_as_no_cap() -> None:
     """Servers that compute `max_completion_tokens or max_tokens` read 0 as no cap, and fill the window."""
     gate = Gate(0)
     held = await asked(gate, Counter(COUNTED), clamps=True, max_tokens=0)
@@ -105,7 +105,7 @@ async def test_a_cap_of_nothing_is_sent_as_it_is_and_held_as_none() -> None:
     assert gate.asked[0] >= 100_000 * 1_000
 
 
-async def test_a_cap_of_nothing_that_does_not_fit_is_refused_not_clamped() -> None:
+async def test_cap_of_zero_that_does_not_fit_is_refused_and_not_clamped() -> None:
     with pytest.raises(BudgetRefused):
         await asked(Gate(2), Counter(COUNTED), clamps=True, max_tokens=0)
 

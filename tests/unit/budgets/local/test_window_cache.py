@@ -131,7 +131,7 @@ async def test_a_caller_cancelled_during_a_load_does_not_cancel_it_for_others(
     assert ledger.loads == 1
 
 
-async def test_what_was_forgotten_is_learnt_again_and_holds_survive(
+async def test_invalidated_windows_are_loaded_again_and_holds_survive(
     admission: LocalAdmission, ledger: Ledger
 ) -> None:
     rules = scopes(Limits(), 10)
@@ -149,7 +149,7 @@ async def test_a_budget_that_is_added_counts_the_calls_that_are_running(admissio
     assert await outcome(admission, AdmissionRequest("c", scopes(Limits(), 10), 1, 4)) == "granted"
 
 
-async def test_memory_follows_the_traffic(admission: LocalAdmission, clock: Clock) -> None:
+async def test_idle_scopes_and_windows_are_evicted(admission: LocalAdmission, clock: Clock) -> None:
     for i in range(50):
         rules = (ScopeRules(f"key:{i}", Limits(5), (BudgetRule(100, "daily"),)),)
         await admission.admit(AdmissionRequest(f"r{i}", rules, 1, 1))

@@ -25,7 +25,7 @@ def test_the_worse_of_both_counts(probe: str, traffic: str, state: str) -> None:
     assert state_of(probe, traffic) == state
 
 
-def test_one_failure_is_a_doubt_and_two_are_a_fact() -> None:
+def test_one_failure_degrades_and_two_are_offline() -> None:
     assert probe_state(is_ok=False, is_final=False, failures=1) == "degraded"
     assert probe_state(is_ok=False, is_final=False, failures=2) == "offline"
     assert probe_state(is_ok=False, is_final=True, failures=1) == "offline"

@@ -79,7 +79,7 @@ def test_a_sticky_key_always_meets_the_same_deployment_and_only_its_own_move_whe
     assert all(after[key] == before[key] for key in keys if before[key] != "d")
 
 
-def test_deployments_that_cannot_are_skipped_and_if_none_can_the_parameter_is_named():
+def test_incapable_deployments_are_skipped_and_the_parameter_is_named_if_none_is_left():
     blind = deployment("blind", can=Capabilities(modalities=frozenset({"text"})))
     seeing = deployment("seeing", can=Capabilities(modalities=frozenset({"text", "image"})))
     asking = RouteRequest(need=Requirements(modalities=("image",)))
@@ -104,7 +104,7 @@ def test_deployments_that_cannot_are_skipped_and_if_none_can_the_parameter_is_na
         ),
     ],
 )
-def test_every_lack_has_its_parameter(can, need, param, code):
+def test_every_missing_capability_names_its_parameter(can, need, param, code):
     with pytest.raises(routing.ModelCannot) as refusal:
         resolve(model(deployment("a", can=can)), asking=RouteRequest(need=need))
     assert (refusal.value.param, refusal.value.code) == (param, code)
@@ -134,7 +134,7 @@ def test_a_hint_that_cannot_be_followed_is_refused(header):
         client_hints.parse(header, model(deployment("a"), deployment("b")))
 
 
-def test_fallbacks_come_after_the_own_ones_and_only_where_the_caller_may_go():
+def test_fallbacks_come_last_and_only_to_allowed_aliases():
     chat = model(deployment("a"), fallbacks={"unavailable": ("other", "secret", "gone")})
     other = model(deployment("o", alias="other", price=7), alias="other", max_output_tokens=9)
     secret = model(deployment("s", alias="secret"), alias="secret")
@@ -231,7 +231,7 @@ def test_never_more_than_half_of_a_tier_is_ejected_while_one_of_it_works(size, d
     assert len(names(resolve(model(*tier), health=health, seed=seed))) >= size - size // 2
 
 
-def test_a_changed_deployment_starts_with_a_clean_slate():
+def test_changed_deployment_starts_with_fresh_health():
     a = deployment("a")
     health = DeploymentHealth(clock=Clock())
     fails(health, a)

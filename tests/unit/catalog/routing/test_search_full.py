@@ -93,7 +93,7 @@ def test_a_full_alias_falls_back_and_broken_ones_are_not_called_in_its_stead():
     assert names(route) == ["d3"]
 
 
-def test_one_that_is_both_full_and_asked_not_to_be_called_says_the_latter():
+def test_deployment_that_is_full_and_cooling_reports_the_cooldown():
     a = deployment(1)
     health = health_of(a)
     turn = begun(health, a)

@@ -28,7 +28,7 @@ def test_a_near_name_is_found(wrong, meant):
 
 
 @pytest.mark.parametrize("wrong", ["nowhere", "", "!!", "x" * (LONGEST + 1), "日本語", "zzz"])
-def test_what_is_like_nothing_suggests_nothing(wrong):
+def test_name_that_is_like_no_other_has_no_suggestion(wrong):
     assert near(wrong, ALIASES) == ""
 
 

@@ -43,7 +43,7 @@ def test_a_row_says_so_and_disables_only_itself(tmp_path: Path, address: str, wh
 
 @pytest.mark.parametrize("where", STANDING)
 @pytest.mark.parametrize(("address", "why"), WRONG)
-def test_an_address_that_stands_for_itself_stops_the_start(
+def test_invalid_address_outside_the_catalog_stops_the_start(
     tmp_path: Path, where: tuple[str, str], address: str, why: str
 ) -> None:
     section, key = where

@@ -74,16 +74,14 @@ def test_sign_in_that_cannot_be_switched_off_says_so(tmp_path: Path) -> None:
         {"admin": {"session": {"max_age": "1h"}}, "providers": {"openai_key": "k"}},
     ],
 )
-def test_what_is_not_set_or_asks_for_what_is_so_anyway_is_not_warned_of(
-    tmp_path: Path, keys: dict[str, Any]
-) -> None:
+def test_unset_keys_and_keys_at_their_default_are_not_warned_of(tmp_path: Path, keys: dict[str, Any]) -> None:
     assert warnings(tmp_path, keys) == []
 
 
 @pytest.mark.parametrize(
     "name", ["ROUTER_ADMIN_OIDC_ISSUER", "ROUTER_BUDGETS_ALERT_WEBHOOKS", "ROUTER_FILES_MAX_SIZE_MB"]
 )
-def test_the_environment_is_looked_at_too(tmp_path: Path, name: str) -> None:
+def test_keys_of_the_environment_are_warned_of_too(tmp_path: Path, name: str) -> None:
     assert len(warnings(tmp_path, {}, **{name: "9"})) == 1
 
 

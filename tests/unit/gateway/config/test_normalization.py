@@ -39,12 +39,12 @@ def loaded(tmp_path: Path, keys: dict[str, Any], **environ: str) -> Any:
 
 
 @pytest.mark.parametrize(("text", "what"), AROUND)
-def test_what_is_around_a_key_is_taken_off_and_named(text: str, what: str) -> None:
+def test_characters_around_a_key_are_stripped_and_named(text: str, what: str) -> None:
     assert (bare(text), around(text)) == ("sk-1", what)
 
 
 @pytest.mark.parametrize("text", ["sk-1", "", "Bearer", "bearer-1", "a b", 'a"b', "sk-\n1", "'", '""x'])
-def test_what_is_inside_stays(text: str) -> None:
+def test_characters_inside_a_key_stay(text: str) -> None:
     assert (bare(text), around(text)) == (text, "")
 
 
@@ -126,6 +126,6 @@ def test_a_file_and_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["tidied", "idle", "warnings", "file"])
-def test_what_the_loader_fills_is_no_key(tmp_path: Path, name: str) -> None:
+def test_fields_that_the_loader_fills_are_unknown_keys(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: unknown key"):
         loaded(tmp_path, {name: []})

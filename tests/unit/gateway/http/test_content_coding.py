@@ -50,7 +50,7 @@ def decoded(coding: str, data: bytes, limit: int = 20 * MB, step: int = MB) -> b
 @pytest.mark.parametrize("step", [1, 1000, MB])
 @pytest.mark.parametrize("coding", PACK)
 @pytest.mark.parametrize("text", [b"", b"{}", TEXT, bulk(300_000)], ids=len)
-def test_what_was_packed_comes_out(coding, text, step):
+def test_compressed_body_is_decompressed(coding, text, step):
     assert decoded(coding, PACK[coding](text), step=step) == text
 
 
@@ -60,7 +60,7 @@ def test_a_body_may_be_of_several_members(coding):
     assert decoded(coding, packed) == TEXT + bulk(100_000) + b"end"
 
 
-def test_a_frame_to_skip_holds_nothing():
+def test_skippable_frame_is_empty():
     assert decoded("zstd", b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc" + zstd.compress(TEXT)) == TEXT
 
 
@@ -96,7 +96,7 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_not_what_it_says_is_refused(coding, name):
+def test_body_that_is_not_in_its_declared_coding_is_refused(coding, name):
     wrong = WRONG[name]
     with pytest.raises(BadCoding, match=coding):
         decoded(coding, wrong[coding] if isinstance(wrong, dict) else wrong)
@@ -127,7 +127,7 @@ def test_a_bomb_is_given_up_before_it_is_large(coding, members):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-def test_what_grows_beyond_measure_is_given_up_before_the_limit(coding):
+def test_extreme_compression_ratio_is_refused_before_the_limit(coding):
     pack: Any = {"gzip": gzip.compress, "zstd": zstd.compress}[coding]
     assert decoded(coding, pack(bytes(FREE))) == bytes(FREE)
     with pytest.raises(Overgrown) as refusal:

@@ -86,7 +86,7 @@ def test_what_a_page_asks_for_is_repeated_only_if_it_is_names(asks):
         ("OPTIONS", {}, False),
     ],
 )
-def test_a_preflight_is_a_question_of_a_browser(method, headers, expected):
+def test_preflight_is_recognised_by_method_and_headers(method, headers, expected):
     assert is_preflight(method, headers) is expected
 
 

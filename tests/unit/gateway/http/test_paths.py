@@ -30,7 +30,7 @@ CHAT = "/v1/chat/completions"
         ("/" * 60_000, "/"),
     ],
 )
-def test_a_slash_too_many_is_left_out(path, meant):
+def test_extra_slashes_are_ignored(path, meant):
     assert tidy(path) == meant
     assert is_careless(path) or path == meant
 
@@ -106,7 +106,7 @@ def test_other_paths_are_not_taken_for_the_api(path):
         ("/v1/" + "x/" * 30_000, "the API page is at /v1/docs"),
     ],
 )
-def test_a_path_that_leads_nowhere_has_a_hint(path, words):
+def test_unknown_path_has_a_hint(path, words):
     code, message = explain(path)
     assert code == "not_found"
     assert words in message

@@ -73,7 +73,7 @@ async def test_a_claim_is_renewed_until_completed_or_released(replays, database)
     assert [database.lives("mine", name) for name in ("kept", "dropped")] == [False, False]
 
 
-async def test_another_process_is_asked_for(replays, database):
+async def test_owner_in_another_process_is_looked_up(replays, database):
     await claimed(replays)
     assert [database.lives(owner, "call") for owner in ("mine", "other", "third")] == [True, True, False]
 

@@ -60,13 +60,13 @@ async def next_of(site):
     return await asyncio.wait_for(site.said.get(), 30)
 
 
-async def test_what_changes_by_the_clock_is_read_without_another_number(site, checks):
+async def test_scheduled_change_is_read_without_a_new_version(site, checks):
     checks.notify()
     site.is_due = True
     assert await next_of(site) == "reloaded 1"
 
 
-async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, quick, checks, fallbacks):
+async def test_announced_change_that_cannot_be_read_calls_on_unreadable_once(site, quick, checks, fallbacks):
     assert fallbacks() == {}
     site.is_away = True
     checks.notify()
@@ -76,7 +76,7 @@ async def test_an_announced_change_that_cannot_be_read_casts_doubt_once(site, qu
     assert fallbacks()["configuration_of_before"] >= 3
 
 
-async def test_a_database_that_is_away_casts_no_doubt_by_itself(site, quick, checks):
+async def test_unavailable_database_alone_does_not_call_on_unreadable(site, quick, checks):
     site.is_away = True
     assert [await next_of(site) for _ in range(3)] == ["away"] * 3
 
@@ -97,7 +97,7 @@ async def test_an_unpublished_change_is_found_by_polling_once_a_second(site, qui
     assert await next_of(site) == "reloaded 2"
 
 
-async def test_an_announced_change_that_can_be_read_casts_none(site, checks):
+async def test_announced_change_that_can_be_read_does_not_call_on_unreadable(site, checks):
     site.version = 2
     checks.notify()
     assert await next_of(site) == "reloaded 2"

@@ -109,7 +109,7 @@ def looked_up(raw: bytes) -> Names:
     return want.names
 
 
-def test_what_is_looked_up_later_comes_along():
+def test_members_that_are_looked_up_later_are_returned_too():
     raw = BODIES["unknown"].replace(b'"u"', b'"' + b"u" * 1000 + b'"')
     found = looked_up(raw)
     assert (len(found.user or ""), found.prompt_cache_key) == (64, "k")
@@ -172,7 +172,7 @@ async def test_a_slow_body_is_refused_and_one_whose_process_crashed_may_be_retri
         (b'{"body": {"messages":1,"input":1} ,"endpoint":7}', "7", False, b'{"messages":1,"input":1}'),
     ],
 )
-async def test_the_body_in_a_question_about_it_is_found(heavy, raw, endpoint, is_embeddings, inner):
+async def test_body_inside_a_dry_run_request_is_found(heavy, raw, endpoint, is_embeddings, inner):
     for text in (raw, raw.replace(b"{", b'{"x":"' + b"x" * LARGE + b'",', 1)):
         found = await find_embedded(text, Server(), heavy.share(1))
         assert (found.endpoint, found.is_embeddings) == (endpoint, is_embeddings)

@@ -36,7 +36,7 @@ async def test_key_cache_is_cleared_before_revoked_calls_are_stopped():
     assert happened == ["unknown", "key_revoked"]
 
 
-async def test_running_calls_are_looked_over_twice_within_the_two_seconds_that_are_promised(monkeypatch):
+async def test_running_calls_are_checked_twice_within_the_promised_two_seconds(monkeypatch):
     periods: dict[str, float] = {}
 
     async def every(seconds: float, work: Any) -> None:

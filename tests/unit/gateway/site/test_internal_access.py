@@ -59,11 +59,11 @@ def test_the_public_name_is_one_of_ours() -> None:
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-proto"])
-def test_what_a_proxy_on_this_machine_hands_on_is_not_of_this_machine(header: str) -> None:
+def test_request_through_a_local_proxy_is_not_local(header: str) -> None:
     assert not may_see(config(), "127.0.0.1", LOCAL | {header: "x"})
 
 
-def test_a_proxy_that_leaves_no_trace_is_thought_of_in_production_and_where_proxies_are_named() -> None:
+def test_local_requests_are_not_trusted_in_production_or_with_configured_proxies() -> None:
     assert not may_see(config(trusted_proxies=["127.0.0.1/32"]), "127.0.0.1", LOCAL)
     assert not may_see(production(), "127.0.0.1", LOCAL)
     assert may_see(production(metrics_allow=("127.0.0.0/8",)), "127.0.0.1", LOCAL)

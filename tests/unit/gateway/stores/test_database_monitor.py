@@ -24,7 +24,7 @@ def pulse(clock):
     return DatabaseMonitor(clock)
 
 
-def test_nothing_is_late_before_the_first_question(pulse):
+def test_nothing_is_late_before_the_first_query(pulse):
     assert not pulse.is_late
 
 
@@ -36,7 +36,7 @@ def test_a_quick_answer_is_not_late_however_long_ago_it_was(pulse, clock):
     assert not pulse.is_late
 
 
-def test_a_question_that_waits_is_late_and_its_answer_was(pulse, clock):
+def test_waiting_query_is_late_and_so_is_its_answer(pulse, clock):
     with pulse.query():
         clock.now += LATE_S + 0.1
         assert pulse.is_late

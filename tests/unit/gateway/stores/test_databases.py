@@ -41,7 +41,7 @@ def test_several_hosts_and_a_socket_may_be_named() -> None:
     assert socket["HOST"] == "/run/postgresql"
 
 
-def test_pages_are_impatient_and_pooled_the_ledger_is_neither() -> None:
+def test_connections_of_pages_are_pooled_with_short_timeouts_unlike_the_ledgers() -> None:
     databases = django_databases(Database(url="postgres://db/x", min_conns=1, max_conns=7), HERE)
 
     web, ledger = databases["default"]["OPTIONS"], databases[LEDGER]["OPTIONS"]

@@ -58,7 +58,7 @@ def live(monkeypatch):
     runtime.install(None)
 
 
-def test_together_they_are_as_bad_as_the_worst_and_can_what_one_can():
+def test_state_of_all_workers_is_the_worst_one_with_the_capabilities_of_any():
     others = State(
         has_room=False,
         is_database_up=False,
@@ -84,7 +84,7 @@ def test_together_they_are_as_bad_as_the_worst_and_can_what_one_can():
         (("gone", False), object(), False, False),
     ],
 )
-def test_calls_are_let_in_by_redis_by_what_was_set_aside_or_without_money(
+def test_calls_are_admitted_by_redis_by_the_outage_allowance_or_without_budget(
     live, fitness, default_budget, is_free, lets_in
 ):
     live.admission.fitness = lambda: fitness
@@ -131,7 +131,7 @@ def test_models_are_counted_that_can_answer(live, models, status, count):
     assert len(readiness()[1]["problems"]) == 2
 
 
-def test_what_the_supervisor_says_goes_before_what_this_worker_sees(live):
+def test_state_from_the_supervisor_overrides_the_workers_own(live):
     live.link = SimpleNamespace(state_of_all=lambda: State(has_room=False, unshipped=40, oldest_s=9.96))
     code, body = readiness()
     assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (503, "full", 40)

@@ -154,7 +154,7 @@ def test_a_refusal_for_money_has_its_figures() -> None:
         ),
     ],
 )
-def test_what_made_a_call_dear_is_said(demand: Demand, said: str) -> None:
+def test_story_names_what_made_a_call_expensive(demand: Demand, said: str) -> None:
     found = msgspec.to_builtins(causes(demand, 4096, 8192, is_measured=False))
     told = story(row(figures={"budget": BUDGET, "enlarged_by": found}))["Why it was refused"]
     assert told[1:] == (said,)

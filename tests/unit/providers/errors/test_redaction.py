@@ -116,7 +116,7 @@ def test_what_stands_where_a_secret_stands_is_taken_out(text, secret):
         "\\\\nas\\models\\llama",
     ],
 )
-def test_a_tenant_does_not_learn_the_inside_and_an_operator_does(inside):
+def test_internal_names_are_shown_to_operators_and_not_to_tenants(inside):
     told = redact_for_client(f"could not reach '{inside}' in time")
 
     assert inside.strip("[]") not in told

@@ -24,7 +24,7 @@ def fail(held: Something) -> None:
             raise ProcessLookupError from second
 
 
-def test_what_its_frames_held_is_gone_at_once():
+def test_objects_of_the_frames_are_freed_at_once():
     gc.disable()
     try:
         held = Something()
@@ -42,7 +42,7 @@ def test_what_its_frames_held_is_gone_at_once():
         gc.enable()
 
 
-def test_errors_that_came_of_each_other_end():
+def test_chained_errors_are_freed_too():
     one, other = ValueError(), KeyError()
     one.__cause__, other.__context__ = other, one
     drop_frames(one)

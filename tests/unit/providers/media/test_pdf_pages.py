@@ -55,7 +55,7 @@ LIARS = {
     "an update of the root": updated(built(PAGES), {1: ROOT.replace(b"2 0", b"20 0"), 20: PAGES[2]}),
     "an update that hides": updated(built(tree(1) | {4: stream(HELLO)}), {2: PAGES[2], 11: PAGES[11], 12: PAGES[12]}),
     "encrypted": built(PAGES, b"/Encrypt 9 0 R"),
-    "encrypted by nobody": built(PAGES, b"/Encrypt null"),
+    "encrypted with null": built(PAGES, b"/Encrypt null"),
     "an object that is told of nowhere": built(PAGES).replace(b"%\xe2\xe3\xcf\xd3\n", b"2 0 obj\n", 1),
     "an object in a comment": built(PAGES | {5: b"(2 0 obj)"}),
     "a head that a search does not find": built(PAGES).replace(b"2 0 obj", b"2 0%obj", 1),

@@ -100,7 +100,7 @@ HIDDEN = {
     "a picture in a content": plain(1, b"BI /W 1 ID < EI (a)Tj"),
     "a string without an end": plain(1, b"(a)Tj (b"),
     "digits that are none": plain(1, b"<41zz>Tj"),
-    "a drawing that nobody knows": plain(1, b"/X9 Do"),
+    "an unknown drawing": plain(1, b"/X9 Do"),
     "a drawing in itself": drawing(b"/X1 Do"),
     "a drawing without a name": plain(1, b"q Do"),
     "a map with a remark": with_letters(b"(A)Tj", b"1 beginbfchar <41> %x\n <" + LONG + b"> endbfchar"),

@@ -50,7 +50,7 @@ def layout(raw: bytes, names=REPLACED):
 
 
 @given(objects())
-def test_members_that_nothing_replaces_are_gone(raw):
+def test_members_without_a_replacement_are_removed(raw):
     spliced = splice(raw, layout(raw), {})
     assert json.loads(spliced) == {
         name: value for name, value in json.loads(raw).items() if name not in REPLACED

@@ -56,7 +56,7 @@ def test_half_of_twenty_calls_failing_within_ten_seconds_opens_the_breaker():
     assert subject.rests(9.5)
 
 
-def test_old_failures_are_forgotten():
+def test_old_failures_do_not_count():
     subject = breaker()
     for second in range(9):
         succeed(subject, float(second))

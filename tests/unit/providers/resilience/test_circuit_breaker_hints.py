@@ -18,7 +18,7 @@ def probe(subject, now):
     subject.succeeded(now, now, is_probe=True)
 
 
-def test_a_hint_keeps_calls_away_for_the_seconds_that_are_left_and_then_one_call_looks():
+def test_hint_rests_the_deployment_for_the_remaining_seconds_and_then_one_call_probes():
     subject = breaker()
     subject.hear_open(100.0, 3.0, "status 500")
     assert (subject.rests(102.9), subject.rests(103.0)) == (True, False)
@@ -54,7 +54,7 @@ def test_own_successes_overrule_a_hint_and_the_next_hints_for_a_minute():
     assert subject.rests(2.0 + DEAF_S)
 
 
-def test_own_failures_end_that_deafness():
+def test_own_failures_let_hints_count_again():
     subject = breaker()
     subject.hear_open(0.0, 1.0, "status 500")
     for _ in range(3):

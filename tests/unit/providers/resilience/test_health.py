@@ -60,7 +60,7 @@ def recovered(subject, clock, where):
     answer(subject, where, times=3)
 
 
-def test_a_place_takes_so_many_calls_and_no_more_whichever_deployment_sends_them():
+def test_endpoint_takes_a_bounded_number_of_calls_of_all_its_deployments():
     a, same_place, elsewhere = target(1), target(2), target(3, "http://b")
     subject = health(bulkheads=Bulkheads(100, 4))
     subject.update_targets([a, same_place, elsewhere])
@@ -75,7 +75,7 @@ def test_a_place_takes_so_many_calls_and_no_more_whichever_deployment_sends_them
     assert subject.start(a) is None
 
 
-def test_a_slow_place_leaves_a_quarter_to_the_others_and_a_sole_one_may_have_all():
+def test_slow_endpoint_leaves_a_quarter_to_others_and_a_sole_one_gets_all():
     a, b = target(1), target(2, "http://b")
     subject = health(bulkheads=Bulkheads(100))
     subject.update_targets([a, b])
@@ -85,7 +85,7 @@ def test_a_slow_place_leaves_a_quarter_to_the_others_and_a_sole_one_may_have_all
     assert sum(alone.start(a) is not None for _ in range(200)) == 100
 
 
-def test_a_changed_credential_is_another_place_and_calls_under_way_end_at_theirs():
+def test_changed_credential_is_another_endpoint_and_running_calls_end_at_the_old_one():
     a = target(1)
     subject = health(bulkheads=Bulkheads(100, 1))
     subject.update_targets([a])
@@ -147,7 +147,7 @@ def test_the_recovery_of_a_deployment_is_shown_without_calls():
     assert shown == [0.0, 0.5, 1.0]
 
 
-def test_one_that_fails_far_more_often_than_its_peers_is_left_alone():
+def test_deployment_that_fails_far_more_often_than_others_is_ejected():
     clock = Clock()
     tier = [target(number) for number in (1, 2, 3)]
     subject = health(clock)
@@ -164,7 +164,7 @@ def test_one_that_fails_far_more_often_than_its_peers_is_left_alone():
     assert {subject.get(number).breaker.phase for number in (2, 3)} == {Phase.CLOSED}
 
 
-def test_one_that_is_far_slower_than_its_peers_is_left_alone_for_a_while():
+def test_deployment_that_is_far_slower_than_others_is_ejected_for_a_while():
     clock = Clock()
     tier = [target(number) for number in (1, 2, 3, 4)]
     subject = health(clock)
@@ -186,7 +186,7 @@ def test_one_that_is_far_slower_than_its_peers_is_left_alone_for_a_while():
     assert subject.start(tier[0]).is_probe
 
 
-def test_never_more_than_half_of_a_tier_is_taken_out_as_outliers():
+def test_at_most_half_of_a_tier_is_ejected():
     clock = Clock()
     tier = [target(number) for number in range(1, 6)]
     subject = health(clock)

@@ -21,7 +21,7 @@ def slow(*seconds, samples=60):
 
 
 @pytest.mark.parametrize("rates", [(0.4, 0.0), (0.45, 0.05, 0.1), (0.3, 0.0, 0.0, 0.0, 0.02)])
-def test_the_one_that_fails_is_named(rates):
+def test_failing_deployment_is_the_outlier(rates):
     found = worst(failing(*rates))
     assert found is not None
     assert found[0] == 0
@@ -52,7 +52,7 @@ def test_three_times_and_a_second_slower_is_too_slow(seconds, named):
     assert (found[0] if found is not None else None) == named
 
 
-def test_few_latencies_say_nothing():
+def test_few_latencies_name_no_outlier():
     assert worst(slow(9.0, 1.0, 1.0, samples=49)) is None
 
 

@@ -23,8 +23,8 @@ async def serve(
     health: DeploymentHealth, plan: Plan, sick: set[str], tries: Counter[str], who: int = 0
 ) -> bool:
     """Make one call whose tries take a turn of the loop each; return whether it was answered."""
-    journey, failures = AttemptPlanner(plan, health, Asker(who)), list[UpstreamFailed]()
-    while (step := await journey.begin(None, failures)) is not None:
+    planner, failures = AttemptPlanner(plan, health, Asker(who)), list[UpstreamFailed]()
+    while (step := await planner.begin(None, failures)) is not None:
         where, turn = step
         tries[where.base_url] += 1
         await asyncio.sleep(0)
@@ -36,7 +36,7 @@ async def serve(
         turn.record_failure(failure)
         turn.release()
         failures.append(failure)
-        journey.failed(where, failure)
+        planner.failed(where, failure)
     return False
 
 
@@ -81,13 +81,13 @@ def test_with_a_healthy_deployment_standing_by_no_call_fails(models: int, client
 
 
 @pytest.mark.parametrize("models", [1, 20, 120])
-def test_in_a_total_outage_the_tries_are_at_most_a_tenth_more(models: int) -> None:
+def test_total_outage_adds_at_most_a_tenth_of_attempts(models: int) -> None:
     failed, tries = calls(models, 8, {DEAD, HEALTHY})
     assert failed == 600
     assert sum(tries.values()) <= 1.10 * 600 + 3
 
 
-def test_one_model_that_is_away_takes_failover_from_no_other_of_its_kind() -> None:
+def test_outage_of_one_model_does_not_use_up_the_failover_of_others() -> None:
     clock = Clock()
     health, tries = DeploymentHealth(clock=clock, dice=lambda: 0.5), Counter[str]()
     all_dead = Plan(targets=[target(1, DEAD), target(2, "http://dead too")])
@@ -101,7 +101,7 @@ def test_one_model_that_is_away_takes_failover_from_no_other_of_its_kind() -> No
     assert all(asyncio.run(story()))
 
 
-def test_one_tenants_failures_do_not_make_an_endpoint_sick() -> None:
+def test_failures_of_one_tenant_do_not_count_as_an_outage() -> None:
     budget = RetryBudget()
     budget.answered(0.0)
     for _ in range(100):
@@ -132,11 +132,11 @@ async def waits(
     """Begin a second attempt, at an endpoint without any answer yet and whose budget is spent."""
     while health.budget(where).spend(health.clock()):
         pass
-    journey = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)
-    first = await journey.begin(None, [])
+    planner = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)
+    first = await planner.begin(None, [])
     assert first is not None
     first[1].release()
-    task = asyncio.create_task(journey.begin(None, []))
+    task = asyncio.create_task(planner.begin(None, []))
     await asyncio.sleep(0)
     assert in_flight(health, where) == 1
     return task
@@ -147,7 +147,7 @@ def in_flight(health: DeploymentHealth, where: Target) -> int:
     return entry.in_flight if entry is not None else 0
 
 
-def test_a_call_that_is_cancelled_while_it_waits_gives_its_place_back() -> None:
+def test_call_cancelled_while_waiting_releases_its_slot() -> None:
     async def story() -> None:
         health, where = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY)
         task = await waits(health, where, Asker())

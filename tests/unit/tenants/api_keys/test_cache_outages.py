@@ -129,7 +129,7 @@ async def test_a_cached_key_does_not_join_a_lookup_from_before_a_change(cache, s
     assert await asking is ALICE
 
 
-async def test_a_change_that_cannot_be_read_ends_the_time_of_outages(cache, shelf, clock):
+async def test_unreadable_change_ends_the_use_of_cached_keys(cache, shelf, clock):
     await cache.caller("sk-alice.secret")
     shelf.keys = None
     cache.expire_stale()
@@ -139,7 +139,7 @@ async def test_a_change_that_cannot_be_read_ends_the_time_of_outages(cache, shel
         await cache.caller("sk-alice.secret")
 
 
-async def test_what_was_read_before_a_doubt_is_not_remembered(cache, shelf):
+async def test_read_from_before_an_unreadable_change_is_not_cached(cache, shelf):
     shelf.gate = asyncio.Event()
     asking = asyncio.create_task(cache.caller("sk-alice.secret"))
     await asyncio.sleep(0)

@@ -85,7 +85,7 @@ async def test_a_read_goes_on_while_it_has_a_waiter(reads, database):
     assert database.asked == ["a"]
 
 
-async def test_no_waiter_waits_for_ever(reads, database, monkeypatch):
+async def test_waiter_times_out(reads, database, monkeypatch):
     monkeypatch.setattr(key_reads, "LOAD_S", 0.01)
     with pytest.raises(KeysUnavailable):
         await reads.read("a")
@@ -100,7 +100,7 @@ async def test_waiters_that_time_out_leave_the_database_queue(reads, database, m
     assert database.queued == MOST
 
 
-async def test_a_read_that_was_forgotten_does_not_end_its_successor(reads, database):
+async def test_invalidated_read_does_not_end_its_successor(reads, database):
     before = (await crowd_of(reads, 1))[0]
     reads.forget()
     after = (await crowd_of(reads, 1))[0]

@@ -145,7 +145,7 @@ async def test_old_messages_do_not_make_an_ended_worker_live_again(heard, neighb
     assert before[:2] == [1, sorted([heard.other.worker, "ghost"])]
 
 
-async def test_answers_that_are_said_again_answer_nothing_else(heard, neighbor):
+async def test_replayed_replies_answer_no_other_request(heard, neighbor):
     peers = heard.one.workers
     for question in ("old", "question"):
         await neighbor.publish(CHANNEL, signed(f"ack {question} {heard.other.worker}"))
@@ -158,7 +158,7 @@ async def test_answers_that_are_said_again_answer_nothing_else(heard, neighbor):
 
 
 @pytest.mark.parametrize("kind", ["restore t1 once", "release tenant:1"])
-async def test_what_is_asked_again_moves_no_money(heard, neighbor, kind):
+async def test_replayed_requests_move_no_money(heard, neighbor, kind):
     async def counted() -> tuple[int, int]:
         standing = await heard.one.status(BUDGET)
         assert standing.budget is not None

@@ -138,7 +138,7 @@ async def test_a_late_command_is_abandoned_and_its_reply_is_dropped(slow: Slow, 
     wire.drop()
 
 
-async def test_a_store_that_says_nothing_for_long_is_left(slow: Slow, clock: HandClock) -> None:
+async def test_connection_to_a_silent_redis_is_closed(slow: Slow, clock: HandClock) -> None:
     lost = asyncio.Event()
     wire = await connected(slow, clock, lambda: None, lambda _: lost.set())
     replies = [wire.send("PING") for _ in range(3)]

@@ -81,7 +81,7 @@ async def test_a_loss_before_the_final_report_is_waited_for(
     assert len(running) + 1 + await all_that_fits(crew, scopes) == LIMIT // HOLD
 
 
-async def test_what_ends_after_the_last_word_is_counted_once(
+async def test_calls_that_end_after_the_final_report_are_counted_once(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=72)
@@ -134,7 +134,7 @@ async def test_the_reserve_of_a_silent_worker_is_not_spent_by_others(
     await eventually(held, lambda found: found == RICH - HOLD)
 
 
-async def test_a_worker_is_granted_nothing_before_its_word_is_taken_back(
+async def test_worker_is_granted_nothing_before_its_final_report_is_withdrawn(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=74)
@@ -154,7 +154,7 @@ async def test_a_worker_is_granted_nothing_before_its_word_is_taken_back(
     assert 60 + 1 + await all_that_fits(crew, scopes) == LIMIT // HOLD
 
 
-async def test_a_grant_that_arrives_after_the_last_word_is_not_taken(link: Link, crew: Crew) -> None:
+async def test_grant_that_arrives_after_the_final_report_is_not_used(link: Link, crew: Crew) -> None:
     scopes = rules(LIMIT, tenant=75)
     await crew.burst(scopes, HOLD, 2)
     silent = crew.workers[1]
@@ -175,7 +175,7 @@ async def test_a_grant_that_arrives_after_the_last_word_is_not_taken(link: Link,
     await eventually(held, lambda found: found == 3 * HOLD)  # the late one was given back
 
 
-async def test_a_word_that_cannot_be_written_is_none(
+async def test_final_report_that_cannot_be_written_does_not_count(
     redis_server: RedisServer, link: Link, crew: Crew
 ) -> None:
     scopes = rules(LIMIT, tenant=76)
@@ -210,7 +210,7 @@ async def test_a_final_report_withdrawn_while_it_is_entered_is_entered_again(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_budget_is_spent_to_the_last_cent_with_last_words_in_any_weather(
+async def test_budget_is_spent_to_the_last_cent_with_final_reports_under_random_faults(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Everything is thirty times as quick as it is, so that words are said, told and taken back all the time."""

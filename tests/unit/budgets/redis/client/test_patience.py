@@ -96,7 +96,7 @@ async def test_a_redis_that_is_gone_is_waited_for_once(link):
     assert link.took_s <= PATIENT_S + 0.01
 
 
-async def test_after_that_the_wait_is_the_usual_one(link):
+async def test_wait_after_an_outage_is_the_usual_one(link):
     for _ in range(20):
         link.ask()
     link._clock.now += 10  # noqa: SLF001 - no command for a while

@@ -208,13 +208,13 @@ HOSTILE = {  # and the most that may go back of it, in bytes
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_little_goes_back_of_any_event(kind):
+def test_result_of_reading_an_event_is_small(kind):
     """Whatever is in it: the process that serves calls must not take it apart again."""
     event, most = HOSTILE[kind]
     assert len(msgspec.msgpack.encode(look(event))) < most
 
 
-def test_a_large_sound_is_reckoned_and_not_sent_back():
+def test_large_sound_is_counted_and_not_sent_back():
     sound = event({"audio": {"id": "a", "data": "QUJD" * 100_000, "transcript": "four"}})
     assert len(msgspec.msgpack.encode(look(sound[6:-2]))) < 1_000
     stream, _ = relayed(sound)

@@ -52,7 +52,7 @@ def large(raw: bytes) -> Answered:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_repaired_answer_is_delivered_as_json_and_its_usage_booked(name):
+def test_repaired_answer_is_delivered_as_json_and_its_usage_billed(name):
     for read in (small, large):
         found = read(ODD[name])
         document = json.loads(found.body.decode("utf-8"))
@@ -94,13 +94,13 @@ async def test_a_large_answer_is_rewritten_in_the_heavy_process():
         b"{'a': \\x}",
     ],
 )
-def test_what_is_none_stays_none(raw):
+def test_text_that_is_no_answer_is_not_rewritten(raw):
     for read in (small, large):
         with pytest.raises(MalformedAnswer):
             read(raw)
 
 
-def test_what_is_no_use_is_judged_and_booked_all_the_same():
+def test_unusable_answer_is_judged_and_billed_too():
     """An error of 200 in Python's words, and a text of many pieces that no process has time for which serves calls."""
     raw = str({"error": {"message": "it's full", "code": 503}, "usage": DOCUMENT["usage"]}).encode()
     for read in (small, large):
@@ -124,7 +124,7 @@ def test_many_pieces_of_any_kind_are_left_to_another_process(piece):
         small(b"{'choices': [" + piece * 9_000 + b"]}")
 
 
-def test_what_would_take_minutes_is_not_rewritten():
+def test_answer_that_takes_too_long_is_not_rewritten():
     raw = b"{" + b"'" * 4_000_002 + b"}"
     assert rewritten(raw) == raw
     with pytest.raises(MalformedAnswer):

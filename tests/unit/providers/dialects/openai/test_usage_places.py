@@ -134,7 +134,7 @@ def test_of_several_usages_the_largest_numbers_count(kind):
         ([{**FIVE, "completion_tokens": 50, "total_tokens": 59}, FIVE], 50, 0),  # a count is not taken back
     ],
 )
-def test_what_only_the_last_total_has_was_thought(told, output, reasoning):
+def test_tokens_only_in_the_last_total_count_as_reasoning(told, output, reasoning):
     usage = stream_of(
         {"choices": [CHOICE]}, *[{"choices": [], "usage": each} for each in told], "[DONE]"
     ).usage
@@ -174,13 +174,13 @@ CACHED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("vendor", CACHED)
-def test_cached_tokens_are_booked_as_such(vendor):
+def test_cached_tokens_are_billed_as_cached(vendor):
     usage = stream_of({"choices": [CHOICE], "usage": {**FIVE, **CACHED[vendor]}}).usage
     assert usage is not None
     assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == (5, 4, 5)
 
 
-def test_what_a_bridge_wrote_into_the_cache_is_booked_as_that():
+def test_cache_writes_of_a_bridge_are_billed_as_cache_writes():
     said = {**FIVE, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2}
     usage = stream_of({"choices": [CHOICE], "usage": said}).usage
     assert (usage.input_tokens, usage.cached_input_tokens, usage.cache_write_tokens) == (4, 3, 2)
