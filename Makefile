@@ -8,6 +8,7 @@ SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder --durations=25
 EMBEDDED = $(BIN)/python -m pytest -n 4 $(SIDE_BY_SIDE)
 IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tests.support.stores.stores \
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
+COVERED = tests/unit tests/integration tests/contract tests/functional -n 4 --timeout 300 $(SIDE_BY_SIDE)
 # Each of the two is a process group of its own (set -m): what it has started ends with it. An interrupt lets pytest take
 # its servers down; whoever has not ended after half a minute is killed.
 END_BOTH = kill -INT -- -$$embedded -$$beside 2> /dev/null; \
@@ -20,7 +21,7 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-embedded test-production lint types installs bench bench-production bench-peers soak migrate lock clean
+.PHONY: help setup setup-dev run test test-fast test-embedded test-production cover lint types installs bench bench-production bench-peers soak migrate lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -90,6 +91,12 @@ test-embedded: setup-dev  ## run the whole test suite, embedded only
 test-production: setup-dev  ## run the tests of both modes on PostgreSQL and Redis, two workers each
 	@$(IN_PRODUCTION) $(ARGS)
 
+cover: setup-dev  ## run the tests, embedded, with branch coverage and its floor; with ARGS only those, and no floor
+	@rm -rf .coverage.d htmlcov
+	@$(BIN)/coverage run -m pytest $(or $(ARGS),$(COVERED)); code=$$?; \
+	$(BIN)/coverage combine -q && $(BIN)/coverage html -q --fail-under=0 && $(BIN)/coverage report $(if $(ARGS),--fail-under=0); also=$$?; \
+	exit $$((code ? code : also))
+
 lint: setup-dev  ## check style, formatting and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -130,4 +137,4 @@ lock:  ## compile requirements/*.in into hashed *.txt
 			requirements/$$set.in -o requirements/$$set.txt || exit; done
 
 clean:  ## remove what the commands made, but not data/
-	@rm -rf .venv .bench tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results
+	@rm -rf .venv .bench tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage.d htmlcov bench-results
