@@ -48,10 +48,10 @@ setup-dev: .venv/dev.stamp .venv/clients.stamp .venv/browser.stamp
 	@touch $@
 
 # Node's own client is a test of its own, where npm is at hand; nothing else needs it, so its absence stops nothing.
-.venv/clients.stamp: .venv/dev.stamp tests/clients/package-lock.json
+.venv/clients.stamp: .venv/dev.stamp tests/support/clients/programs/package-lock.json
 	@if command -v npm > /dev/null; then \
 		echo "Installing the Node client that a test drives (once) ..."; \
-		npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --fetch-retries=0 --loglevel=error > /dev/null \
+		npm ci --prefix tests/support/clients/programs --ignore-scripts --no-audit --no-fund --fetch-retries=0 --loglevel=error > /dev/null \
 			|| echo "It cannot be had: its test is left out."; \
 	fi
 	@touch $@
@@ -137,4 +137,4 @@ lock:  ## compile requirements/*.in into hashed *.txt
 			requirements/$$set.in -o requirements/$$set.txt || exit; done
 
 clean:  ## remove what the commands made, but not data/
-	@rm -rf .venv .bench tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage.d htmlcov bench-results
+	@rm -rf .venv .bench tests/support/clients/programs/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage.d htmlcov bench-results

@@ -29,7 +29,7 @@ from tests.support.servers.gateway import Gateway
 from tests.support.sources import ROOT
 
 KEY = "sk-demo.my-secret"
-CLIENTS = ROOT / "tests/clients"
+CLIENTS = ROOT / "tests/support/clients/programs"
 QUESTION = {"model": "demo-chat", "messages": [{"role": "user", "content": "Hello"}]}
 LIMIT_S = 120
 CHROMIUM = (
