@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -46,14 +48,24 @@ async def test_headers_without_a_limit_status_are_counted(live, fallbacks, outco
 @pytest.mark.parametrize(
     ("error", "noted"), [(None, {}), (redis.ConnectionError("away"), {"health_hint_untold": 1})]
 )
-async def test_a_hint_that_could_not_be_sent_is_counted(fallbacks, error, noted):
-    async def publish(*_):
+async def test_a_hint_that_could_not_be_sent_is_counted(monkeypatch, fallbacks, error, noted):
+    sent = asyncio.Event()
+
+    async def send(*_):
+        sent.set()
         if error is not None:
             raise error
 
+    class Client(contextlib.nullcontext[None]):
+        publish = staticmethod(send)
+
+    monkeypatch.setattr("redis.asyncio.Redis.from_url", lambda *_, **__: Client())
     hints = HealthHintBus("redis://localhost", lambda: 7, SIGNER)
-    client = cast("Any", SimpleNamespace(publish=publish))
-    await hints._publish(client, 0.0, HealthHint(1, "open", 1.0))  # noqa: SLF001
+    hints.publish(HealthHint(1, "open", 1.0))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(hints.run())
+        await sent.wait()  # the error is counted before `run` waits again
+        running.cancel()
     assert fallbacks() == noted
 
 
@@ -65,8 +77,12 @@ async def test_members_that_could_not_be_refused_are_counted(fallbacks, monkeypa
         return False
 
     monkeypatch.setattr("catalog.services.refuse_members", write)
-    threads = DatabaseThreads()
-    live = cast("Any", SimpleNamespace(database=threads))
-    await unknown_members._refuse(live, 1, ["later"], "req_1")  # noqa: SLF001
+    threads, works = DatabaseThreads(), list[Any]()
+    running = SimpleNamespace(run_in_background=works.append)
+    live = cast("Any", SimpleNamespace(database=threads, running=running))
+    route = cast("Any", SimpleNamespace(every=[SimpleNamespace(target=SimpleNamespace(id=1, name="east"))]))
+    close = cast("Any", SimpleNamespace(id="req_1", deployment="east"))
+    unknown_members.refuse_members(live, route, ("later",), close)
+    await works.pop()
     await threads.close()
     assert fallbacks() == noted

@@ -51,6 +51,10 @@ class Link:
         self._wire, self._clock, self.late_s = wire, clock, 0.001
         self.late = 0
 
+    def pause(self, seconds: float) -> None:
+        """Let time pass without a command."""
+        self._clock.now += seconds
+
     def ask(self) -> str:
         """Send a command, let time pass until it is answered or refused; return which, and after how long."""
         sent, future = self._clock.now, self._wire.send("PING")
@@ -99,7 +103,7 @@ async def test_a_redis_that_is_gone_is_waited_for_once(link):
 async def test_wait_after_an_outage_is_the_usual_one(link):
     for _ in range(20):
         link.ask()
-    link._clock.now += 10  # noqa: SLF001 - no command for a while
+    link.pause(10)
     link.late_s = None
     assert link.ask() == "refused"
     assert link.took_s <= TIMEOUT_S + 0.01
@@ -109,7 +113,7 @@ async def test_the_usual_wait_is_four_times_the_usual_way(link):
     link.late_s = 0.02
     for _ in range(50):
         link.ask()
-    link._clock.now += 10  # noqa: SLF001
+    link.pause(10)
     link.late_s = None
     assert link.ask() == "refused"
     assert 0.07 <= link.took_s <= 0.1
