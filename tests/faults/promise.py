@@ -90,14 +90,14 @@ ROWS = {
         functional/money/unbounded_requests::member_that_names_a_destination_is_refused_for_all_tenants""",
     "M8 zeros for an answer": """
         functional/money/stream_size_limit::zero_usage_of_a_non_empty_answer_counts_as_missing
-        unit/metering/what_was_said::a_usage_that_cannot_be_true_is_counted_and_unsettled
+        unit/metering/reported_usage::a_usage_that_cannot_be_true_is_counted_and_unsettled
         unit/providers/usage_before_the_end::an_answer_of_other_things_than_text_is_not_empty""",
     "M8 half a price": """
         functional/money/unbounded_requests::model_with_half_a_price_is_unpriced
         unit/catalog/pricing/prices::a_model_is_unpriced_when_no_rate_applies_to_its_type""",
     "M8 more reported than the cap": """
         functional/money/output_cap::usage_above_the_cap_is_disputed_and_not_charged
-        unit/metering/what_was_said::no_kind_of_output_is_charged_beyond_the_cap""",
+        unit/metering/reported_usage::no_kind_of_output_is_charged_beyond_the_cap""",
     "M8 (L4) questions sent again unseen": """
         integration/providers/transport/client_kept::request_that_was_read_is_not_sent_again
         functional/money/every_attempt_is_billed::request_lost_on_a_kept_connection_is_an_attempt_in_the_row""",
@@ -158,8 +158,8 @@ ROWS = {
         unit/gateway/supervisor/shutdown::the_grace_is_long_enough_for_usual_calls""",
     "D5 (E5) guesses that shut out valid keys": """
         functional/hostile/key_guessing::a_valid_key_is_served_while_other_clients_guess_and_every_guess_is_refused
-        unit/tenants/strangers_keys::valid_key_that_was_never_seen_is_accepted
-        unit/tenants/strangers_keys::rotated_secret_is_accepted""",
+        unit/tenants/keys_seen_first::valid_key_that_was_never_seen_is_accepted
+        unit/tenants/keys_seen_first::rotated_secret_is_accepted""",
     # Access
     "A1 a pickle in the cache": """
         integration/gateway/stored_values::a_pickle_in_the_cache_runs_nothing
@@ -270,7 +270,7 @@ ROWS = {
         functional/resilience/retry_amplification::outage_is_not_amplified_by_retries""",
     "W6 the last of a budget after a death": """
         functional/operations/worker_shutdown::the_journal_of_a_dead_worker_is_adopted_without_a_query_for_its_calls
-        integration/gateway/supervisor/supervisor_tells::a_live_worker_is_notified_at_once_of_a_crashed_one""",
+        integration/gateway/supervisor/supervisor_signals::a_live_worker_is_notified_at_once_of_a_crashed_one""",
     "W7 lost data while a worker is cut off": """
         integration/budgets/redis/admission_losses::nothing_is_granted_before_a_disconnected_worker_has_reported_its_holds
         integration/budgets/redis/admission_losses::recovery_does_not_wait_for_a_worker_proven_dead
