@@ -118,13 +118,16 @@ class AdmittedCall:
 class ScopeState:
     """Kept as long as the scope has calls that are not yet in the ledger, or had one in the last minute."""
 
-    __slots__ = ("calls", "purses", "running", "window")
+    __slots__ = ("calls", "earlier", "purses", "running", "window")
 
     def __init__(self) -> None:
         self.window = SlidingWindow()
         self.running: dict[str, AdmittedCall] = {}  # the lease that ends first comes first
         self.calls: dict[str, AdmittedCall] = {}  # running, or waiting for the ledger
         self.purses: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window used last
+        self.earlier: list[
+            WindowState
+        ] = []  # those used before: a clock that is set back may admit calls in them
 
     @property
     def is_idle(self) -> bool:
@@ -132,7 +135,12 @@ class ScopeState:
 
     def attach(self, purse: WindowState) -> None:
         """Make this the current window of its schedule, with the amounts of calls granted in it before."""
-        self.purses[purse.key.schedule, purse.key.timezone] = purse
+        name = purse.key.schedule, purse.key.timezone
+        before = self.purses.get(name)
+        self.earlier = [each for each in self.earlier if each is not purse]
+        if before is not None and before is not purse:
+            self.earlier.append(before)
+        self.purses[name] = purse
         for call in self.calls.values():
             call.add_to(purse)
 
@@ -140,10 +148,12 @@ class ScopeState:
         """Remove windows that are no longer kept."""
         if dropped:
             self.purses = {name: purse for name, purse in self.purses.items() if purse.key not in dropped}
+            self.earlier = [purse for purse in self.earlier if purse.key not in dropped]
 
     def windows_at(self, instant: float) -> list[WindowState]:
         """Return every window known here that contains the instant, also of budgets that do not bind now."""
-        return [purse for purse in self.purses.values() if purse.start <= instant < purse.end]
+        known = [*self.purses.values(), *self.earlier] if self.earlier else self.purses.values()
+        return [purse for purse in known if purse.start <= instant < purse.end]
 
     def refusal(self, rules: ScopeRules, tokens: int, now: float) -> RateRefused | None:
         """Return why one more call does not fit: slots first, then requests, then tokens. Call advance() before."""

@@ -16,6 +16,7 @@ from budgets.redis.admission import RedisAdmission
 from tests.support.clients.signing import SIGNER
 from tests.support.stores.redis_server import RedisServer
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
+from tests.unit.budgets.clock_step_story import LIMIT, raised_after_a_step_back
 
 PATIENT_S = 5.0  # not the subject here: a busy machine must not look like a lost store
 
@@ -127,7 +128,6 @@ def test_redis_admission_decides_like_the_naive_model_in_thousands_of_steps(
         settings=settings(
             max_examples=examples,
             stateful_step_count=50,
-            derandomize=True,
             database=None,
             report_multiple_bugs=False,
             deadline=None,
@@ -135,3 +135,11 @@ def test_redis_admission_decides_like_the_naive_model_in_thousands_of_steps(
         ),
     )
     assert seen["steps"] >= steps
+
+
+async def test_a_step_back_over_midnight_counts_in_both_windows_of_a_rolling_budget(
+    redis_server: RedisServer,
+) -> None:
+    subject = RedisSubject(redis_server)
+    assert await raised_after_a_step_back(subject) == (LIMIT, False)
+    await subject.close()

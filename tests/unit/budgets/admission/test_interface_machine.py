@@ -11,6 +11,7 @@ from budgets.local.admission import LocalAdmission
 from budgets.local.window_cache import Load
 from tests.unit.budgets.admission_machine import LAST_MINUTE_OF_A_LEAP_DAY, AdmissionMachine, Subject
 from tests.unit.budgets.admission_model import LEASE_S, ORPHAN_S
+from tests.unit.budgets.clock_step_story import LIMIT, raised_after_a_step_back
 
 
 class LocalSubject(Subject):
@@ -56,7 +57,6 @@ def test_admission_decides_like_the_naive_model_in_thousands_of_steps(examples: 
         settings=settings(
             max_examples=examples,
             stateful_step_count=60,
-            derandomize=True,
             database=None,
             report_multiple_bugs=False,
             deadline=None,
@@ -64,3 +64,7 @@ def test_admission_decides_like_the_naive_model_in_thousands_of_steps(examples: 
         ),
     )
     assert seen["steps"] >= steps
+
+
+async def test_a_step_back_over_midnight_counts_in_both_windows_of_a_rolling_budget() -> None:
+    assert await raised_after_a_step_back(LocalSubject()) == (LIMIT, False)
