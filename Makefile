@@ -120,7 +120,7 @@ bench-peers: setup-dev  ## the same beside LiteLLM and Portkey, installed into .
 soak: setup-dev  ## long runs: kill -9 torture, memory; then random examples, and all bodies in full size
 ifeq ($(ARGS),)
 	@failed=0; \
-	$(BIN)/python -m pytest -m soak --timeout 3600 || failed=1; \
+	OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest -m soak --timeout 3600 || failed=1; \
 	OMG_TEST_EXAMPLES=random $(BIN)/python -m pytest tests/unit -n 2 --dist loadfile || failed=1; \
 	OMG_TEST_SIZES=whole $(BIN)/python -m pytest tests/functional/hostile/test_event_loop_is_free.py || failed=1; \
 	exit $$failed

@@ -10,6 +10,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from gateway.values.fallback_log import FALLBACKS
 from tests.support import sample
@@ -20,14 +22,21 @@ from tests.support.servers.ports import ClosedPort
 from tests.support.servers.upstream import Upstream
 from tests.support.stores import stores, templates
 
+IS_RANDOM = os.environ.get("OMG_TEST_EXAMPLES") == "random"
+
 # Examples are the same in each run; `make soak` draws others. How long one takes says something about the machine only.
 hypothesis.settings.register_profile(
     "ours",
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    derandomize=os.environ.get("OMG_TEST_EXAMPLES") != "random",
+    derandomize=not IS_RANDOM,
 )
 hypothesis.settings.load_profile("ours")
+if not IS_RANDOM:
+    # Hypothesis also draws constants of the modules that are loaded: the examples would depend on the folder of the
+    # project, on the tests that ran before, and on each constant that is edited. There is no setting against it.
+    assert callable(providers._get_local_constants)  # noqa: SLF001
+    providers._get_local_constants = Constants  # noqa: SLF001
 
 
 _RUN = pytest.StashKey[Path]()
