@@ -27,34 +27,34 @@ def bootstrap_money(config: Config, ledger: BootstrapState) -> None:
         budgets.setdefault(row.tenant, {})[columns["schedule"]] = columns
     named = {row.name for row in section.tenants} | limits.keys() | budgets.keys()
     for tenant in Tenant.objects.filter(name__in=named).order_by("pk"):
-        who = f"tenant:{tenant.name}"
-        _follow_limits(tenant, who, limits.get(tenant.name), ledger)
-        _follow_budgets(tenant, who, budgets.get(tenant.name, {}), ledger)
+        owner_name = f"tenant:{tenant.name}"
+        _follow_limits(tenant, owner_name, limits.get(tenant.name), ledger)
+        _follow_budgets(tenant, owner_name, budgets.get(tenant.name, {}), ledger)
     for key in section.api_keys:
         found = find_key(key)
         if found is not None:
-            who = f"key:{name_of(key)}"
-            _follow_limits(found, who, key.rate_limit, ledger)
-            _follow_budgets(found, who, _key_budget(config, key), ledger)
+            owner_name = f"key:{name_of(key)}"
+            _follow_limits(found, owner_name, key.rate_limit, ledger)
+            _follow_budgets(found, owner_name, _key_budget(config, key), ledger)
 
 
-def _follow_limits(owner: Owner, who: str, limits: Limits | None, ledger: BootstrapState) -> None:
+def _follow_limits(owner: Owner, owner_name: str, limits: Limits | None, ledger: BootstrapState) -> None:
     columns = {rate: getattr(limits, rate) for rate in RATES} if limits is not None else {}
     is_wanted = any(value is not None for value in columns.values())
     row = RateLimit.objects.filter(**owner_columns(owner)).first()
     if row is not None:
-        _follow(row, "rate_limit", who, columns if is_wanted else None, ledger)
-    elif is_wanted and ledger.may_create("rate_limit", who):
+        _follow(row, "rate_limit", owner_name, columns if is_wanted else None, ledger)
+    elif is_wanted and ledger.may_create("rate_limit", owner_name):
         save_rule_of_file(RateLimit(**owner_columns(owner), **columns), actor=ledger.actor)
         ledger.say(f"Created the limits of {_named(owner)}.")
 
 
-def _follow_budgets(owner: Owner, who: str, wanted: Wanted, ledger: BootstrapState) -> None:
+def _follow_budgets(owner: Owner, owner_name: str, wanted: Wanted, ledger: BootstrapState) -> None:
     rows = {row.schedule: row for row in Budget.objects.filter(**owner_columns(owner))}
     for schedule, row in rows.items():
-        _follow(row, "budget", f"{who}:{schedule}", wanted.get(schedule), ledger)
+        _follow(row, "budget", f"{owner_name}:{schedule}", wanted.get(schedule), ledger)
     for schedule in wanted.keys() - rows.keys():
-        if ledger.may_create("budget", f"{who}:{schedule}"):
+        if ledger.may_create("budget", f"{owner_name}:{schedule}"):
             save_rule_of_file(Budget(**owner_columns(owner), **wanted[schedule]), actor=ledger.actor)
             ledger.say(f"Created the {named(schedule)} of {_named(owner)}.")
 
@@ -77,8 +77,12 @@ def _follow(
 def _words(resource: str, name: str) -> str:
     """Return a recorded name in words: `tenant:acme` and `key:app`, for a budget followed by its schedule."""
     kind, _, rest = name.partition(":")
-    who, _, schedule = rest.rpartition(":") if resource == "budget" else (rest, "", "")
-    return f"the {named(schedule)} of the {kind} {who}" if schedule else f"the limits of the {kind} {rest}"
+    owner_name, _, schedule = rest.rpartition(":") if resource == "budget" else (rest, "", "")
+    return (
+        f"the {named(schedule)} of the {kind} {owner_name}"
+        if schedule
+        else f"the limits of the {kind} {rest}"
+    )
 
 
 def _named(owner: Owner) -> str:

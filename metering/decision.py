@@ -81,7 +81,7 @@ def decision_trace(
     route: Route, rules: Iterable[ScopeRules], held: Reservation, problems: Sequence[CatalogProblem] = ()
 ) -> DecisionTrace:
     """Return the facts of a call that was just granted."""
-    rate, budget = held.grant.standing.rate, held.grant.standing.budget
+    rate, budget = held.grant.limit_status.rate, held.grant.limit_status.budget
     deployments, alias = route.deployments, route.model.alias
     return DecisionTrace(
         order=tuple([deployment.target.name for deployment in deployments]),

@@ -50,12 +50,12 @@ class RatePreview(msgspec.Struct, frozen=True):
 class BudgetPreview(msgspec.Struct, frozen=True):
     """A budget, and what the call would hold of it."""
 
-    standing: BudgetStatus
+    budget: BudgetStatus
     needed_nanousd: int
 
     @property
     def room_nanousd(self) -> int:
-        return self.standing.room_nanousd
+        return self.budget.room_nanousd
 
     @property
     def calls_left(self) -> int | None:
@@ -94,11 +94,11 @@ class DryRunAdmission:
                     look.resets_in_ms,
                     possible=look.needed <= look.limit,
                 )
-                refusal.standing = whole
+                refusal.limit_status = whole
                 raise refusal
         tightest = min(self.budgets(), key=lambda look: look.room_nanousd, default=None)
         if tightest is not None and ask.hold_nanousd > max(0, tightest.room_nanousd):
-            raise BudgetRefused(tightest.standing, ask.hold_nanousd, whole.rate)
+            raise BudgetRefused(tightest.budget, ask.hold_nanousd, whole.rate)
         return Grant(ask.request_id, self._now(), whole)
 
     def rates(self) -> list[RatePreview]:
@@ -121,7 +121,7 @@ class DryRunAdmission:
     def budgets(self) -> list[BudgetPreview]:
         """Return every budget that binds the call."""
         needed = self.asked.hold_nanousd if self.asked is not None else 0
-        return [BudgetPreview(standing, needed) for standing in self._budgets]
+        return [BudgetPreview(budget, needed) for budget in self._budgets]
 
     async def _look(self, ask: AdmissionRequest) -> LimitStatus:
         for place, rules in enumerate(ask.scopes):

@@ -111,7 +111,7 @@ class Grant(msgspec.Struct, frozen=True):
 
     request_id: str
     admitted_at: float
-    standing: LimitStatus
+    limit_status: LimitStatus
 
 
 class WindowKey(msgspec.Struct, frozen=True):
@@ -170,21 +170,21 @@ class RateRefused(Exception):
         self.scope, self.rule, self.limit = scope, rule, limit
         self.remaining, self.resets_in_ms, self.possible = remaining, resets_in_ms, possible
         self.is_counted = False  # as in BudgetRefused
-        self.standing = LimitStatus()
+        self.limit_status = LimitStatus()
         super().__init__(f"{scope} has used its {limit} {rule}")
 
 
 class BudgetRefused(Exception):
-    """The worst case of the call does not fit into `standing`'s budget."""
+    """The worst case of the call does not fit into `budget`."""
 
     def __init__(
-        self, standing: BudgetStatus, needed_nanousd: int, rates: RateLimitStatus | None = None
+        self, budget: BudgetStatus, needed_nanousd: int, rates: RateLimitStatus | None = None
     ) -> None:
-        self.budget, self.needed_nanousd = standing, needed_nanousd
+        self.budget, self.needed_nanousd = budget, needed_nanousd
         self.is_counted = False  # its prompt was counted without success, which costs work
         self.enlarged_by: tuple[Cause, ...] = ()  # what made the hold so large (budgets/admission/reserve.py)
-        self.standing = LimitStatus(rate=rates, budget=standing)
-        super().__init__(f"{standing.scope}: {needed_nanousd} nano-USD do not fit")
+        self.limit_status = LimitStatus(rate=rates, budget=budget)
+        super().__init__(f"{budget.scope}: {needed_nanousd} nano-USD do not fit")
 
 
 class AdmissionUnavailable(Exception):

@@ -16,7 +16,7 @@ from budgets.admission.hold_causes import causes
 from budgets.admission.interface import AdmissionRequest, BudgetRefused, Grant, RateRefused, ScopeRules
 from budgets.admission.unbounded_requests import check_bounded, check_cap
 from budgets.admission.worst_case import (
-    HEARD_SECOND_TOKENS,
+    INPUT_AUDIO_SECOND_TOKENS,
     WorstCase,
     affordable_output,
     counted,
@@ -112,10 +112,10 @@ class _Terms(msgspec.Struct, frozen=True):
         return counted(demand, prompt, self.sheets, most, window, self.models)
 
 
-def _terms(wish: ReservationRequest) -> _Terms:
-    route = wish.route
+def _terms(ask: ReservationRequest) -> _Terms:
+    route = ask.route
     has_budget, per_minute = False, None
-    for rule in wish.rules:
+    for rule in ask.rules:
         has_budget = has_budget or bool(rule.budgets)
         limit = rule.limits.tokens_per_minute
         if limit is not None and (per_minute is None or limit < per_minute):
@@ -131,11 +131,11 @@ def _terms(wish: ReservationRequest) -> _Terms:
     )
 
 
-async def reserve(admission: Admits, wish: ReservationRequest) -> Reservation:
+async def reserve(admission: Admits, ask: ReservationRequest) -> Reservation:
     """Return the grant. Raises RateRefused, BudgetRefused, AdmissionUnavailable, FeatureUnpriced, Unbounded and
     AgainstCap; then nothing was changed.
     """
-    terms, demand = _terms(wish), wish.demand
+    terms, demand = _terms(ask), ask.demand
     if terms.needs_cap:
         if demand.against_cap and terms.counts_tokens:
             check_cap(demand)
@@ -144,18 +144,18 @@ async def reserve(admission: Admits, wish: ReservationRequest) -> Reservation:
     prompt = prompt_estimate(demand)
     counted = None
     if terms.tokens_per_minute is not None and prompt.tokens > terms.tokens_per_minute:
-        counted = await _recounted(wish, prompt)
+        counted = await _recounted(ask, prompt)
         prompt = counted or prompt
     bound = terms.bound(demand)
     tokens = _rate_tokens(demand, terms, prompt, bound)
     try:
-        grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
+        grant = await admission.admit(AdmissionRequest(ask.request_id, ask.rules, tokens, bound.nanousd))
     except RateRefused as refusal:
         refusal.is_counted = counted is not None
         raise
     except BudgetRefused as refusal:
         try:
-            return await _with_counted_prompt(admission, wish, terms, tokens, refusal)
+            return await _with_counted_prompt(admission, ask, terms, tokens, refusal)
         except BudgetRefused as last:
             cap, window = bound.output_cap, terms.context_window
             last.enlarged_by = causes(demand, cap, window, is_measured=last.is_counted)
@@ -163,68 +163,68 @@ async def reserve(admission: Admits, wish: ReservationRequest) -> Reservation:
     return _held(demand, terms, grant, bound, prompt)
 
 
-async def _recounted(wish: ReservationRequest, prompt: Estimate) -> Estimate | None:
+async def _recounted(ask: ReservationRequest, prompt: Estimate) -> Estimate | None:
     """Count the text of a prompt whose estimate exceeds its limit of a minute: code and schemas are mostly white space,
     and an estimate alone must not make a call impossible for ever. None: unknown.
     """
-    if wish.counter is None or wish.demand.needs_window:
+    if ask.counter is None or ask.demand.needs_window:
         return None
-    models = tuple([deployment.target.upstream_model for deployment in wish.route.every])
-    text = await wish.counter.count(wish.tenant_id, wish.raw, models)
+    models = tuple([deployment.target.upstream_model for deployment in ask.route.every])
+    text = await ask.counter.count(ask.tenant_id, ask.raw, models)
     if text is None:
         return None
-    media = prompt.tokens - wish.demand.body_bytes // BYTES_PER_TOKEN
+    media = prompt.tokens - ask.demand.body_bytes // BYTES_PER_TOKEN
     return Estimate(min(prompt.tokens, text.tokens + max(0, media)))
 
 
 async def _with_counted_prompt(
-    admission: Admits, wish: ReservationRequest, terms: _Terms, tokens: int, refusal: BudgetRefused
+    admission: Admits, ask: ReservationRequest, terms: _Terms, tokens: int, refusal: BudgetRefused
 ) -> Reservation:
     prompt: Bound | None = None
-    if wish.counter is not None and not wish.demand.needs_window:
+    if ask.counter is not None and not ask.demand.needs_window:
         names = tuple([model.model for model in terms.models])
-        prompt = await wish.counter.count(wish.tenant_id, wish.raw, names)
-    elif wish.counter is not None and wish.demand.can_be_measured and most_of_page(terms.models) is not None:
-        found = await wish.counter.documents(wish.tenant_id, wish.raw)
+        prompt = await ask.counter.count(ask.tenant_id, ask.raw, names)
+    elif ask.counter is not None and ask.demand.can_be_measured and most_of_page(terms.models) is not None:
+        found = await ask.counter.documents(ask.tenant_id, ask.raw)
         if found is not None:
-            return await _with_measured_documents(admission, wish, terms, tokens, found)
+            return await _with_measured_documents(admission, ask, terms, tokens, found)
     if prompt is None:
-        return await _with_capped_output(admission, wish, terms, tokens, None, refusal)
-    bound = terms.bound(wish.demand, prompt)
+        return await _with_capped_output(admission, ask, terms, tokens, None, refusal)
+    bound = terms.bound(ask.demand, prompt)
     try:
-        grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
+        grant = await admission.admit(AdmissionRequest(ask.request_id, ask.rules, tokens, bound.nanousd))
     except BudgetRefused as again:
         again.is_counted = True
-        return await _with_capped_output(admission, wish, terms, tokens, prompt, again)
-    held = _held(wish.demand, terms, grant, bound, Estimate(prompt.tokens))
+        return await _with_capped_output(admission, ask, terms, tokens, prompt, again)
+    held = _held(ask.demand, terms, grant, bound, Estimate(prompt.tokens))
     return msgspec.structs.replace(held, is_counted=True)
 
 
 async def _with_measured_documents(
-    admission: Admits, wish: ReservationRequest, terms: _Terms, tokens: int, found: tuple[Document, ...]
+    admission: Admits, ask: ReservationRequest, terms: _Terms, tokens: int, found: tuple[Document, ...]
 ) -> Reservation:
-    demand = msgspec.structs.replace(wish.demand, measured=found)
-    wish, bound = msgspec.structs.replace(wish, demand=demand), terms.bound(demand)
+    demand = msgspec.structs.replace(ask.demand, measured=found)
+    ask, bound = msgspec.structs.replace(ask, demand=demand), terms.bound(demand)
     try:
-        grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
+        grant = await admission.admit(AdmissionRequest(ask.request_id, ask.rules, tokens, bound.nanousd))
     except BudgetRefused as again:
         again.is_counted = True
-        return await _with_capped_output(admission, wish, terms, tokens, None, again)
+        return await _with_capped_output(admission, ask, terms, tokens, None, again)
     held = _held(demand, terms, grant, bound, prompt_estimate(demand))
     return msgspec.structs.replace(held, is_counted=True)
 
 
 async def _with_capped_output(
     admission: Admits,
-    wish: ReservationRequest,
+    ask: ReservationRequest,
     terms: _Terms,
     tokens: int,
     prompt: Bound | None,
     refusal: BudgetRefused,
 ) -> Reservation:
     """Admit with as much output as the free money can buy, where every budget of the scope allows clamping."""
-    demand, budget = wish.demand, refusal.budget
-    if demand.kind != "chat" or not _may_cap_output(wish.rules, refusal):
+    demand, budget = ask.demand, refusal.budget
+    if demand.kind != "chat" or not _may_cap_output(ask.rules, refusal):
         raise refusal
     output = affordable_output(
         budget.room_nanousd, demand, prompt, terms.sheets, terms.context_window, terms.models
@@ -233,7 +233,7 @@ async def _with_capped_output(
     if output < 1:
         raise refusal
     bound = terms.bound(msgspec.structs.replace(demand, output_cap=output), prompt)
-    grant = await admission.admit(AdmissionRequest(wish.request_id, wish.rules, tokens, bound.nanousd))
+    grant = await admission.admit(AdmissionRequest(ask.request_id, ask.rules, tokens, bound.nanousd))
     believed = Estimate(prompt.tokens) if prompt is not None else prompt_estimate(demand)
     held = _held(demand, terms, grant, bound, believed)
     return msgspec.structs.replace(held, is_clamped=True, is_cap_ours=True, is_counted=prompt is not None)
@@ -268,7 +268,7 @@ def prompt_estimate(demand: Demand) -> Estimate:
     if demand.pictures:
         tokens += sum([most_tokens(picture, ("gpt-4o",)) for picture in demand.pictures])
     if demand.audio_ms:
-        tokens += demand.audio_ms * HEARD_SECOND_TOKENS // 1000
+        tokens += demand.audio_ms * INPUT_AUDIO_SECOND_TOKENS // 1000
     return Estimate(tokens or 1)
 
 

@@ -32,7 +32,7 @@ TOOLS_TOKENS: Final = 768
 PRODUCED_PICTURE_TOKENS: Final = 8_000
 # Speech: twenty tokens a second, slowed down four times, at twelve characters a second, rounded up.
 SPOKEN_CHARACTER_TOKENS: Final = 8
-HEARD_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
+INPUT_AUDIO_SECOND_TOKENS: Final = 50  # the densest published audio tokenizer uses 32
 # For short sounds: Voxtral processes spans of 30 s, and Gemma 3n treats each sound as one of that length.
 SOUND_TOKENS: Final = 400
 # Calls of a tool that a provider may make within one call.
@@ -172,7 +172,7 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[S
     if demand.measured:
         text += sum([document.text_bytes for document in demand.measured]) - demand.document_bytes
         pictures += sum([document.pages for document in demand.measured]) * (page or 0)
-    sounds = -(-demand.audio_ms * HEARD_SECOND_TOKENS // 1000)
+    sounds = -(-demand.audio_ms * INPUT_AUDIO_SECOND_TOKENS // 1000)
     if demand.sounds and not (models and all(is_known(model.model) for model in models)):
         sounds += demand.sounds * SOUND_TOKENS
     # A window bounds one prompt; a request for embeddings may carry many.

@@ -111,16 +111,16 @@ async def _asked(budgets: Sequence[Budget], deciding: Admission) -> list[Spendin
 async def _asked_for(rows: Sequence[Budget], admission: Admission) -> list[Spending]:
     scopes = [ScopeRules(row.scope, Limits(), (_rule(row),)) for row in rows]
     # The tenant comes first, without rules: it names the hash slot in which its keys are counted.
-    standings = await admission.budgets([ScopeRules(f"tenant:{tenant_id_of(rows[0])}"), *scopes])
+    statuses = await admission.budgets([ScopeRules(f"tenant:{tenant_id_of(rows[0])}"), *scopes])
     return [
         Spending(
             limit=row.limit_nanousd,
-            spent=standing.spent_nanousd,
-            held=standing.held_nanousd,
-            unsettled=standing.unsettled_nanousd,
-            resets_at=datetime.fromtimestamp(standing.resets_at, UTC),
+            spent=status.spent_nanousd,
+            held=status.held_nanousd,
+            unsettled=status.unsettled_nanousd,
+            resets_at=datetime.fromtimestamp(status.resets_at, UTC),
         )
-        for row, standing in zip(rows, standings, strict=True)
+        for row, status in zip(rows, statuses, strict=True)
     ]
 
 

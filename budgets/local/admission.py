@@ -26,7 +26,7 @@ from budgets.admission.interface import (
     WindowTotal,
 )
 from budgets.local.scope_state import AdmittedCall, Bound, ScopeState
-from budgets.local.status import of_budget, rates, room, standing, tightest
+from budgets.local.status import limit_status, of_budget, rates, room, tightest
 from budgets.local.window_cache import Load, WindowCache, WindowState
 
 LOAD_ATTEMPTS = 3  # a window may end, or be invalidated, while it is being loaded
@@ -137,7 +137,7 @@ class LocalAdmission(Admission):
         counters, now = [self._scope(rules.scope) for rules in scopes], self._steady()
         for each in counters:
             each.window.advance(now)
-        return standing(scopes, counters, bounds, now)
+        return limit_status(scopes, counters, bounds, now)
 
     @override
     async def budgets(self, scopes: Sequence[ScopeRules]) -> list[BudgetStatus]:
@@ -165,17 +165,17 @@ class LocalAdmission(Admission):
     def audit(self) -> list[str]:
         """Return every window whose running sums are not the sums of its calls. Reads everything; for checks."""
         wrong = []
-        for purse in self._windows:
-            running = [call for call in self._running.values() if purse in call.purses]
-            settled = [call for call in self._settled.values() if purse in call.purses]
+        for state in self._windows:
+            running = [call for call in self._running.values() if state in call.states]
+            settled = [call for call in self._settled.values() if state in call.states]
             held = sum(call.amount for call in running)
             waiting = sum(call.amount for call in settled)
             found, true = (
-                (purse.held, purse.settled, purse.rows),
+                (state.held, state.settled, state.rows),
                 (held, waiting, len(running) + len(settled)),
             )
             if found != true:
-                wrong.append(f"{purse.key}: held, settled, rows are {found} but the calls say {true}")
+                wrong.append(f"{state.key}: held, settled, rows are {found} but the calls say {true}")
         return wrong
 
     def sizes(self) -> dict[str, int]:
@@ -215,7 +215,7 @@ class LocalAdmission(Admission):
         call.seconds = [each.window.add(now, ask.tokens) for each in counters]
         call.hold(ask.hold_nanousd)
         self._run(ask.request_id, call, now)
-        call.grant = Grant(ask.request_id, instant, standing(ask.scopes, counters, bounds, now))
+        call.grant = Grant(ask.request_id, instant, limit_status(ask.scopes, counters, bounds, now))
         return call.grant
 
     def _with_status(self, refusal: RateRefused, ask: AdmissionRequest, now: float) -> RateRefused:
@@ -225,14 +225,14 @@ class LocalAdmission(Admission):
             each.window.advance(now)
         bounds = self._bindings(ask.scopes, self._clock())
         known = [bound for bound in bounds if bound[2].is_known]
-        refusal.standing = standing(ask.scopes, counters, known, now)
+        refusal.limit_status = limit_status(ask.scopes, counters, known, now)
         return refusal
 
     def _status_of(self, call: AdmittedCall, now: float) -> LimitStatus:
         """Return the limit status after a call, in the windows that the call belongs to."""
         for each in call.counters:
             each.window.advance(now)
-        return standing(call.scopes, call.counters, call.bounds, now)
+        return limit_status(call.scopes, call.counters, call.bounds, now)
 
     def _run(self, request_id: str, call: AdmittedCall, now: float) -> None:
         """Renew the call: it holds its slots for another lease."""
@@ -254,11 +254,11 @@ class LocalAdmission(Admission):
                 continue
             counters = self._scope(rules.scope)
             for rule in rules.budgets:
-                purse = counters.purses.get((rule.schedule, rule.timezone))
-                if purse is None or not purse.since <= instant < purse.end:
-                    purse = self._windows.find(rules.scope, rule.schedule, rule.timezone, instant)
-                    counters.attach(purse)
-                bounds.append((rules.scope, rule, purse))
+                state = counters.states.get((rule.schedule, rule.timezone))
+                if state is None or not state.since <= instant < state.end:
+                    state = self._windows.find(rules.scope, rule.schedule, rule.timezone, instant)
+                    counters.attach(state)
+                bounds.append((rules.scope, rule, state))
         return bounds
 
     def _drop_expired(self, now: float) -> None:
@@ -293,4 +293,4 @@ class LocalAdmission(Admission):
 
 
 def _unknown(bounds: Sequence[Bound]) -> list[WindowState]:
-    return [purse for _, _, purse in bounds if not purse.is_known]
+    return [state for _, _, state in bounds if not state.is_known]

@@ -34,11 +34,11 @@ class AdmittedCall:
         "is_posted",
         "is_settled",
         "lease_ends",
-        "purses",
         "renewed_at",
         "request_id",
         "scopes",
         "seconds",
+        "states",
         "tokens",
         "unsettled",
     )
@@ -51,7 +51,7 @@ class AdmittedCall:
         self.request_id, self.scopes, self.tokens = ask.request_id, ask.scopes, ask.tokens
         self.counters, self.bounds, self.admitted_at = counters, bounds, admitted_at
         self.amount = self.unsettled = 0
-        self.purses: list[WindowState] = []
+        self.states: list[WindowState] = []
         self.seconds: list[Bucket] = []
         self.renewed_at = self.lease_ends = 0.0
         self.is_settled = False
@@ -62,24 +62,24 @@ class AdmittedCall:
         self.amount = nanousd
         for counters in self.counters:
             counters.calls[self.request_id] = self
-            for purse in counters.windows_at(self.admitted_at):
-                self._add(purse)
+            for state in counters.windows_at(self.admitted_at):
+                self._add(state)
 
     def is_of_another_day(self, instant: float) -> bool:
         """Return whether a rolling window binds it by now that it was not granted in."""
-        return any(purse.since > purse.start and instant >= purse.end for _, _, purse in self.bounds)
+        return any(state.since > state.start and instant >= state.end for _, _, state in self.bounds)
 
     def raise_hold(self, nanousd: int) -> None:
-        for purse in self.purses:
-            purse.held += nanousd - self.amount
+        for state in self.states:
+            state.held += nanousd - self.amount
         self.amount = nanousd
 
     def settle(self, nanousd: int, unsettled: int = 0) -> None:
         """Replace the hold by an amount that waits for the ledger; `unsettled` is a part of it."""
-        for purse in self.purses:
-            purse.held -= self.amount
-            purse.settled += nanousd
-            purse.waiting += unsettled
+        for state in self.states:
+            state.held -= self.amount
+            state.settled += nanousd
+            state.waiting += unsettled
         self.amount, self.unsettled, self.is_settled = nanousd, unsettled, True
 
     def release(self) -> None:
@@ -90,41 +90,41 @@ class AdmittedCall:
 
     def clear(self) -> None:
         """Subtract the call's amount from every window."""
-        for purse in self.purses:
-            purse.rows -= 1
+        for state in self.states:
+            state.rows -= 1
             if self.is_settled:
-                purse.settled -= self.amount
-                purse.waiting -= self.unsettled
+                state.settled -= self.amount
+                state.waiting -= self.unsettled
             else:
-                purse.held -= self.amount
-        self.purses = []
+                state.held -= self.amount
+        self.states = []
 
-    def add_to(self, purse: WindowState) -> None:
+    def add_to(self, state: WindowState) -> None:
         """Add the call to a window of one of its scopes, if it was granted in it and is not in it yet."""
-        is_inside = purse.start <= self.admitted_at < purse.end
-        if is_inside and not self.is_posted and purse not in self.purses:
-            self._add(purse)
+        is_inside = state.start <= self.admitted_at < state.end
+        if is_inside and not self.is_posted and state not in self.states:
+            self._add(state)
 
-    def _add(self, purse: WindowState) -> None:
-        self.purses.append(purse)
-        purse.rows += 1
+    def _add(self, state: WindowState) -> None:
+        self.states.append(state)
+        state.rows += 1
         if self.is_settled:
-            purse.settled += self.amount
-            purse.waiting += self.unsettled
+            state.settled += self.amount
+            state.waiting += self.unsettled
         else:
-            purse.held += self.amount
+            state.held += self.amount
 
 
 class ScopeState:
     """Kept as long as the scope has calls that are not yet in the ledger, or had one in the last minute."""
 
-    __slots__ = ("calls", "earlier", "purses", "running", "window")
+    __slots__ = ("calls", "earlier", "running", "states", "window")
 
     def __init__(self) -> None:
         self.window = SlidingWindow()
         self.running: dict[str, AdmittedCall] = {}  # the lease that ends first comes first
         self.calls: dict[str, AdmittedCall] = {}  # running, or waiting for the ledger
-        self.purses: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window used last
+        self.states: dict[tuple[str, str], WindowState] = {}  # by (schedule, zone): the window used last
         self.earlier: list[
             WindowState
         ] = []  # those used before: a clock that is set back may admit calls in them
@@ -133,27 +133,27 @@ class ScopeState:
     def is_idle(self) -> bool:
         return not self.calls and not self.window.requests
 
-    def attach(self, purse: WindowState) -> None:
+    def attach(self, state: WindowState) -> None:
         """Make this the current window of its schedule, with the amounts of calls granted in it before."""
-        name = purse.key.schedule, purse.key.timezone
-        before = self.purses.get(name)
-        self.earlier = [each for each in self.earlier if each is not purse]
-        if before is not None and before is not purse:
+        name = state.key.schedule, state.key.timezone
+        before = self.states.get(name)
+        self.earlier = [each for each in self.earlier if each is not state]
+        if before is not None and before is not state:
             self.earlier.append(before)
-        self.purses[name] = purse
+        self.states[name] = state
         for call in self.calls.values():
-            call.add_to(purse)
+            call.add_to(state)
 
     def detach(self, dropped: set[WindowKey]) -> None:
         """Remove windows that are no longer kept."""
         if dropped:
-            self.purses = {name: purse for name, purse in self.purses.items() if purse.key not in dropped}
-            self.earlier = [purse for purse in self.earlier if purse.key not in dropped]
+            self.states = {name: state for name, state in self.states.items() if state.key not in dropped}
+            self.earlier = [state for state in self.earlier if state.key not in dropped]
 
     def windows_at(self, instant: float) -> list[WindowState]:
         """Return every window known here that contains the instant, also of budgets that do not bind now."""
-        known = [*self.purses.values(), *self.earlier] if self.earlier else self.purses.values()
-        return [purse for purse in known if purse.start <= instant < purse.end]
+        known = [*self.states.values(), *self.earlier] if self.earlier else self.states.values()
+        return [state for state in known if state.start <= instant < state.end]
 
     def refusal(self, rules: ScopeRules, tokens: int, now: float) -> RateRefused | None:
         """Return why one more call does not fit: slots first, then requests, then tokens. Call advance() before."""

@@ -13,7 +13,7 @@ from budgets.local.scope_state import Bound, ScopeState
 from budgets.local.window_cache import WindowState
 
 
-def standing(
+def limit_status(
     scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], bounds: Sequence[Bound], now: float
 ) -> LimitStatus:
     """Return rates and money; `now` is the clock of the sliding windows."""
@@ -28,8 +28,8 @@ def rates(scopes: Sequence[ScopeRules], counters: Sequence[ScopeState], now: flo
 
 def room(bound: Bound) -> int:
     """Return what a new hold may take of a budget."""
-    _, rule, purse = bound
-    return rule.limit_nanousd - purse.spent - purse.settled - purse.held
+    _, rule, state = bound
+    return rule.limit_nanousd - state.spent - state.settled - state.held
 
 
 def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
@@ -40,6 +40,6 @@ def tightest(bounds: Sequence[Bound], hold_nanousd: int) -> Bound | None:
     return least if room(least) < hold_nanousd else None
 
 
-def of_budget(scope: str, rule: BudgetRule, purse: WindowState) -> BudgetStatus:
-    counted, unsettled = purse.spent + purse.settled, purse.unsettled + purse.waiting
-    return budget_status(scope, rule, counted, purse.held, unsettled, purse.returns, purse.first)
+def of_budget(scope: str, rule: BudgetRule, state: WindowState) -> BudgetStatus:
+    counted, unsettled = state.spent + state.settled, state.unsettled + state.waiting
+    return budget_status(scope, rule, counted, state.held, unsettled, state.returns, state.first)

@@ -71,52 +71,52 @@ class WindowCache:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._purses: dict[WindowKey, WindowState] = {}
+        self._states: dict[WindowKey, WindowState] = {}
         self._loading: SingleFlight[WindowKey, None] = SingleFlight()
         self._generation = 0  # of the totals: a load that began in an earlier one is discarded
 
     def __iter__(self) -> Iterator[WindowState]:
-        return iter(self._purses.values())
+        return iter(self._states.values())
 
     def __len__(self) -> int:
-        return len(self._purses)
+        return len(self._states)
 
     def find(self, scope: str, schedule: str, timezone: str, now: float) -> WindowState:
         """Return the window that counts now."""
         span = window(schedule, timezone, now)
         key = WindowKey(scope, schedule, timezone, span.start)
-        purse = self._purses.get(key)
-        if purse is None:
-            purse = self._purses[key] = WindowState(key, span)
-        return purse
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = WindowState(key, span)
+        return state
 
-    async def load(self, purses: Sequence[WindowState]) -> None:
+    async def load(self, states: Sequence[WindowState]) -> None:
         """Return when all of these are loaded from the ledger. Raises AdmissionUnavailable."""
         try:
-            await self._loading.run_all([purse.key for purse in purses], self._load_all)
+            await self._loading.run_all([state.key for state in states], self._load_all)
         except Exception as failure:
             raise AdmissionUnavailable from failure  # any error of the ledger's driver means "unknown"
 
     def post(self, posts: Iterable[WindowTotal]) -> None:
         """Apply newer totals; windows that are not in use here are ignored."""
         for post in posts:
-            purse = self._purses.get(post.window)
-            if purse is not None:
-                purse.post(post)
+            state = self._states.get(post.window)
+            if state is not None:
+                state.post(post)
 
     def invalidate(self) -> None:
         """Make every total unknown, and discard the results of loads in progress."""
         self._loading.forget()
         self._generation += 1
-        for purse in self._purses.values():
-            purse.is_known = False
+        for state in self._states.values():
+            state.is_known = False
 
     def evict(self, now: float) -> set[WindowKey]:
         """Drop windows that ended a day ago and have no call left; return their keys."""
         old = now - KEEP_ENDED_S
-        dropped = {key for key, purse in self._purses.items() if not purse.rows and purse.end < old}
+        dropped = {key for key, state in self._states.items() if not state.rows and state.end < old}
         for key in dropped:
-            del self._purses[key]
+            del self._states[key]
         return dropped
 
     async def _load_all(self, keys: Sequence[WindowKey]) -> None:
@@ -128,10 +128,10 @@ class WindowCache:
 
     def _install(self, key: WindowKey, post: WindowTotal) -> None:
         """Install a loaded total; a post that overtook the load is newer and stays."""
-        purse = self._purses.get(key)
-        if purse is None:
+        state = self._states.get(key)
+        if state is None:
             return
-        if purse.is_known:
-            purse.post(post)
+        if state.is_known:
+            state.post(post)
         else:
-            purse.load(post)
+            state.load(post)

@@ -32,7 +32,7 @@ from budgets.redis.client.protocol import LONGEST_S, Unreachable
 from budgets.redis.client.scripts import PREFIX
 from budgets.redis.commands import ADMIT, INVALIDATE_TOTALS, RAISE_HOLD
 from budgets.redis.held_calls import HeldCall
-from budgets.redis.limit_status import budget_of, budget_refusal, rate_refusal, standing_of
+from budgets.redis.limit_status import budget_of, budget_refusal, limit_status_of, rate_refusal
 from budgets.redis.outbox import LEASE_S, ORPHAN_S, Outbox
 from budgets.redis.recovery.prerequisites import Prerequisites
 from budgets.redis.recovery.recovery import Recovery
@@ -176,7 +176,7 @@ class RedisAdmission(Admission):
             return self._last.get(call.want.scopes, self._now()) or LimitStatus()
         match reply:
             case replies.Settled():
-                return self._last.record(call.want.scopes, standing_of(call.want, reply))
+                return self._last.record(call.want.scopes, limit_status_of(call.want, reply))
             case replies.Gone() | replies.NeedsRecovery():
                 return LimitStatus()
             case _:
@@ -201,7 +201,7 @@ class RedisAdmission(Admission):
     async def status(self, scopes: Sequence[ScopeRules]) -> LimitStatus:
         """Return the last known status if Redis cannot answer. Raises AdmissionUnavailable if there is none."""
         try:
-            return self._last.record(scopes, standing_of(*await self._statuses.read(scopes)))
+            return self._last.record(scopes, limit_status_of(*await self._statuses.read(scopes)))
         except AdmissionUnavailable as away:
             if (last := self._last.get(scopes, self._now())) is None:
                 raise
@@ -257,8 +257,8 @@ class RedisAdmission(Admission):
     def _granted(
         self, ask: AdmissionRequest, want: ScopeRequest, reply: replies.Granted | replies.AlreadyKnown
     ) -> Grant:
-        standing = self._last.record(ask.scopes, standing_of(want, reply))
-        grant = Grant(ask.request_id, reply.instant, standing)
+        limit_status = self._last.record(ask.scopes, limit_status_of(want, reply))
+        grant = Grant(ask.request_id, reply.instant, limit_status)
         call = HeldCall(ask.request_id, want, ask.tokens, ask.hold_nanousd, grant)
         call.seconds, call.link = reply.seconds, self._connection.opened
         self._calls[ask.request_id] = call
@@ -277,8 +277,8 @@ class RedisAdmission(Admission):
         FALLBACKS.note("redis_admit", "a call was granted out of what was set aside")
         call = HeldCall.of(ask, self._now())
         call.is_offline, call.is_unknown = True, is_unknown
-        standing = self._last.get(ask.scopes, self._now()) or grant.standing
-        call.grant = Grant(ask.request_id, call.grant.admitted_at, standing)
+        limit_status = self._last.get(ask.scopes, self._now()) or grant.limit_status
+        call.grant = Grant(ask.request_id, call.grant.admitted_at, limit_status)
         self._calls[ask.request_id] = call
         self._outbox.confirm(ask.request_id)
         return call.grant

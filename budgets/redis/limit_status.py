@@ -44,7 +44,7 @@ class Readings(Protocol):
     def money(self) -> list[BudgetMoney]: ...
 
 
-def standing_of(want: ScopeRequest, reply: Readings, at_least: int = NOT_KNOWN) -> LimitStatus:
+def limit_status_of(want: ScopeRequest, reply: Readings, at_least: int = NOT_KNOWN) -> LimitStatus:
     """Return rates and money; the money of windows whose state is `at_least` this."""
     least = least_left(
         (bound, bound.rule, money)
@@ -82,7 +82,7 @@ def rate_refusal(want: ScopeRequest, reply: RateRefusal, tokens: int) -> RateRef
             refused = RateRefused(scope, "tokens", limit, left, wait, possible=tokens <= limit)
         case _:
             assert_never(reply)
-    refused.standing = standing_of(want, reply, KNOWN)
+    refused.limit_status = limit_status_of(want, reply, KNOWN)
     return refused
 
 

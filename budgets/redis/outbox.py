@@ -53,7 +53,7 @@ class Outbox:
         self._unsettled: dict[str, HeldCall] = {}
         self._is_behind = False  # calls have ended of which Redis received nothing
         self._flushing = asyncio.Lock()
-        self._told: deque[LedgerBatch] = deque()
+        self._batches: deque[LedgerBatch] = deque()
 
     async def settle(self, call: HeldCall) -> SettleReply:
         """Send the settlement of a call. Raises Unreachable; a call that Redis may know is then settled later."""
@@ -112,8 +112,8 @@ class Outbox:
 
     async def renew(self, calls: Sequence[HeldCall]) -> None:
         """Renew the leases, and resend calls that Redis no longer knows. Raises Unreachable."""
-        for tag, mine in _by_tag(calls).items():
-            for some in batches(mine, BATCH):
+        for tag, calls_of_tenant in _by_tag(calls).items():
+            for some in batches(calls_of_tenant, BATCH):
                 ids = [call.request_id for call in some]
                 reply = await self._run(RENEW_LEASES, tag, [LEASE_S, ORPHAN_S, ids])
                 missing = set(reply.missing)
@@ -122,8 +122,8 @@ class Outbox:
     async def resend(self, tag: str | None) -> None:
         """Send all calls of this worker again, of one tenant or of all. Raises Unreachable."""
         calls = [call for call in self._calls.values() if tag is None or call.want.tag == tag]
-        for each, mine in _by_tag(calls).items():
-            await self._resend_call(each, mine)
+        for each, calls_of_tenant in _by_tag(calls).items():
+            await self._resend_call(each, calls_of_tenant)
 
     def add(self, posts: Sequence[WindowTotal], request_ids: Sequence[str], *, is_adopted: bool) -> None:
         """Queue what the ledger has; from now on these calls are not sent again.
@@ -131,22 +131,22 @@ class Outbox:
         Of this worker's own calls those that cost nothing have already left Redis and its memory. A call whose end
         Redis has not received keeps its amount: sent with cost 0, its money would be free until the post arrives.
         """
-        told = LedgerBatch(list(posts), defaultdict(set))
+        batch = LedgerBatch(list(posts), defaultdict(set))
         for request_id in request_ids:
             call = self._calls.get(request_id)
             if call is None:
                 if is_adopted:
-                    told.ids[""].add(request_id)
+                    batch.ids[""].add(request_id)
                 continue
             if not call.is_unknown:
-                told.ids[call.want.tag].add(request_id)
+                batch.ids[call.want.tag].add(request_id)
             call.is_posted = True
             if call.is_settled:
                 del self._calls[request_id]
-        if told.posts or told.ids:
-            self._told.append(told)
-        while len(self._told) > MOST_APART:
-            self._told.appendleft(_together(self._told.popleft(), self._told.popleft()))
+        if batch.posts or batch.ids:
+            self._batches.append(batch)
+        while len(self._batches) > MOST_APART:
+            self._batches.appendleft(_together(self._batches.popleft(), self._batches.popleft()))
 
     @property
     def is_done(self) -> bool:
@@ -156,7 +156,7 @@ class Outbox:
     @property
     def is_drained(self) -> bool:
         """Return whether Redis has received every post."""
-        return not self._told and not self._flushing.locked()
+        return not self._batches and not self._flushing.locked()
 
     async def flush(self) -> None:
         """Send what is queued. Raises Unreachable; the rest stays queued."""
@@ -165,13 +165,13 @@ class Outbox:
             for call in list(self._unsettled.values()):
                 if call.request_id in self._unsettled:
                     await self.settle(call)
-            self._told.extend(LedgerBatch(posts, {"": ids}) for posts, ids in await self._owners.resolve())
-            while self._told:
-                told = self._told.popleft()
+            self._batches.extend(LedgerBatch(posts, {"": ids}) for posts, ids in await self._owners.resolve())
+            while self._batches:
+                batch = self._batches.popleft()
                 try:
-                    await self._post(told)
+                    await self._post(batch)
                 except BaseException:  # cancellation too: an unsent batch is sent next time
-                    self._told.appendleft(told)
+                    self._batches.appendleft(batch)
                     raise
 
     async def _catch_up(self) -> None:
@@ -183,31 +183,31 @@ class Outbox:
                 self._is_behind = True
                 raise
 
-    async def _post(self, told: LedgerBatch) -> None:
+    async def _post(self, batch: LedgerBatch) -> None:
         """Send each tenant its totals together with its calls: money released before its cost is added is spent twice.
 
         A total of an unknown tenant, and calls that this worker never had, go to all tenants of the batch: only their
         own tenant applies them. It may not be among these, so both are also kept.
         """
-        owners = await self._owners.tenant_of(post.window.scope for post in told.posts)
+        owners = await self._owners.tenant_of(post.window.scope for post in batch.posts)
         by_tag: dict[str, list[PostRow]] = defaultdict(list)
-        for post in told.posts:
+        for post in batch.posts:
             by_tag[owners.get(post.window.scope, "")].append(PostRow.of(post))
         ownerless = by_tag.pop("", [])
-        strangers = sorted(told.ids.get("", ()))
-        for tag in {*by_tag, *told.ids} - {""}:
-            ids = [*sorted(told.ids.get(tag, ())), *strangers]
+        unknown_ids = sorted(batch.ids.get("", ()))
+        for tag in {*by_tag, *batch.ids} - {""}:
+            ids = [*sorted(batch.ids.get(tag, ())), *unknown_ids]
             await self._run(POST_TOTALS, tag, [[*by_tag.get(tag, []), *ownerless], ids[:MOST_POSTED]])
             for some in batches(ids[MOST_POSTED:], MOST_POSTED):
                 await self._run(POST_TOTALS, tag, [[], some])
-        if ownerless and strangers:
+        if ownerless and unknown_ids:
             self._owners.prune(
-                [each for each in told.posts if each.window.scope not in owners], set(strangers)
+                [each for each in batch.posts if each.window.scope not in owners], set(unknown_ids)
             )
 
     async def _resend_call(self, tag: str, calls: Sequence[HeldCall]) -> None:
-        told = [call for call in calls if call.is_worth_telling]
-        for some in batches(told, BATCH):
+        batch = [call for call in calls if call.is_worth_telling]
+        for some in batches(batch, BATCH):
             rows = [word for call in some for word in (call.request_id, call.row(self._worker))]
             unposted = [call for call in some if not call.is_posted]
             unknown = [call for call in some if call.is_unknown]
@@ -225,7 +225,7 @@ class Outbox:
     def _drop(self, tag: str, request_ids: Sequence[str]) -> None:
         """Queue another post of these: the ledger got them while they were resent, which may happen twice."""
         if request_ids:
-            self._told.append(LedgerBatch([], defaultdict(set, {tag: set(request_ids)})))
+            self._batches.append(LedgerBatch([], defaultdict(set, {tag: set(request_ids)})))
 
 
 def _know(calls: Sequence[HeldCall], *, is_unknown: bool = False) -> None:

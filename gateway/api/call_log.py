@@ -75,9 +75,9 @@ def _line(
         "client": request.client_ip,
         "client_request_id": request.header(b"x-client-request-id")[:128],
     }
-    who = context.caller or context.refusal.caller
-    if who is not None:
-        line["tenant"], line["key"] = who.tenant, who.key_prefix
+    caller = context.caller or context.refusal.caller
+    if caller is not None:
+        line["tenant"], line["key"] = caller.tenant, caller.key_prefix
     elif context.refusal.prefix:
         line["key"] = context.refusal.prefix
     line.update(context.log_facts)
@@ -88,19 +88,19 @@ def _line(
 
 def _figures_of_line(figures: dict[str, Any]) -> dict[str, Any]:
     """Return rule, scope, limit and figures as members of the line."""
-    told: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for what, facts in figures.items():
-        told["rule"] = what
-        told.update({name: facts[name] for name in _OF_A_LINE if name in facts})
-    return told
+        members["rule"] = what
+        members.update({name: facts[name] for name in _OF_A_LINE if name in facts})
+    return members
 
 
 def _kind(context: CallContext, status: int, code: str) -> Kind:
-    who = context.caller or context.refusal.caller
+    caller = context.caller or context.refusal.caller
     name = "" if code else str(context.log_facts.get("endpoint", ""))
-    if who is None:
+    if caller is None:
         return Kind(0, 0, status, code, name)
-    return Kind(who.tenant_id, who.key_id, status, code, name)
+    return Kind(caller.tenant_id, caller.key_id, status, code, name)
 
 
 def _entry(
@@ -111,7 +111,7 @@ def _entry(
     code: str,
     answer: Response | None,
 ) -> Logged:
-    who, meter, facts = context.caller or context.refusal.caller, context.meter, context.log_facts
+    caller, meter, facts = context.caller or context.refusal.caller, context.meter, context.log_facts
     elapsed = time.perf_counter() - context.received_at
     model, is_silent = str(facts.get("model", "")), live.config.retention.zero_retention
     return Logged(
@@ -120,10 +120,10 @@ def _entry(
         method=str(request.scope["method"]),
         path=request.path[:LONGEST_PATH],
         endpoint=str(facts.get("endpoint", "")),
-        tenant_id=who.tenant_id if who is not None else 0,
-        tenant=who.tenant if who is not None else "",
-        key_id=who.key_id if who is not None else 0,
-        key_prefix=who.key_prefix if who is not None else context.refusal.prefix,
+        tenant_id=caller.tenant_id if caller is not None else 0,
+        tenant=caller.tenant if caller is not None else "",
+        key_id=caller.key_id if caller is not None else 0,
+        key_prefix=caller.key_prefix if caller is not None else context.refusal.prefix,
         model=model if not is_silent or model in live.snapshot.models else "",
         stream=context.is_stream,
         status=status,

@@ -108,7 +108,7 @@ class V1Handler(ASGIHandler):
             if isinstance(error, NotFound | MethodNotAllowed):
                 await self._recognize(request, context)
             _keep_details(context, error)
-            context.limit_status = getattr(error, "standing", None) or context.limit_status
+            context.limit_status = getattr(error, "limit_status", None) or context.limit_status
             if context.limit_status is None and context.caller is not None:
                 context.limit_status = await context.read_limit_status()
         drop_frames(error)

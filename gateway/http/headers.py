@@ -28,13 +28,13 @@ def client_id_headers(request: V1Request) -> Headers:
     return [(b"x-client-request-id", given)] if is_sent and given is not None else []
 
 
-def limit_headers(standing: LimitStatus) -> Headers:
+def limit_headers(limit_status: LimitStatus) -> Headers:
     """Return X-Budget-* and x-ratelimit-*."""
     headers: Headers = []
-    if standing.budget is not None:
-        _add_budget(headers, standing.budget)
-    if standing.rate is not None:
-        _add_rate(headers, standing.rate)
+    if limit_status.budget is not None:
+        _add_budget(headers, limit_status.budget)
+    if limit_status.rate is not None:
+        _add_rate(headers, limit_status.rate)
     return headers
 
 

@@ -186,18 +186,18 @@ def _rate(preview: RatePreview) -> dict[str, Any]:
 
 
 def _budget(preview: BudgetPreview) -> dict[str, Any]:
-    standing = preview.standing
+    budget = preview.budget
     return {
-        "scope": standing.scope.partition(":")[0],
+        "scope": budget.scope.partition(":")[0],
         "rule": "budget",
-        "schedule": standing.schedule,
-        **_money("limit", standing.limit_nanousd),
-        **_money("spent", standing.spent_nanousd),
-        **_money("held", standing.held_nanousd),
-        **_money("unsettled", standing.unsettled_nanousd),
+        "schedule": budget.schedule,
+        **_money("limit", budget.limit_nanousd),
+        **_money("spent", budget.spent_nanousd),
+        **_money("held", budget.held_nanousd),
+        **_money("unsettled", budget.unsettled_nanousd),
         **_money("needed", preview.needed_nanousd),
-        **_money("resets", standing.resets_nanousd),
-        "resets_at": rfc3339(standing.resets_at),
+        **_money("resets", budget.resets_nanousd),
+        "resets_at": rfc3339(budget.resets_at),
     }
 
 

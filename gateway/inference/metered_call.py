@@ -27,7 +27,7 @@ def meter_for(
 ) -> Meter:
     """Return the meter, which `context` now has."""
     live, caller = runtime.current(), context.who
-    context.limit_status = reservation.grant.standing
+    context.limit_status = reservation.grant.limit_status
     live.key_use.record(caller.key_id, reservation.grant.admitted_at)
     if reservation.output_cap is not None:
         cap = str(reservation.output_cap).encode()

@@ -61,7 +61,7 @@ class Quota:
 
     def spend(self, tenant_id: int, seconds: float) -> None:
         if len(self._left) >= MOST_TENANTS:
-            self._left = {who: kept for who, kept in self._left.items() if self.left(who) < QUOTA_S}
+            self._left = {tenant: kept for tenant, kept in self._left.items() if self.left(tenant) < QUOTA_S}
         self._left[tenant_id] = (self.left(tenant_id) - seconds, self._clock())
 
 

@@ -38,8 +38,8 @@ class UnknownKeyLimiter:
 
     def record(self, address: str) -> None:
         """Count an unknown key."""
-        who, now = origin(address), self._clock()
-        ends, count = self._seen.get(who, (0.0, 0))
+        source, now = origin(address), self._clock()
+        ends, count = self._seen.get(source, (0.0, 0))
         if ends <= now:
             ends, count = now + WINDOW_S, 0
-        self._seen[who] = (ends, count + 1)
+        self._seen[source] = (ends, count + 1)

@@ -19,7 +19,7 @@ class Channel:
 
     def __init__(self, connection: RedisConnection, signer: Signer) -> None:
         self.connection, self._signer = connection, signer
-        self.hear: Callable[[str], None] = _ignore
+        self.on_message: Callable[[str], None] = _ignore
         connection.on_message = self._received
 
     async def publish(self, text: str) -> None:
@@ -30,7 +30,7 @@ class Channel:
     def _received(self, message: bytes) -> None:
         body = self._signer.read(self.connection.channel, message)
         if body is not None:
-            self.hear(body.decode())
+            self.on_message(body.decode())
 
 
 def _ignore(_: str) -> None:

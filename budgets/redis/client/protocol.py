@@ -87,7 +87,7 @@ class RedisProtocol(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self._usual_s = 0.0  # round trip, a moving mean; 0: not measured yet
         self._is_doubtful = False  # a command was late since Redis last sent a byte
         self._is_second_look = False
@@ -138,7 +138,7 @@ class RedisProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.is_lost:
             return
-        self._heard_at = self._loop.time()
+        self._received_at = self._loop.time()
         self._is_doubtful = False
         try:
             self._reader.feed(data)
@@ -156,7 +156,7 @@ class RedisProtocol(asyncio.Protocol):
                 self._on_message(reply[2])
             return
         future, sent = self._waiting.popleft()
-        took_s = self._heard_at - sent
+        took_s = self._received_at - sent
         self._usual_s += (took_s - self._usual_s) / 8 if self._usual_s else took_s
         if future.done():
             return
@@ -176,7 +176,7 @@ class RedisProtocol(asyncio.Protocol):
         if not self._waiting:
             return
         now, oldest = self._loop.time(), self._waiting[0][1]
-        silent_s = now - max(self._heard_at, oldest)
+        silent_s = now - max(self._received_at, oldest)
         late = [f for f, sent in self._waiting if not f.done() and self._is_late(now, sent)]
         again_s = self._timeout_s
         if late and not self._is_second_look:
@@ -195,7 +195,7 @@ class RedisProtocol(asyncio.Protocol):
         self._timer = self._loop.call_later(again_s, self._check_timeout)
 
     def _is_late(self, now: float, sent: float) -> bool:
-        return now - max(self._heard_at, sent) >= self._patience_s(sent) or now - sent >= self._longest_s
+        return now - max(self._received_at, sent) >= self._patience_s(sent) or now - sent >= self._longest_s
 
     @property
     def _usual_patience_s(self) -> float:
@@ -203,7 +203,7 @@ class RedisProtocol(asyncio.Protocol):
 
     def _patience_s(self, sent: float) -> float:
         """Return how long a command sent at that time waits without a byte from Redis."""
-        is_alive = not self._usual_s or sent - self._heard_at < RECENT_S
+        is_alive = not self._usual_s or sent - self._received_at < RECENT_S
         if is_alive and not self._is_doubtful:
             return max(self._timeout_s, PATIENT_S)
         return self._usual_patience_s
@@ -211,4 +211,4 @@ class RedisProtocol(asyncio.Protocol):
     def _next_look_s(self, now: float) -> float:
         """Return how long the oldest waiting command may still wait."""
         sent = next((sent for future, sent in self._waiting if not future.done()), now)
-        return max(SECOND_LOOK_S, max(self._heard_at, sent) + self._patience_s(sent) - now)
+        return max(SECOND_LOOK_S, max(self._received_at, sent) + self._patience_s(sent) - now)

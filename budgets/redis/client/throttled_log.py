@@ -7,7 +7,7 @@ import logging
 from budgets.redis.client.protocol import OUR_FAULT, RedisError
 
 logger = logging.getLogger(__name__)
-SAY_AGAIN_S = 10.0
+REPEAT_S = 10.0
 DOUBTED_S = 5.0  # an error is assumed for later commands for this long, unless one is answered before
 OF_ONE = frozenset({"ERR", "WRONGTYPE"})  # a command or a tenant's data; the others concern every command
 
@@ -33,7 +33,7 @@ class ThrottledLog:
             self._refusal, self._until = str(failure), now + DOUBTED_S
         if now < self._next.get(kind, now):
             return
-        self._next[kind] = now + SAY_AGAIN_S
+        self._next[kind] = now + REPEAT_S
         if not isinstance(failure, RedisError):
             logger.error("redis.command.failed", exc_info=failure)
         elif kind in OUR_FAULT:

@@ -44,10 +44,10 @@ class Recovery:
         load: Load,
         peers: WorkerRegistry,
         owners: ScopeTenants,
-        is_buried: Callable[[str], Awaitable[bool]],
+        is_released: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._channel, self._run, self._load, self._peers = channel, run, load, peers
-        self._owners, self._is_buried = owners, is_buried
+        self._owners, self._is_released = owners, is_released
         self.stand_in: StandIn = _no_workers
         self._running: SingleFlight[str, None] = SingleFlight()
         self._began: dict[str, float] = {}
@@ -122,7 +122,7 @@ class Recovery:
             if now() < asked + ASK_AGAIN_S:
                 continue
             for worker in missing:
-                if await self._is_buried(worker):
+                if await self._is_released(worker):
                     peers.remove(worker)
             if now() >= look:  # after the recovery began, so that final reports are valid (final_report.py)
                 look = now() + LOOK_AGAIN_S

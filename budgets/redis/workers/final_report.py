@@ -70,14 +70,14 @@ class Holdings(msgspec.Struct, frozen=True):
     aside: dict[str, list[Any]]
 
 
-class SetsAside(Protocol):
+class Allowances(Protocol):
     """What is needed of the worker's allowances (budgets/redis/workers/outage_allowance.py)."""
 
     def left(self) -> dict[str, list[Any]]: ...
 
 
 class FinalReport:
-    """One per worker. `is_said`: it is written, or may be, or is about to be: no hold may grow."""
+    """One per worker. `is_written_or_pending`: it is written, or may be, or is about to be: no hold may grow."""
 
     def __init__(
         self,
@@ -89,26 +89,26 @@ class FinalReport:
     ) -> None:
         self._run, self._connection, self._calls = run, connection, calls
         self._notes, self._worker = notes, worker
-        self.is_said = self._is_written = self._was_down = False
+        self.is_written_or_pending = self._is_written = self._was_down = False
         self._serial = 0
 
     def note_command(self, script: str, *, is_sent: bool = False) -> None:
-        """Refuse commands while `is_said`, and grants that were requested before. Raises Unreachable."""
-        if self.is_said and not is_sent:
+        """Refuse commands while `is_written_or_pending`, and grants that were requested before. Raises Unreachable."""
+        if self.is_written_or_pending and not is_sent:
             raise Unsent
-        if self.is_said and script in GROWS:
+        if self.is_written_or_pending and script in GROWS:
             raise Unreachable
 
-    async def tick(self, aside: SetsAside) -> None:
+    async def tick(self, allowances: Allowances) -> None:
         """Called once a second, and first of all after a reconnect. Raises what the database raises."""
         was_down, self._was_down = self._was_down, not self._connection.is_up
         if self._connection.is_up:
-            if self.is_said:
+            if self.is_written_or_pending:
                 async with asyncio.timeout(WRITE_S):
                     await self._notes.clear(self._next())
-                self.is_said = self._is_written = False
+                self.is_written_or_pending = self._is_written = False
         elif was_down and not self._is_written:
-            await self._write(aside)
+            await self._write(allowances)
 
     async def stand_in(self, tag: str, workers: Sequence[str]) -> set[str]:
         """Send Redis what these workers hold of a tenant, as far as they left a report; return those that did.
@@ -130,8 +130,8 @@ class FinalReport:
             raise AdmissionUnavailable
         return found
 
-    async def _write(self, aside: SetsAside) -> None:
-        self.is_said = True
+    async def _write(self, allowances: Allowances) -> None:
+        self.is_written_or_pending = True
         calls: dict[str, list[Any]] = defaultdict(list)
         for call in self._calls.values():
             if call.is_worth_telling:
@@ -139,10 +139,10 @@ class FinalReport:
         unknown = [call for call in self._calls.values() if call.is_unknown]
         for call in unknown:
             call.is_unknown = False  # another worker may send it to Redis
-        text = msgspec.json.encode(Holdings(calls, aside.left())).decode()
+        text = msgspec.json.encode(Holdings(calls, allowances.left())).decode()
         async with asyncio.timeout(WRITE_S):
             self._is_written = await self._notes.write(text, self._next())
-        self.is_said = self._is_written
+        self.is_written_or_pending = self._is_written
         for call in unknown:
             call.is_unknown = not self._is_written
         if self._is_written:

@@ -37,7 +37,7 @@ class Maintenance:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = 0  # the connection over which all calls were resent
-        channel.hear = self._on_message
+        channel.on_message = self._on_message
         channel.connection.on_open = self._wake.set
 
     def start(self, calls: dict[str, HeldCall]) -> None:
@@ -114,7 +114,7 @@ class Maintenance:
             self._allowances.renew_all()
             self._opened = opened
         await self._backlog.flush()
-        if not self._word.is_said:
+        if not self._word.is_written_or_pending:
             await self._allowances.renew(self._instant())
         self._peers.refresh()
 

@@ -65,11 +65,11 @@ class OutageAllowances:
         self,
         run: Run,
         peers: WorkerRegistry,
-        is_buried: Callable[[str], Awaitable[bool]],
-        tell_all: Callable[[], Awaitable[None]],
+        is_released: Callable[[str], Awaitable[bool]],
+        publish: Callable[[], Awaitable[None]],
     ) -> None:
-        self._run, self._peers, self._is_buried, self._tell_all = run, peers, is_buried, tell_all
-        self._granted = self._told = (
+        self._run, self._peers, self._is_released, self._publish = run, peers, is_released, publish
+        self._granted = self._reported = (
             0  # how many calls were granted here; how many of them Redis has received
         )
         self._loop = asyncio.get_running_loop()
@@ -117,7 +117,7 @@ class OutageAllowances:
         for allowance in of:
             allowance.asked_at = now
         for holder in dict.fromkeys(holders):
-            if holder != self._peers.worker and await self._is_buried(holder):
+            if holder != self._peers.worker and await self._is_released(holder):
                 for allowance in of:
                     await self._free(holder, allowance, instant)
         names = [rules.scope for rules in scopes]
@@ -197,9 +197,11 @@ class OutageAllowances:
         allowance.turn += 1
         turn = allowance.turn
         allowance.left, allowance.renew_at = 0, now + RENEW_S
-        if (granted := self._granted) > self._told:  # what was spent must be counted before it is given back
-            await self._tell_all()
-            self._told = max(self._told, granted)
+        if (
+            granted := self._granted
+        ) > self._reported:  # what was spent must be counted before it is given back
+            await self._publish()
+            self._reported = max(self._reported, granted)
         amount = await self._free(self._peers.worker, allowance, instant, workers)
         if allowance.turn == turn:
             allowance.left, allowance.until = amount, now + VALID_S

@@ -31,27 +31,27 @@ class WorkerRegistry:
     def __init__(self, worker: str, members: Members = no_other_worker) -> None:
         self.worker, self.workers = worker, 1
         self._members = members
-        self._heard: dict[str, float] = {}
+        self._last_seen: dict[str, float] = {}
         self._born: dict[str, str] = {}  # data epoch by worker
         self._gone: set[str] = set()  # and not seen since
         self._ended: set[str] = set()  # for ever: no process ever has the name of another
-        self._told: dict[str, set[str]] = {}
+        self._reports: dict[str, set[str]] = {}
         self._changed = asyncio.Event()
 
     def seen(self, worker: str, life: str = "") -> bool:
         """Note that it is alive, and the data epoch of its birth; return whether it is new."""
         if worker in self._ended:  # a replayed message: ended workers send none
             return False
-        is_new = worker not in self._heard and worker != self.worker
+        is_new = worker not in self._last_seen and worker != self.worker
         self._gone.discard(worker)
         self._born[worker] = life
-        self._heard[worker] = asyncio.get_running_loop().time()
+        self._last_seen[worker] = asyncio.get_running_loop().time()
         self._count()
         return is_new
 
     def seen_all(self) -> None:
         """Restart the silence timer of each, after a time in which no message could arrive."""
-        self._heard = dict.fromkeys(self._heard, asyncio.get_running_loop().time())
+        self._last_seen = dict.fromkeys(self._last_seen, asyncio.get_running_loop().time())
 
     async def learn(self) -> None:
         """Wait for every worker that the database names. Raises what the database raises."""
@@ -65,14 +65,14 @@ class WorkerRegistry:
     def know(self, members: Mapping[str, str]) -> None:
         """Wait for these too, although none of their messages may ever have arrived."""
         now = asyncio.get_running_loop().time()
-        for worker in members.keys() - self._heard.keys() - self._gone - {self.worker}:
-            self._heard[worker], self._born[worker] = now - PRESENT_S, members[worker]
+        for worker in members.keys() - self._last_seen.keys() - self._gone - {self.worker}:
+            self._last_seen[worker], self._born[worker] = now - PRESENT_S, members[worker]
 
     def remove(self, worker: str) -> None:
         """Stop waiting for it: it has published "leave", or its end is proven."""
         self._gone.add(worker)
         self._ended.add(worker)
-        self._heard.pop(worker, None)
+        self._last_seen.pop(worker, None)
         self._born.pop(worker, None)
         self._count()
         self._changed.set()
@@ -80,21 +80,21 @@ class WorkerRegistry:
     def refresh(self) -> None:
         """Drop the silent ones. Only while connected: without Redis no message arrives."""
         now = asyncio.get_running_loop().time()
-        self._gone |= {worker for worker, at in self._heard.items() if now - at >= SILENT_S}
-        self._heard = {worker: at for worker, at in self._heard.items() if worker not in self._gone}
-        self._born = {worker: life for worker, life in self._born.items() if worker in self._heard}
+        self._gone |= {worker for worker, at in self._last_seen.items() if now - at >= SILENT_S}
+        self._last_seen = {worker: at for worker, at in self._last_seen.items() if worker not in self._gone}
+        self._born = {worker: life for worker, life in self._born.items() if worker in self._last_seen}
         self._count()
 
     def start_roll_call(self, token: str) -> None:
         """Begin to note which workers answer the roll-call of this token."""
-        self._told[token] = set()
+        self._reports[token] = set()
 
     def forget(self, token: str) -> None:
-        self._told.pop(token, None)
+        self._reports.pop(token, None)
 
     def acknowledge(self, token: str, worker: str) -> None:
-        if token in self._told:
-            self._told[token].add(worker)
+        if token in self._reports:
+            self._reports[token].add(worker)
             self._changed.set()
 
     async def change(self, seconds: float) -> None:
@@ -106,11 +106,11 @@ class WorkerRegistry:
 
     def missing(self, token: str, life: str | None) -> set[str]:
         """Return the live workers that have not answered, except those born in data epoch `life`; None: all of them."""
-        older = {worker for worker in self._heard if self._born[worker] != life}
-        return {*older, self.worker} - self._told[token]
+        older = {worker for worker in self._last_seen if self._born[worker] != life}
+        return {*older, self.worker} - self._reports[token]
 
     def _count(self) -> None:
         now = asyncio.get_running_loop().time()
         self.workers = len(
-            {worker for worker, at in self._heard.items() if now - at < PRESENT_S} | {self.worker}
+            {worker for worker, at in self._last_seen.items() if now - at < PRESENT_S} | {self.worker}
         )

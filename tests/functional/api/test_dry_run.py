@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support import sample
-from tests.support.books.money import settled, standing
+from tests.support.books.money import limit_status, settled
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway
 
@@ -92,9 +92,9 @@ async def test_dry_run_reports_route_cost_and_binding_limit(gateway):
 async def test_dry_run_agrees_with_the_call_and_uses_nothing(gateway, upstream):
     upstream.script("up-sim-a", {"prompt_tokens": 10, "chunks": 5})
     body = question("sim", max_tokens=50)
-    before = await standing(gateway, RICH)
+    before = await limit_status(gateway, RICH)
     reports = [await simulate(gateway, RICH, body) for _ in range(3)]
-    assert await standing(gateway, RICH) == before
+    assert await limit_status(gateway, RICH) == before
     assert not upstream.seen(model="up-sim-a")
     remaining = {report["limits"][1]["remaining"] for report in reports}
     assert len(remaining) == 1, "a simulation counts against no limit"

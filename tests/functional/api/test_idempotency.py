@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import whole_ledger
-from tests.support.books.money import settled, standing
+from tests.support.books.money import limit_status, settled
 from tests.support.clients.raw_calls import RawAnswer, ask, question
 from tests.support.servers.gateway import Gateway
 from tests.support.waiting import eventually
@@ -70,13 +70,13 @@ async def test_fifty_concurrent_retries_make_one_call_and_share_its_answer(gatew
 async def test_a_replay_is_the_same_answer_free_of_charge(gateway, upstream):
     first = await repeat(gateway, "replay", question("other"))
     await settled(gateway)
-    before = await standing(gateway, CAREFUL)
+    before = await limit_status(gateway, CAREFUL)
     again = await repeat(gateway, "replay", question("other"))
     assert (again.status, again.body) == (200, first.body)
     assert again.headers["content-type"] == first.headers["content-type"]
     assert again.headers["idempotency-replayed"] == "true"
     assert again.headers["x-original-request-id"] == first.id != again.id
-    assert await standing(gateway, CAREFUL) == before
+    assert await limit_status(gateway, CAREFUL) == before
     assert len(upstream.seen(call=first.id)) == 1
     assert [row["id"] for row in await rows(gateway, "replay")] == [first.id]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import whole_ledger
-from tests.support.books.money import nanousd, samples, settled, standing, windows
+from tests.support.books.money import limit_status, nanousd, samples, settled, windows
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway
 
@@ -104,7 +104,7 @@ async def test_a_budget_that_clamps_lowers_the_cap_to_what_the_money_buys(gatewa
     assert answer.json["usage"]["completion_tokens"] == cap
     [seen] = upstream.seen(call=answer.id)
     assert f'"max_tokens":{cap}' in seen["body"].replace(" ", "")
-    spent = await standing(gateway, CLAMPED)
+    spent = await limit_status(gateway, CLAMPED)
     assert spent["spent"] <= spent["limit"]
     assert nanousd(answer.headers["x-gateway-cost-usd"]) == 10_000 + cap * 2_000
 
@@ -162,7 +162,7 @@ async def test_what_a_provider_charges_above_the_cap_is_disputed_and_not_billed(
     assert cost == 10_000 + 1 * 2_000
     assert after[overshoot] > before[overshoot]
     assert round((after[disputed] - before.get(disputed, 0)) * 10**9) == 1999 * 2_000
-    assert (await standing(gateway, LIAR))["spent"] == cost
+    assert (await limit_status(gateway, LIAR))["spent"] == cost
 
 
 async def test_refused_calls_are_not_in_the_ledger(gateway):

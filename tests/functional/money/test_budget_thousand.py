@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import committed, whole_ledger
-from tests.support.books.money import nanousd, settled, standing, windows
+from tests.support.books.money import limit_status, nanousd, settled, windows
 from tests.support.clients.concurrent_clients import word_of
 from tests.support.clients.raw_calls import ask, question
 from tests.support.stores import stores
@@ -46,7 +46,7 @@ async def watch(gateway, stop, limit):
     times = 0
     while not stop.is_set():
         assert sum(windows(gateway).values()) <= limit
-        seen = await standing(gateway, KEY)
+        seen = await limit_status(gateway, KEY)
         assert seen["spent"] <= seen["limit"] == limit
         unsettled = limit - seen["spent"] - seen["remaining"]  # of those that were left before their usage
         assert unsettled >= 0
@@ -97,7 +97,7 @@ async def test_one_dollar_buys_exactly_100_of_1000_calls_at_a_cent(gateway_facto
     assert {row["id"] for row in ledger} == {answer.id for answer in served}
     assert len(ledger) == 100
     assert len(upstream.seen(model="up-thousand")) == 100
-    assert await standing(gateway, KEY) == {
+    assert await limit_status(gateway, KEY) == {
         "limit": 100 * CENT,
         "spent": 100 * CENT,
         "remaining": 0,
@@ -123,7 +123,7 @@ async def test_cancelled_streams_neither_overspend_nor_strand_a_cent(gateway_fac
     assert await watching
     assert {word_of(answer) for answer in answers} - LATE == {"200", "broken", "insufficient_quota"}
 
-    assert (await standing(gateway, KEY))["held"] == 0
+    assert (await limit_status(gateway, KEY))["held"] == 0
     upstream.script("up-thousand", {"chunks": 20, "prompt_tokens": 10})
     body = question("cent", max_tokens=20)
     costs, refusal = await spend_the_rest(gateway, body)
@@ -154,7 +154,7 @@ async def test_unused_holds_of_cancelled_streams_can_be_spent_to_the_last_cent(g
     await settled(gateway)
 
     assert refusal.error["budget"]["spent_usd"] == "1.00"
-    assert await standing(gateway, KEY) == {
+    assert await limit_status(gateway, KEY) == {
         "limit": 100 * CENT,
         "spent": 100 * CENT,
         "remaining": 0,

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import committed, whole_ledger
-from tests.support.books.money import NANO, settled, standing, windows
+from tests.support.books.money import NANO, limit_status, settled, windows
 from tests.support.clients.raw_calls import ask, question
 from tests.support.faults.shifted_clock import ShiftedClock
 
@@ -114,7 +114,7 @@ async def nothing_freezes_or_doubles(gateway, upstream, clock):
 
     spent = books(gateway, ids)
     assert spent == len(ids) * NANO // 100 == sum(windows(gateway).values())
-    assert (await standing(gateway, PAYING))["held"] == 0
+    assert (await limit_status(gateway, PAYING))["held"] == 0
     assert not [record for record in gateway.records() if record.get("level") == "error"]
     return ids
 
@@ -132,7 +132,7 @@ async def a_killed_one_adopts_its_journal_after_the_step(gateway, upstream, cloc
     ids += await paid(gateway, 20)
     rows = {row["id"]: row["status"] for row in await whole_ledger(gateway)}
     assert rows == dict.fromkeys(ids, "ok") | {cut["id"]: "incomplete"}
-    assert (await standing(gateway, PAYING))["spent"] == len(rows) * NANO // 100
+    assert (await limit_status(gateway, PAYING))["spent"] == len(rows) * NANO // 100
 
 
 async def spend(gateways):
@@ -166,6 +166,6 @@ async def test_two_gateways_whose_clocks_differ_by_ten_minutes_keep_one_limit_an
     assert await spend((true, late)) == CENTS - RPM
     for gateway in (true, late):
         await settled(gateway)
-        assert (await standing(gateway, PAYING))["spent"] == CENTS * NANO // 100
+        assert (await limit_status(gateway, PAYING))["spent"] == CENTS * NANO // 100
     assert len(committed(true)) == CENTS
     true.manage("reconcile")

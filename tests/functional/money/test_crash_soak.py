@@ -14,7 +14,7 @@ import pytest
 from metering.ledger.crash_recovery import DIED
 from tests.support import sample
 from tests.support.books.ledger import whole_ledger
-from tests.support.books.money import NANO, nanousd, settled, standing
+from tests.support.books.money import NANO, limit_status, nanousd, settled
 from tests.support.clients.raw_calls import RawAnswer, ask, question
 from tests.support.waiting import eventually
 
@@ -129,7 +129,7 @@ async def no_phantom(gateway, upstream, spent, unsettled):
     gateway.stop()
     gateway.configure(config(upstream, spent + unsettled + left))
     gateway.start()
-    assert await standing(gateway, KEY) == {
+    assert await limit_status(gateway, KEY) == {
         "limit": spent + unsettled + left,
         "spent": spent,
         "remaining": left,

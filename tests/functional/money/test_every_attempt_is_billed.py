@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import row_of
-from tests.support.books.money import query, standing
+from tests.support.books.money import limit_status, query
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway, merged
 
@@ -179,7 +179,7 @@ async def test_all_attempts_together_are_charged_up_to_the_hold(gateway, upstrea
     answer = await ask(gateway.url, POOR, question(f"t{number}", max_tokens=20))
     assert answer.status == 200
     row = await row_of(gateway, answer.id)
-    now = await standing(gateway, POOR)
+    now = await limit_status(gateway, POOR)
     assert 0 < row["cost_nanousd"] <= now["limit"]
     assert now["spent"] <= now["limit"]
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import committed, whole_ledger
-from tests.support.books.money import samples, settled, standing
+from tests.support.books.money import limit_status, samples, settled
 from tests.support.books.why import stories_of
 from tests.support.clients.raw_calls import RawAnswer, ask, question
 from tests.support.servers.gateway import Gateway, merged
@@ -178,7 +178,7 @@ async def test_a_full_disk_stops_new_calls_and_loses_none(small_disk, upstream):
         again = await ask(gateway.url, KEY, question("chat"))
         assert again.status == 200
         assert {row["id"] for row in await whole_ledger(gateway)} == {finished.id, again.id}
-        assert (await standing(gateway, KEY))["held"] == 0
+        assert (await limit_status(gateway, KEY))["held"] == 0
         [why] = await stories_of(gateway, [refused.id])
         assert "The journal could not be written" in why
         gateway.manage("reconcile")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.support import sample
-from tests.support.books.money import nanousd, settled, standing
+from tests.support.books.money import limit_status, nanousd, settled
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway
 
@@ -112,11 +112,11 @@ async def test_request_is_unchanged_without_budget_and_token_limit(gateway, upst
     ],
 )
 async def test_ambiguous_cap_is_refused_and_costs_nothing(gateway, upstream, given):
-    before = await standing(gateway, CENT)
+    before = await limit_status(gateway, CENT)
     answer, seen = await sent(gateway, upstream, CENT, question("known", **given), status=400)
     assert seen == []
     assert answer.error["param"] in given
-    assert await standing(gateway, CENT) == before
+    assert await limit_status(gateway, CENT) == before
 
 
 async def test_provider_that_refuses_the_caps_name_gets_the_other_name_from_then_on(gateway, upstream):
@@ -160,7 +160,7 @@ async def test_refusal_of_another_member_is_passed_to_the_client(gateway, upstre
 async def test_usage_above_the_cap_is_disputed_and_not_charged(gateway, upstream):
     """M8: 4,000 tokens for a cap of 10."""
     upstream.script("up-cap-known", {"chunks": 4000, "ignore_cap": True})
-    before = await standing(gateway, CENT)
+    before = await limit_status(gateway, CENT)
     for stream in (False, True):
         answer = await ask(gateway.url, CENT, question("known", max_tokens=10, stream=stream))
         assert answer.status == 200
@@ -168,7 +168,7 @@ async def test_usage_above_the_cap_is_disputed_and_not_charged(gateway, upstream
             assert answer.json["usage"]["completion_tokens"] == 4000
             assert nanousd(answer.headers["x-gateway-cost-usd"]) == 10_000 + 10 * 2_000
     await settled(gateway)
-    after = await standing(gateway, CENT)
+    after = await limit_status(gateway, CENT)
     assert after["spent"] - before["spent"] <= 2 * (10_000 + 10 * 2_000) + 20 * 1_000
     gateway.manage("reconcile")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import row_of
-from tests.support.books.money import NANO, nanousd, standing
+from tests.support.books.money import NANO, limit_status, nanousd
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway
 
@@ -65,13 +65,13 @@ async def test_a_stream_that_surely_passed_its_cap_is_cut_and_charged_up_to_it(g
     upstream.script(
         "up-overgrown", {"kind": "events", "events": [event({"content": "a"}), *[event(delta)] * 40]}
     )
-    before = await standing(gateway, KEY)
+    before = await limit_status(gateway, KEY)
     answer = await ask(gateway.url, KEY, question("overgrown", stream=True))
     assert b'"output_cap_exceeded"' in answer.body
     assert b"[DONE]" not in answer.body
     row = await row_of(gateway, answer.id)
     assert row["status"] == "incomplete"
-    spent = (await standing(gateway, KEY))["spent"] - before["spent"]
+    spent = (await limit_status(gateway, KEY))["spent"] - before["spent"]
     assert row["cost_nanousd"] == spent <= 60 * 1_000 + 100 * 2_000
 
 

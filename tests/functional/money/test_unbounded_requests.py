@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.support import sample
-from tests.support.books.money import nanousd, samples, settled, standing
+from tests.support.books.money import limit_status, nanousd, samples, settled
 from tests.support.clients.media import data_url, jpeg, png
 from tests.support.clients.pdfs import plain
 from tests.support.clients.raw_calls import ask, question
@@ -113,7 +113,7 @@ WORDY = "        Returns what was asked for, in order.\n" * 400  # 18 kB, whose 
 )
 async def test_long_request_that_costs_less_than_a_cent_fits_a_budget_of_a_cent(gateway, upstream, body):
     upstream.script("gpt-4o-unbounded", {})
-    cent = (await standing(gateway, CENT))["limit"]
+    cent = (await limit_status(gateway, CENT))["limit"]
     assert len(json.dumps(body)) * sample.INPUT_NANOUSD > cent, "its bytes fit, so that nothing is shown"
     answer = await ask(gateway.url, CENT, body)
     assert answer.status == 200, answer.body
@@ -131,7 +131,7 @@ async def test_long_request_that_costs_less_than_a_cent_fits_a_budget_of_a_cent(
 async def test_a_reference_is_held_as_a_whole_window(gateway, upstream, part):
     """The provider says that it read 50,000 tokens, which a cent cannot pay; without a known window it is refused."""
     upstream.script("up-unbounded-window", {"prompt_tokens": 50_000, "chunks": 2})
-    before = await standing(gateway, CENT)
+    before = await limit_status(gateway, CENT)
     refused = await ask(gateway.url, CENT, carrying("window", part, max_tokens=2))
     assert (refused.status, refused.error["code"]) == (429, "insufficient_quota")
     served = await ask(gateway.url, RICH, carrying("window", part, max_tokens=2))
@@ -140,7 +140,7 @@ async def test_a_reference_is_held_as_a_whole_window(gateway, upstream, part):
     nowhere = await ask(gateway.url, RICH, carrying("seen", part))
     assert (nowhere.status, nowhere.error["code"]) == (400, "unbounded_parameter")
     assert nowhere.error["param"].startswith("messages[0].content")
-    assert await standing(gateway, CENT) == before
+    assert await limit_status(gateway, CENT) == before
 
 
 PAGES = data_url(plain(3), "application/pdf")

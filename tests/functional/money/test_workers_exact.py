@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import committed
-from tests.support.books.money import nanousd, standing, windows
+from tests.support.books.money import limit_status, nanousd, windows
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway
 from tests.support.stores import stores
@@ -126,7 +126,7 @@ async def test_five_dollars_buy_five_hundred_calls_at_a_cent(gateway):
         budget = answer.error["budget"]
         assert nanousd(budget["spent_usd"]) + nanousd(budget["held_usd"]) == 500 * CENT
     await eventually(lambda: windows(gateway).get(("tenant", "calendar_month")) == 500 * CENT)
-    assert (await standing(gateway, token("purse")))["held"] == 0
+    assert (await limit_status(gateway, token("purse")))["held"] == 0
     assert {row["id"] for row in committed(gateway) if row["model"] == "cent"} == {
         answer.id for answer in served
     }

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import sample
 from tests.support.books.ledger import row_of
-from tests.support.books.money import settled, standing
+from tests.support.books.money import limit_status, settled
 from tests.support.clients.raw_calls import ask, question
 from tests.support.servers.gateway import Gateway
 from tests.support.stores import stores
@@ -130,5 +130,5 @@ async def a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream, ans
 async def test_stopped_streams_hold_nothing(gateway):
     await settled(gateway)
     for name in ("beside-revoked", "beside-suspended"):
-        assert (await standing(gateway, token(name)))["held"] == 0
+        assert (await limit_status(gateway, token(name)))["held"] == 0
     gateway.manage("reconcile")

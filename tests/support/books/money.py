@@ -22,7 +22,7 @@ def nanousd(amount: str) -> int:
     return int(exact)
 
 
-async def standing(gateway: Gateway, key: str) -> dict[str, int]:
+async def limit_status(gateway: Gateway, key: str) -> dict[str, int]:
     """Return limit, spent, remaining and held of the tightest budget of a key, in nano-USD.
 
     A shared store that answers late leaves them out of that answer; then it is asked again.

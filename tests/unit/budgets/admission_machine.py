@@ -143,11 +143,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         granted = False
         try:
             grant = self.runner.run(self.it.admission.admit(ask))
-            answer, granted = (grant.admitted_at, grant.standing), True
+            answer, granted = (grant.admitted_at, grant.limit_status), True
         except RateRefused as no:
             answer = no.scope, no.rule, no.limit, no.remaining, no.resets_in_ms, no.possible
         except BudgetRefused as no:
-            answer = "budget", no.budget, no.needed_nanousd, no.standing.rate
+            answer = "budget", no.budget, no.needed_nanousd, no.limit_status.rate
         assert answer == self.model.admit(ask, self.it.now, self.it.instant)
         return granted
 
@@ -245,7 +245,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         found = self.runner.run(self.it.admission.status(scopes))
         self.model.look(self.it.now)
         windows = self.model.budgets(scopes, self.it.instant)
-        assert found == self.model.standing(scopes, windows, self.it.now)
+        assert found == self.model.limit_status(scopes, windows, self.it.now)
 
     @rule(quarters=st.sampled_from((1, 2, 3, 4, 7, 11, 20, 40, 80, 240, 243, 244)))
     def pass_time(self, quarters: int) -> None:

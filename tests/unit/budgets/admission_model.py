@@ -76,7 +76,7 @@ class Model:
                 return "budget", self.budget(short), ask.hold_nanousd, self.rates(ask.scopes, now)
         call = ModelCall(ask, instant, now, ask.tokens, ask.hold_nanousd, now, budgets)
         self.calls.append(call)
-        call.answer = instant, self.standing(ask.scopes, budgets, now)
+        call.answer = instant, self.limit_status(ask.scopes, budgets, now)
         return call.answer
 
     def rate_refusal(self, rules: ScopeRules, tokens: int, now: float) -> tuple[object, ...] | None:
@@ -126,7 +126,7 @@ class Model:
         if call.state == "running":
             call.tokens, call.amount, call.unsettled = tokens, cost + unsettled, unsettled
             call.state = "gone" if call.posted or not call.amount else "settled"
-        return self.standing(call.ask.scopes, call.budgets, now)
+        return self.limit_status(call.ask.scopes, call.budgets, now)
 
     def renew(self, ids: list[str], now: float) -> None:
         renewed = [call for call in self.alive("running") if call.ask.request_id in ids]
@@ -209,7 +209,7 @@ class Model:
             return None
         return RateLimitStatus(limit_r, left_r, reset_r, limit_t, left_t, reset_t)
 
-    def standing(self, scopes: tuple[ScopeRules, ...], budgets: Budgets, now: float) -> LimitStatus:
+    def limit_status(self, scopes: tuple[ScopeRules, ...], budgets: Budgets, now: float) -> LimitStatus:
         return LimitStatus(
             self.rates(scopes, now), self.budget(min(budgets, key=self.left)) if budgets else None
         )

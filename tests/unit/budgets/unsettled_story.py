@@ -124,15 +124,15 @@ class Story:
         return self.dice.choice(found) if found else None
 
     async def check(self) -> None:
-        standing = (await self.admission.status(self.scopes)).budget
-        assert standing is not None
-        counted = standing.spent_nanousd + standing.unsettled_nanousd + standing.held_nanousd
+        limit_status = (await self.admission.status(self.scopes)).budget
+        assert limit_status is not None
+        counted = limit_status.spent_nanousd + limit_status.unsettled_nanousd + limit_status.held_nanousd
         due = sum(call.hold if call.state == "running" else call.cost + call.unsettled for call in self.calls)
         assert sum(call.truth for call in self.calls) <= due <= LIMIT
         assert due <= counted, "a provider bills more than is counted"
         assert self.outbox or due == counted, "more is counted than is owed"
-        assert standing.unsettled_nanousd >= 0
-        assert standing.spent_nanousd >= 0
+        assert limit_status.unsettled_nanousd >= 0
+        assert limit_status.spent_nanousd >= 0
 
     async def finish(self) -> None:
         """Once all is told, the budget says what the ledger does, and is free but for that."""
@@ -144,8 +144,8 @@ class Story:
             await self.settle()
         while self.outbox:
             await self.deliver()
-        standing = (await self.admission.status(self.scopes)).budget
-        assert standing is not None
+        limit_status = (await self.admission.status(self.scopes)).budget
+        assert limit_status is not None
         truth = sum(call.cost for call in self.calls)
-        found = (standing.spent_nanousd, standing.held_nanousd, standing.unsettled_nanousd)
+        found = (limit_status.spent_nanousd, limit_status.held_nanousd, limit_status.unsettled_nanousd)
         assert found == (truth, 0, 0)

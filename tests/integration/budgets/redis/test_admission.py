@@ -64,9 +64,9 @@ async def test_cancelled_admit_leaks_no_hold_and_no_reply(redis_server: RedisSer
         await worker.publish_totals(
             [], []
         )  # what was granted to a cancelled call has been taken back when this is answered
-        standing = await worker.status(scopes)
-        assert standing.budget is not None
-        assert standing.budget.held_nanousd == 0
+        limit_status = await worker.status(scopes)
+        assert limit_status.budget is not None
+        assert limit_status.budget.held_nanousd == 0
 
 
 async def test_a_worker_that_never_saw_a_key_posts_its_calls(redis_server: RedisServer) -> None:
@@ -75,18 +75,18 @@ async def test_a_worker_that_never_saw_a_key_posts_its_calls(redis_server: Redis
         call = await crew.ask(scopes, 60)
         await crew.settle(call, 50)
         other = crew.workers[(crew.serial + 1) % 2]
-        standing = await other.status(scopes)
-        assert standing.budget is not None
-        assert standing.budget.spent_nanousd == 50
-        start = window("calendar_month", "UTC", standing.budget.resets_at - 1).start
+        limit_status = await other.status(scopes)
+        assert limit_status.budget is not None
+        assert limit_status.budget.spent_nanousd == 50
+        start = window("calendar_month", "UTC", limit_status.budget.resets_at - 1).start
         key = WindowKey("key:160", "calendar_month", "UTC", start)
         tenant = WindowKey("tenant:16", "calendar_month", "UTC", start)
         await other.publish_totals(
             [WindowTotal(key, 50, 2), WindowTotal(tenant, 50, 2)], [call], is_adopted=True
         )
-        standing = await other.status(scopes)
-        assert standing.budget is not None
-        assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (50, 0)
+        limit_status = await other.status(scopes)
+        assert limit_status.budget is not None
+        assert (limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd) == (50, 0)
 
 
 async def test_scripts_may_be_flushed_under_load(redis_server: RedisServer) -> None:

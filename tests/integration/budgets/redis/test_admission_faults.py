@@ -99,9 +99,9 @@ async def test_a_hung_redis_delays_no_call_and_allows_no_overspend(
             5 <= len(sent) < len(names + shared)
         )  # most did not even ask: unit/budgets/redis/client/test_reconnect_backoff.py
         await until_granted(crew, small, 10)
-        standing = await crew.workers[0].status(small)
-        assert standing.budget is not None
-        assert standing.budget.held_nanousd % 10 == 0
+        limit_status = await crew.workers[0].status(small)
+        assert limit_status.budget is not None
+        assert limit_status.budget.held_nanousd % 10 == 0
 
 
 async def until_spent(crew: Crew, scopes: tuple[ScopeRules, ...], hold: int) -> list[str]:
@@ -154,9 +154,9 @@ async def test_outage_allowance_is_not_held_and_refuses_no_call(redis_server: Re
         for _ in crew.workers:
             await until_granted(crew, scopes, DOLLAR)
         await set_aside(redis_server, 35, 2)
-        standing = await crew.workers[0].status(scopes)
-        assert standing.budget is not None
-        assert standing.budget.held_nanousd == 2 * DOLLAR
+        limit_status = await crew.workers[0].status(scopes)
+        assert limit_status.budget is not None
+        assert limit_status.budget.held_nanousd == 2 * DOLLAR
         assert len(await crew.burst(scopes, DOLLAR // 50, 500)) == 400
         assert crew.outcomes["unavailable"] == 0
 
@@ -170,9 +170,9 @@ async def test_grants_of_a_dead_worker_that_were_never_journaled_are_released(
         living, dead = crew.workers  # the first call went to the second worker
         assert await crew.ask(scopes, 500) == "parallel"
         await living.release_worker(dead.worker)
-        standing = await living.status(scopes)
-        assert standing.budget is not None
-        assert standing.budget.held_nanousd == 500
+        limit_status = await living.status(scopes)
+        assert limit_status.budget is not None
+        assert limit_status.budget.held_nanousd == 500
         assert (await crew.ask(scopes, 500)).startswith("call-")
         await crew.settle(second, 500)
         assert first != second

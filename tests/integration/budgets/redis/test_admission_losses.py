@@ -175,9 +175,9 @@ async def test_calls_not_posted_before_a_worker_crash_are_counted_once(
     # so its journal is kept, and read by the worker that adopts it
     assert await living.publish_totals(posted(scopes, 800, 2), ["a-call"], is_adopted=True)
     await living.release_worker(dead.worker)
-    standing = await living.status(scopes)
-    assert standing.budget is not None
-    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)
+    limit_status = await living.status(scopes)
+    assert limit_status.budget is not None
+    assert (limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd) == (800, 0)
     assert await all_that_fits(crew, scopes) == 200 // HOLD
 
 
@@ -190,6 +190,6 @@ async def test_a_reconnected_worker_has_posted_all_its_calls(link: Link, crew: C
     assert not await worker.publish_totals(posted(scopes, 800, 2), ["b-call"])
     await link.mend()
     await eventually(lambda: worker.publish_totals([], []))
-    standing = await crew.workers[0].status(scopes)
-    assert standing.budget is not None
-    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (800, 0)
+    limit_status = await crew.workers[0].status(scopes)
+    assert limit_status.budget is not None
+    assert (limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd) == (800, 0)

@@ -85,10 +85,10 @@ async def test_spending_during_an_outage_is_counted_once_afterwards(redis_server
         finally:
             redis_server.go_on()
         await eventually(lambda: worker.publish_totals([], []))
-        standing = await worker.status(scopes)
-        assert standing.budget is not None
-        assert standing.budget.spent_nanousd == len(names) * cost
-        assert standing.budget.held_nanousd == DOLLAR
+        limit_status = await worker.status(scopes)
+        assert limit_status.budget is not None
+        assert limit_status.budget.spent_nanousd == len(names) * cost
+        assert limit_status.budget.held_nanousd == DOLLAR
         assert len(late) > 1
 
 

@@ -49,9 +49,9 @@ async def confused(server: RedisServer, tenant: int) -> AsyncIterator[None]:
 
 
 async def held(worker: RedisAdmission, tenant: int) -> tuple[int, int]:
-    standing = await worker.status(rules(LIMIT, tenant=tenant))
-    assert standing.budget is not None
-    return standing.budget.spent_nanousd, standing.budget.held_nanousd
+    limit_status = await worker.status(rules(LIMIT, tenant=tenant))
+    assert limit_status.budget is not None
+    return limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd
 
 
 async def until_told(worker: RedisAdmission, tenant: int, expected: tuple[int, int]) -> None:

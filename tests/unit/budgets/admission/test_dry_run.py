@@ -104,4 +104,4 @@ async def test_dry_run_asks_twice_and_decides_from_one_snapshot() -> None:
     with pytest.raises(BudgetRefused):
         await dry_run.admit(AdmissionRequest("r1", scopes, 1, 101))
     await real.admit(AdmissionRequest("r2", scopes, 1, 100))
-    assert (await dry_run.admit(AdmissionRequest("r1", scopes, 1, 100))).standing.budget is not None
+    assert (await dry_run.admit(AdmissionRequest("r1", scopes, 1, 100))).limit_status.budget is not None

@@ -36,9 +36,9 @@ async def test_a_refusal_says_what_is_missing_and_changes_nothing(admission: Loc
     )
     assert refused.value.needed_nanousd == 21
     assert budget.resets_at == 1_717_200_000.0
-    standing = await admission.status(rules)
-    assert standing.rate is not None
-    assert (standing.rate.remaining_requests, standing.rate.remaining_tokens) == (1, 60)
+    limit_status = await admission.status(rules)
+    assert limit_status.rate is not None
+    assert (limit_status.rate.remaining_requests, limit_status.rate.remaining_tokens) == (1, 60)
     await admission.admit(AdmissionRequest("c", rules, 40, 20))
 
 
@@ -72,19 +72,19 @@ async def test_a_rate_refusal_carries_the_limit_status(admission: LocalAdmission
     await admission.admit(AdmissionRequest("a", rules, 1, 10))
     with pytest.raises(RateRefused) as refused:
         await admission.admit(AdmissionRequest("b", rules, 1, 10))
-    standing = refused.value.standing
-    assert standing.rate is not None
-    assert standing.budget is not None
-    assert (standing.rate.limit_requests, standing.rate.remaining_requests) == (1, 0)
-    assert standing.budget.held_nanousd == 10
+    limit_status = refused.value.limit_status
+    assert limit_status.rate is not None
+    assert limit_status.budget is not None
+    assert (limit_status.rate.limit_requests, limit_status.rate.remaining_requests) == (1, 0)
+    assert limit_status.budget.held_nanousd == 10
 
 
 async def test_more_tokens_than_estimated_are_charged(admission: LocalAdmission) -> None:
     rules = scopes(Limits(None, 100))
     await admission.admit(AdmissionRequest("a", rules, 10, 0))
-    standing = await admission.settle("a", 95, 0)
-    assert standing.rate is not None
-    assert standing.rate.remaining_tokens == 5
+    limit_status = await admission.settle("a", 95, 0)
+    assert limit_status.rate is not None
+    assert limit_status.rate.remaining_tokens == 5
     assert await outcome(admission, AdmissionRequest("b", rules, 6, 0)) == "tokens"
     assert await outcome(admission, AdmissionRequest("c", rules, 5, 0)) == "granted"
 
@@ -123,9 +123,9 @@ async def test_a_clock_stepped_back_neither_freezes_nor_doubles_a_limit(
     clock.wait(61)
     assert await outcome(admission, AdmissionRequest("c", rules, 1, 6)) == "budget"
     assert await outcome(admission, AdmissionRequest("d", rules, 1, 5)) == "granted"
-    standing = await admission.settle("d", 1, 5)
-    assert standing.rate is not None
-    assert standing.rate.reset_requests_ms > 0
+    limit_status = await admission.settle("d", 1, 5)
+    assert limit_status.rate is not None
+    assert limit_status.rate.reset_requests_ms > 0
 
 
 async def test_the_same_request_again_gets_the_first_grant(admission: LocalAdmission) -> None:

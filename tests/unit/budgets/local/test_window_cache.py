@@ -38,9 +38,9 @@ async def test_a_settled_amount_stays_until_the_ledger_posts_it(
     clock.wait(3600)
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 3)) == "budget"
     await admission.publish_totals([WindowTotal(key_of_may(), 8, 2)], ["a"])
-    standing = await admission.status(rules)
-    assert standing.budget is not None
-    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (8, 0)
+    limit_status = await admission.status(rules)
+    assert limit_status.budget is not None
+    assert (limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd) == (8, 0)
     assert await outcome(admission, AdmissionRequest("c", rules, 1, 2)) == "granted"
 
 
@@ -49,9 +49,9 @@ async def test_a_ledger_quicker_than_the_settlement_leaves_no_phantom(admission:
     await admission.admit(AdmissionRequest("a", rules, 1, 10))
     await admission.publish_totals([WindowTotal(key_of_may(), 8, 2)], ["a"])
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 2)) == "parallel"
-    standing = await admission.settle("a", 1, 8)
-    assert standing.budget is not None
-    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (8, 0)
+    limit_status = await admission.settle("a", 1, 8)
+    assert limit_status.budget is not None
+    assert (limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd) == (8, 0)
     assert await outcome(admission, AdmissionRequest("c", rules, 1, 2)) == "granted"
 
 
@@ -83,9 +83,9 @@ async def test_a_new_window_starts_empty_and_a_late_settlement_belongs_to_the_ol
     assert await outcome(admission, AdmissionRequest("b", rules, 1, 10)) == "granted"
     await admission.settle("a", 1, 10)
     await admission.publish_totals([WindowTotal(key_of_may(), 10, 2)], ["a"])
-    standing = await admission.status(rules)
-    assert standing.budget is not None
-    assert (standing.budget.spent_nanousd, standing.budget.held_nanousd) == (0, 10)
+    limit_status = await admission.status(rules)
+    assert limit_status.budget is not None
+    assert (limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd) == (0, 10)
 
 
 async def test_settling_twice_or_something_unknown_changes_nothing(admission: LocalAdmission) -> None:

@@ -160,9 +160,9 @@ async def test_replayed_replies_answer_no_other_request(heard, neighbor):
 @pytest.mark.parametrize("kind", ["restore t1 once", "release tenant:1"])
 async def test_replayed_requests_move_no_money(heard, neighbor, kind):
     async def counted() -> tuple[int, int]:
-        standing = await heard.one.status(BUDGET)
-        assert standing.budget is not None
-        return standing.budget.spent_nanousd, standing.budget.held_nanousd
+        limit_status = await heard.one.status(BUDGET)
+        assert limit_status.budget is not None
+        return limit_status.budget.spent_nanousd, limit_status.budget.held_nanousd
 
     before = await counted()
     for serial in range(3):

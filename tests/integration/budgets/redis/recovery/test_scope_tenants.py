@@ -32,10 +32,10 @@ async def ship(crew: Crew, worker: RedisAdmission, scopes: Scopes, name: str) ->
 
 
 async def spent(worker: RedisAdmission, scopes: Scopes) -> int:
-    standing = await worker.status(scopes)
-    assert standing.budget is not None
-    assert standing.budget.held_nanousd == 0
-    return standing.budget.spent_nanousd
+    limit_status = await worker.status(scopes)
+    assert limit_status.budget is not None
+    assert limit_status.budget.held_nanousd == 0
+    return limit_status.budget.spent_nanousd
 
 
 async def all_that_fits(crew: Crew, scopes: Scopes) -> int:

@@ -95,17 +95,17 @@ async def test_calls_that_end_after_the_final_report_are_counted_once(
     assert (served + 1) * HOLD + 20 * 9 + 40 * 8 <= LIMIT
     await link.mend()
     await eventually(lambda: crew.workers[1].worker not in crew.said)
-    standing = await crew.workers[0].status(scopes)
+    limit_status = await crew.workers[0].status(scopes)
 
     async def spent() -> int:
-        nonlocal standing
-        standing = await crew.workers[0].status(scopes)
-        assert standing.budget is not None
-        return standing.budget.spent_nanousd
+        nonlocal limit_status
+        limit_status = await crew.workers[0].status(scopes)
+        assert limit_status.budget is not None
+        return limit_status.budget.spent_nanousd
 
     await eventually(spent, lambda found: found == 20 * 9 + 40 * 8)
-    assert standing.budget is not None
-    assert standing.budget.held_nanousd == (served + 1) * HOLD
+    assert limit_status.budget is not None
+    assert limit_status.budget.held_nanousd == (served + 1) * HOLD
 
 
 async def test_the_reserve_of_a_silent_worker_is_not_spent_by_others(
@@ -127,9 +127,9 @@ async def test_the_reserve_of_a_silent_worker_is_not_spent_by_others(
     await eventually(lambda: crew.workers[1].worker not in crew.said)
 
     async def held() -> int:
-        standing = await crew.workers[0].status(scopes)
-        assert standing.budget is not None
-        return standing.budget.held_nanousd
+        limit_status = await crew.workers[0].status(scopes)
+        assert limit_status.budget is not None
+        return limit_status.budget.held_nanousd
 
     await eventually(held, lambda found: found == RICH - HOLD)
 
@@ -161,16 +161,16 @@ async def test_grant_that_arrives_after_the_final_report_is_not_used(link: Link,
     link.late_s = 0.1
     asking = asyncio.ensure_future(outcome(silent, scopes, "late"))
     await asyncio.sleep(0)
-    silent._report.is_said = True  # noqa: SLF001 - it is being written
+    silent._report.is_written_or_pending = True  # noqa: SLF001 - it is being written
     assert await asking == "unavailable"
     assert "late" not in silent._calls  # noqa: SLF001
     link.late_s = 0.0
     await eventually_granted(silent, scopes)
 
     async def held() -> int:
-        standing = await crew.workers[0].status(scopes)
-        assert standing.budget is not None
-        return standing.budget.held_nanousd
+        limit_status = await crew.workers[0].status(scopes)
+        assert limit_status.budget is not None
+        return limit_status.budget.held_nanousd
 
     await eventually(held, lambda found: found == 3 * HOLD)  # the late one was given back
 
