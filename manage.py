@@ -64,9 +64,9 @@ def run() -> None:
     except (DatabaseError, InterfaceError) as error:
         if OF_PEOPLE.isdisjoint(sys.argv[1:2]) or "--traceback" in sys.argv:
             raise
-        from gateway.management.database_errors import told  # noqa: PLC0415
+        from gateway.management.database_errors import error_text  # noqa: PLC0415
 
-        print(f"CommandError: {told(error)}", file=sys.stderr)  # noqa: T201
+        print(f"CommandError: {error_text(error)}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
 
 

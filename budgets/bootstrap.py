@@ -46,7 +46,7 @@ def _follow_limits(owner: Owner, owner_name: str, limits: Limits | None, ledger:
         _follow(row, "rate_limit", owner_name, columns if is_wanted else None, ledger)
     elif is_wanted and ledger.may_create("rate_limit", owner_name):
         save_rule_of_file(RateLimit(**owner_columns(owner), **columns), actor=ledger.actor)
-        ledger.say(f"Created the limits of {_named(owner)}.")
+        ledger.report(f"Created the limits of {_named(owner)}.")
 
 
 def _follow_budgets(owner: Owner, owner_name: str, wanted: Wanted, ledger: BootstrapState) -> None:
@@ -56,7 +56,7 @@ def _follow_budgets(owner: Owner, owner_name: str, wanted: Wanted, ledger: Boots
     for schedule in wanted.keys() - rows.keys():
         if ledger.may_create("budget", f"{owner_name}:{schedule}"):
             save_rule_of_file(Budget(**owner_columns(owner), **wanted[schedule]), actor=ledger.actor)
-            ledger.say(f"Created the {named(schedule)} of {_named(owner)}.")
+            ledger.report(f"Created the {named(schedule)} of {_named(owner)}.")
 
 
 def _follow(
@@ -71,7 +71,7 @@ def _follow(
     elif is_the_files:
         ledger.forget(resource, name)
         delete_rule(row, actor=ledger.actor)
-        ledger.say(f"Removed {_words(resource, name)}: the file no longer has it.")
+        ledger.report(f"Removed {_words(resource, name)}: the file no longer has it.")
 
 
 def _words(resource: str, name: str) -> str:

@@ -59,10 +59,10 @@ class SoftDeleteAdmin(AuditedModelAdmin):
         super().save_related(request, form, formsets, change)
         model = form.instance if isinstance(form.instance, Model) else form.instance.model
         rows = Deployment.objects.filter(model=model, removed=False, enabled=True).annotate(is_free=_FREE)
-        said = wanted(model, rows) + (problems_now(model) if model.enabled else [])
+        text = wanted(model, rows) + (problems_now(model) if model.enabled else [])
         if not rows:
-            said.append("It has no deployment that is enabled, so its calls are refused.")
-        for words in said:
+            text.append("It has no deployment that is enabled, so its calls are refused.")
+        for words in text:
             self.message_user(request, f"{model.alias}: {words}", messages.WARNING)
 
     @override

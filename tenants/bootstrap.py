@@ -58,7 +58,7 @@ class BootstrapState:
         self._known.discard((resource, name))
         BootstrapItem.objects.filter(resource=resource, name=name).delete()
 
-    def say(self, message: str) -> None:
+    def report(self, message: str) -> None:
         self.messages.append(message)
 
     def save(self) -> None:
@@ -76,7 +76,7 @@ def apply_columns(
     for name in different:
         setattr(row, name, columns[name])
     save(row, actor=ledger.actor)
-    ledger.say(f"Updated {what or row}.")
+    ledger.report(f"Updated {what or row}.")
     return True
 
 
@@ -94,7 +94,7 @@ def bootstrap_people(config: Config, ledger: BootstrapState, pepper: bytes) -> N
         if key.tenant in tenants:
             _key(key, tenants[key.tenant], ledger, pepper)
         else:
-            ledger.say(f"Skipped the key {name_of(key)}: there is no tenant {key.tenant}.")
+            ledger.report(f"Skipped the key {name_of(key)}: there is no tenant {key.tenant}.")
 
 
 def name_of(key: BootstrapKey) -> str:
@@ -128,7 +128,7 @@ def _tenant(wanted: BootstrapTenant, ledger: BootstrapState) -> None:
             apply_columns(row, columns, ledger, save_tenant)
     elif ledger.may_create("tenant", wanted.name):
         save_tenant(Tenant(name=wanted.name, **columns), actor=ledger.actor)
-        ledger.say(f"Created the tenant {wanted.name}.")
+        ledger.report(f"Created the tenant {wanted.name}.")
 
 
 def _person(wanted: BootstrapUser, ledger: BootstrapState) -> None:
@@ -146,7 +146,7 @@ def _person(wanted: BootstrapUser, ledger: BootstrapState) -> None:
             is_super_admin=wanted.is_super_admin,
         )
         create_person(new, actor=ledger.actor)
-        ledger.say(f"Created the user {wanted.email}.")
+        ledger.report(f"Created the user {wanted.email}.")
 
 
 def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger: BootstrapState) -> None:
@@ -154,7 +154,7 @@ def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger:
     tenant, person = tenants.get(wanted.tenant), User.objects.filter(email=wanted.email).first()
     if tenant is None or person is None:
         missing = f"tenant {wanted.tenant}" if tenant is None else f"person {wanted.email}"
-        ledger.say(f"Skipped the membership of {name}: there is no {missing}.")
+        ledger.report(f"Skipped the membership of {name}: there is no {missing}.")
         return
     row = Membership.objects.filter(tenant=tenant, user=person).first()
     if row is not None:
@@ -163,7 +163,7 @@ def _membership(wanted: BootstrapMembership, tenants: dict[str, Tenant], ledger:
             apply_columns(row, {"role": wanted.role}, ledger, save_membership)
     elif ledger.may_create("membership", name):
         save_membership(Membership(tenant=tenant, user=person, role=wanted.role), actor=ledger.actor)
-        ledger.say(f"Created the membership of {wanted.email} in {wanted.tenant} as {wanted.role}.")
+        ledger.report(f"Created the membership of {wanted.email} in {wanted.tenant} as {wanted.role}.")
 
 
 def _key(wanted: BootstrapKey, tenant: Tenant, ledger: BootstrapState, pepper: bytes) -> None:
@@ -185,7 +185,7 @@ def _key(wanted: BootstrapKey, tenant: Tenant, ledger: BootstrapState, pepper: b
         )
         issued = create_key(tenant, new, pepper=pepper, actor=ledger.actor)
         is_generated = not wanted.secret
-        ledger.say(
+        ledger.report(
             f"Created the key {issued.key}."
             + (f" Its token, shown once: {issued.token}" if is_generated else "")
         )

@@ -25,7 +25,7 @@ DONE = {  # what an action of the audit trail did
 }
 LONGEST = 300
 AMOUNT = "_nanousd"  # the end of the name of a field with money
-NOT_TOLD = frozenset({"id", "edited", "origin", "seal_id", "pepper_id", "version"})  # internal columns
+INTERNAL = frozenset({"id", "edited", "origin", "seal_id", "pepper_id", "version"})  # internal columns
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -46,7 +46,7 @@ def differences(
     found = []
     for name in dict.fromkeys((*new, *old)):
         was, is_now = old.get(name), new.get(name)
-        if name not in NOT_TOLD and was != is_now and not (was in _EMPTY and is_now in _EMPTY):
+        if name not in INTERNAL and was != is_now and not (was in _EMPTY and is_now in _EMPTY):
             found.append(
                 Difference(_label(model, name), _shown(model, name, was), _shown(model, name, is_now))
             )
@@ -64,9 +64,9 @@ def _shown(model: type[Model] | None, name: str, value: Any) -> str:
     if value in _EMPTY:
         return NOTHING
     in_words = getattr(model, "fact_in_words", None)
-    told = in_words(name, value) if in_words is not None else None
-    if told is not None:
-        return str(told)
+    text = in_words(name, value) if in_words is not None else None
+    if text is not None:
+        return str(text)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith(AMOUNT) and isinstance(value, int):

@@ -101,9 +101,9 @@ async def _asked(budgets: Sequence[Budget], deciding: Admission) -> list[Spendin
         groups[0 if settings.GATEWAY.embedded else tenant_id_of(budget)].append(place)
     async with asyncio.timeout(PATIENCE_S):
         asked = [_asked_for([budgets[place] for place in places], deciding) for places in groups.values()]
-        told = await asyncio.gather(*asked)
+        answers = await asyncio.gather(*asked)
     found: dict[int, Spending] = {}
-    for places, spendings in zip(groups.values(), told, strict=True):
+    for places, spendings in zip(groups.values(), answers, strict=True):
         found |= zip(places, spendings, strict=True)
     return [found[place] for place in range(len(budgets))]
 

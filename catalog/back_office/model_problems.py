@@ -21,13 +21,13 @@ SIMULATOR = "http://simulator"  # any address will do: this only checks whether 
 
 def wanted(model: Model, rows: Iterable[Any]) -> list[str]:
     """Return what the operator should state for these rows, once each; `is_free` rows need nothing."""
-    said = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
-    return list(dict.fromkeys(said))
+    text = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
+    return list(dict.fromkeys(text))
 
 
 def known_problems(alias: str) -> list[str]:
     """Return all problems this process found when it read an alias; those of a deployment begin with its name."""
-    return [_told(each) for each in _known() if each.alias == alias]
+    return [_sentence(each) for each in _known() if each.alias == alias]
 
 
 def problem_of(row: Deployment) -> str:
@@ -39,7 +39,7 @@ def problem_of(row: Deployment) -> str:
 def problems_now(model: Model) -> list[str]:
     """Return the problems of an alias if it were read now, before any process has read it. Three queries."""
     source = Source(settings.GATEWAY, settings.SECRETS.encryption_key, simulator_url=SIMULATOR)
-    return [_told(each) for each in problems_of(source, model, now())]
+    return [_sentence(each) for each in problems_of(source, model, now())]
 
 
 def _known() -> tuple[CatalogProblem, ...]:
@@ -47,6 +47,6 @@ def _known() -> tuple[CatalogProblem, ...]:
     return (*live.snapshot.problems, *live.failed_probes) if live is not None else ()
 
 
-def _told(problem: CatalogProblem) -> str:
-    said = problem.reason if problem.reason.endswith((".", "?")) else f"{problem.reason}."
-    return f"{problem.deployment}: {said}" if problem.deployment else said
+def _sentence(problem: CatalogProblem) -> str:
+    text = problem.reason if problem.reason.endswith((".", "?")) else f"{problem.reason}."
+    return f"{problem.deployment}: {text}" if problem.deployment else text

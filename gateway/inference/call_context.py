@@ -136,7 +136,7 @@ class CallContext:
         self._body_lease: BodyMemoryLease | None = None
 
     @property
-    def who(self) -> Caller:
+    def known_caller(self) -> Caller:
         """The caller, once the key was accepted."""
         assert self.caller is not None  # noqa: S101 - nothing is called without a key
         return self.caller
@@ -161,7 +161,9 @@ class CallContext:
         if live.is_draining:
             raise ShuttingDown
         try:
-            self._slot = live.shedding.acquire(self.who.tenant_id, is_batch=self.who.is_batch)
+            self._slot = live.shedding.acquire(
+                self.known_caller.tenant_id, is_batch=self.known_caller.is_batch
+            )
         except Overloaded as refusal:
             live.metrics.shed.add((refusal.reason,))
             raise
@@ -169,7 +171,7 @@ class CallContext:
     def body_lease(self, live: Runtime) -> BodyMemoryLease:
         """Return this call's part of the memory for bodies."""
         if self._body_lease is None:
-            self._body_lease = live.bodies.lease(self.who.tenant_id)
+            self._body_lease = live.bodies.lease(self.known_caller.tenant_id)
         return self._body_lease
 
     def open_stream(self, streams: Streams, framing: Framing) -> SSEWriter:
@@ -195,7 +197,7 @@ class CallContext:
         """Return the caller's limit status, for responses that are not calls; None if it is unavailable now."""
         live = runtime.current()
         try:
-            return await live.admission.status(rules_for(live.rulebook, self.who))
+            return await live.admission.status(rules_for(live.rulebook, self.known_caller))
         except AdmissionUnavailable as away:
             FALLBACKS.note("standing_headers", away)
             return None

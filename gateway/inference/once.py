@@ -30,7 +30,7 @@ async def run_once(context: CallContext, path: str, make: Callable[[], Awaitable
 
 
 async def _claim(context: CallContext, path: str) -> IdempotencyClaim | StoredResponse:
-    live, caller = runtime.current(), context.who
+    live, caller = runtime.current(), context.known_caller
     claiming = spawn(
         live.replays.claim(
             f"{caller.key_id} POST {path}",

@@ -52,7 +52,7 @@ from tenants.auth import require_scope
 async def serve(request: V1Request, endpoint: Endpoint) -> Response:
     """Serve one HTTP request. The error table (gateway/http/errors.py) maps its exceptions to responses."""
     live, context = runtime.current(), request.context
-    require_scope(context.who, endpoint.scope)  # 403
+    require_scope(context.known_caller, endpoint.scope)  # 403
     context.acquire_slot(live)  # 503, before the body is read
     context.body = await endpoint.body.read(request, context, live)  # 413, 415, 503
     context.options = CallOptions.of(request)
@@ -62,7 +62,7 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Response:
 
 async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -> Response:
     """Run one call for `context.caller` with `context.body`; the code that made the context releases it."""
-    live, caller = runtime.current(), context.who
+    live, caller = runtime.current(), context.known_caller
     if parsed.demand.keeps and live.config.retention.zero_retention:
         kept = parsed.demand.keeps
         raise Unacceptable(f"'{kept}' asks the provider to keep the call, which is not allowed here.", kept)
@@ -81,7 +81,7 @@ async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -
 async def _perform(
     context: CallContext, endpoint: Endpoint, route: Route, parsed: ParsedRequest, deadline: Deadline
 ) -> Response:
-    live, caller = runtime.current(), context.who
+    live, caller = runtime.current(), context.known_caller
     rules = rules_for(live.rulebook, caller)
     ask = ReservationRequest(
         context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.counter
@@ -121,7 +121,7 @@ async def _call(
     try:
         dialects = dialects_of(context, live, shape, endpoint.dialect)
         outgoing = outgoing_of(context, live, shape, meter, answer)
-        running = meter.open(context.who)
+        running = meter.open(context.known_caller)
     except BaseException:  # a defect of ours, no room in the journal, or a cancellation
         await record_void(context, meter)  # nothing was sent: the grant is returned
         raise
@@ -138,7 +138,9 @@ async def _call(
 def _read_on(context: CallContext, live: Runtime, running: InFlightCall, outgoing: Outgoing) -> ReadOn:
     """Return what decides whether the call continues when its client leaves."""
     asker, is_json = outgoing.asker, outgoing.answer is ResponseKind.JSON
-    read_on = ReadOn(live.reading_on, context.who.tenant_id, asker, lambda: is_json and asker.is_heard)
+    read_on = ReadOn(
+        live.reading_on, context.known_caller.tenant_id, asker, lambda: is_json and asker.is_heard
+    )
     running.asker = asker
     if context.connection is not None:
         context.connection.read_on = read_on

@@ -43,13 +43,13 @@ def figures_of(
 
 def _lists_without(caller: Caller | None, model: str) -> list[str]:
     lists = {} if caller is None else {"key": caller.models, "tenant": caller.tenant_models}
-    return [whose for whose, allowed in lists.items() if allowed is not None and model not in allowed]
+    return [owner for owner, allowed in lists.items() if allowed is not None and model not in allowed]
 
 
 def _state_of_key(request: V1Request, context: CallContext) -> str:
-    who = context.refusal.caller or context.caller
-    if who is not None:
-        return "expired" if who.expires_at is not None and who.expires_at <= time.time() else "ended"
+    caller = context.refusal.caller or context.caller
+    if caller is not None:
+        return "expired" if caller.expires_at is not None and caller.expires_at <= time.time() else "ended"
     if context.refusal.prefix:
         return "unknown"
     sent = any(request.header(name) for name in (b"authorization", b"x-api-key", b"api-key"))

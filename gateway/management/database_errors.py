@@ -12,15 +12,15 @@ _NO_TABLE = ("no such table", "no such column", "does not exist")
 
 
 @contextmanager
-def database_told() -> Iterator[None]:
+def database_errors_as_text() -> Iterator[None]:
     """End a command if the database fails, with the error's text and a hint. Raises CommandError."""
     try:
         yield
     except (DatabaseError, InterfaceError) as error:
-        raise CommandError(told(error)) from None
+        raise CommandError(error_text(error)) from None
 
 
-def told(error: DatabaseError | InterfaceError) -> str:
+def error_text(error: DatabaseError | InterfaceError) -> str:
     """Return the error in one line and what to do about it."""
     # PostgreSQL adds the query, and a caret below it.
     words = " ".join(str(error).partition("\nLINE ")[0].split())

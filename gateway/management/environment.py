@@ -22,7 +22,7 @@ from catalog.sync import sync_catalog
 from gateway.config import Config, ConfigError
 from gateway.config.validation import hosts_of
 from gateway.jobs.runs import runs_of
-from gateway.management.database_errors import told
+from gateway.management.database_errors import error_text
 from gateway.schedule import every_job
 from gateway.server.data_dir import refuse_ram_disk
 from gateway.server.known_secret import insist
@@ -50,7 +50,7 @@ def messages_around(config: Config) -> list[CheckMessage]:
             cursor.execute("SELECT 1")
         found += _of_database(config)
     except (DatabaseError, InterfaceError) as error:
-        words, _, hint = told(error).partition(". Hint: ")
+        words, _, hint = error_text(error).partition(". Hint: ")
         found.append(Error(words, hint=hint or None, id="gateway.E004"))
     return found
 

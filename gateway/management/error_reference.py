@@ -155,11 +155,11 @@ def meanings() -> dict[str, str]:
 
 
 def _section(title: str) -> Iterator[str]:
-    rows, said = _rows_by_code(), meanings()
+    rows, meaning_of = _rows_by_code(), meanings()
     yield from [f"### {title}", "", *_HEAD]
     for code, advice in ADVICE[title].items():
         status, kind = _answer(code, rows)
-        cells = [f"`{code}`", status, kind, said[code], advice.retry, advice.ask]
+        cells = [f"`{code}`", status, kind, meaning_of[code], advice.retry, advice.ask]
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 

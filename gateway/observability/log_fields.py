@@ -26,7 +26,7 @@ def fields_of(record: logging.LogRecord, event: LogEvent) -> dict[str, Any]:
     return {name: safe(given[name]) for name in (*event.fields, *FOLDING) if name in given}
 
 
-def said(record: logging.LogRecord) -> str:
+def sentence_of(record: logging.LogRecord) -> str:
     """Return the message of a library's record, with its failure and the number of those like it."""
     text, given = record.getMessage(), vars(record)
     if "failure" in given:

@@ -47,13 +47,13 @@ class LogFolding(logging.Filter):
         if error is None:
             return not record.name.startswith(_CHATTY) or self._is_due(record, "")
         if isinstance(error, _OF_CLIENTS):
-            _say_why(record, error)
+            _add_reason(record, error)
             return not isinstance(error, SuspiciousOperation) or self._is_due(record, type(error))
         if _is_of_a_store(error):
-            _say_why(record, error)
+            _add_reason(record, error)
             return self._is_due(record, type(error))
         if not self._take(("traceback", type(error), _place_of(error)))[0]:
-            _say_why(record, error)
+            _add_reason(record, error)
         return True
 
     def _is_due(self, record: logging.LogRecord, what: object) -> bool:
@@ -93,7 +93,7 @@ def _place_of(error: BaseException) -> tuple[str, int]:
     return (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ("", 0)
 
 
-def _say_why(record: logging.LogRecord, error: BaseException) -> None:
+def _add_reason(record: logging.LogRecord, error: BaseException) -> None:
     """Replace the traceback with the error's own message."""
     words = " ".join(str(error).split())[:LONGEST_REASON]
     record.failure = f"{type(error).__name__}: {words}"

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from typing_extensions import override
 
-from gateway.observability.log_fields import clean, event_of, fields_of, said, word
+from gateway.observability.log_fields import clean, event_of, fields_of, sentence_of, word
 from gateway.observability.log_folding import LogFolding
 from providers.errors.redaction import redact
 
@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
             "event": "log" if event is None else event.name,
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": clean(said(record)) if event is None else event.meaning,
+            "message": clean(sentence_of(record)) if event is None else event.meaning,
         }
         if event is not None:
             line |= fields_of(record, event)
@@ -72,7 +72,7 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         event = event_of(record)
         if event is None:
-            record.message = said(record)
+            record.message = sentence_of(record)
             return super().formatMessage(record)
         fields = fields_of(record, event)
         stack = fields.pop("stack", "")

@@ -36,6 +36,6 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _origin_of(request: HttpRequest) -> str:
     """Return the address that the browser states as the form's origin; "" where it states none."""
-    said = request.headers.get("Origin", "") or request.headers.get("Referer", "")
-    found = _ORIGIN.match(said)
+    origin = request.headers.get("Origin", "") or request.headers.get("Referer", "")
+    found = _ORIGIN.match(origin)
     return found[0] if found is not None else ""

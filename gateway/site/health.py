@@ -23,15 +23,17 @@ METHODS = ("GET", "HEAD")
 async def answer(scope: Scope, send: Send) -> None:
     """Respond to one of HEALTH_PATHS. Strangers get readiness and its reasons, internal clients the details too."""
     if scope["method"] not in METHODS:
-        await _say(send, 405, {"status": "method not allowed"}, [(b"allow", ", ".join(METHODS).encode())])
+        await _send_json(
+            send, 405, {"status": "method not allowed"}, [(b"allow", ", ".join(METHODS).encode())]
+        )
         return
     status, body = (200, {"status": "ok"}) if scope["path"] == "/healthz" else readiness()
     if not (len(body) == 1 or _is_insider(scope)):
         body = {name: body[name] for name in ("status", "reasons")}
-    await _say(send, status, body, [])
+    await _send_json(send, status, body, [])
 
 
-async def _say(send: Send, status: int, body: dict[str, Any], more: Headers) -> None:
+async def _send_json(send: Send, status: int, body: dict[str, Any], more: Headers) -> None:
     await send_whole(send, status, [JSON, (b"cache-control", b"no-store"), *more], orjson.dumps(body))
 
 

@@ -26,9 +26,9 @@ class SiteRequest(ASGIRequest):
         """Return the requested host, in lower case, as browsers write it in Origin. Nothing else depends on it, and
         SiteHandler has checked the Host.
         """
-        told: bytes = self.scope.get(FORWARDED_HOST, b"")
-        if _HOST.fullmatch(told):
-            return told.decode().lower()
+        forwarded_host: bytes = self.scope.get(FORWARDED_HOST, b"")
+        if _HOST.fullmatch(forwarded_host):
+            return forwarded_host.decode().lower()
         return str(self._get_raw_host()).lower()  # type: ignore[attr-defined]  # Django's own, beside its check
 
 

@@ -32,19 +32,19 @@ class PageTimeout:
         if self._is_late():
             await _refuse(send)
             return
-        voice = MutableSend(send)
-        page = asyncio.ensure_future(self._application(scope, receive, voice.say))
+        sender = MutableSend(send)
+        page = asyncio.ensure_future(self._application(scope, receive, sender.send))
         try:
             await asyncio.wait({page}, timeout=PATIENCE_S)
-            while not (page.done() or voice.has_begun or self._is_late()):
+            while not (page.done() or sender.has_begun or self._is_late()):
                 await asyncio.wait({page}, timeout=LOOK_AGAIN_S)
-            if page.done() or voice.has_begun:
+            if page.done() or sender.has_begun:
                 await page
                 return
         except asyncio.CancelledError:
             page.cancel()
             raise
-        voice.is_muted = True
+        sender.is_muted = True
         self._abandoned.add(page)
         page.add_done_callback(self._forget)
         await _refuse(send)
@@ -62,7 +62,7 @@ class MutableSend:
         self._send = send
         self.has_begun = self.is_muted = False
 
-    async def say(self, message: MutableMapping[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         if not self.is_muted:
             self.has_begun = True
             await self._send(message)

@@ -22,15 +22,15 @@ class Fallbacks:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.happened: Counter[str] = Counter()
         self._clock = clock
-        self._said_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def note(self, where: str, why: object) -> None:
         """Count it; log it unless this place was logged within the last minute."""
         self.happened[where] += 1
         now = self._clock()
-        said_at = self._said_at.get(where)
-        if said_at is None or now - said_at >= QUIET_S:
-            self._said_at[where] = now
+        logged_at = self._logged_at.get(where)
+        if logged_at is None or now - logged_at >= QUIET_S:
+            self._logged_at[where] = now
             error = str(why)[:200] or type(why).__name__
             logger.error("fallback.taken", extra={"where": where, "error": error})
 

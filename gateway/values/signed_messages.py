@@ -39,5 +39,5 @@ class Signer:
         return body
 
     def _signature(self, channel: str, body: bytes) -> bytes:
-        said = channel.encode() + b"\0" + body
-        return hmac.digest(self._key, said, hashlib.sha256).hex().encode()
+        signed = channel.encode() + b"\0" + body
+        return hmac.digest(self._key, signed, hashlib.sha256).hex().encode()

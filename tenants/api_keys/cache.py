@@ -144,10 +144,10 @@ class KeyCache:
         if stored is None or good_for_s <= 0:
             self._known.pop(fingerprint, None)
             caller = stored.caller if stored is not None and stored.has(fingerprint) else None
-            told = prefix if stored is not None else safe_part(prefix)
+            logged_prefix = prefix if stored is not None else safe_part(prefix)
             if generation == self._generation:
-                self._refused[fingerprint] = _No(now + NEGATIVE_TTL_S, told, caller)
-            raise InvalidKey(INVALID, prefix=told, caller=caller)
+                self._refused[fingerprint] = _No(now + NEGATIVE_TTL_S, logged_prefix, caller)
+            raise InvalidKey(INVALID, prefix=logged_prefix, caller=caller)
         if generation == self._generation:  # not while a change is being announced
             fresh_s, stale_s = min(self.ttl_s, good_for_s), min(STALE_S, good_for_s)
             self._known[fingerprint] = CachedCaller(stored.caller, now + fresh_s, now + stale_s)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-TOLD_IN_LISTS = 3
+SHOWN_IN_LISTS = 3
 MOST_KEYS = 50  # whose name or prefix is searched for
 
 
@@ -89,9 +89,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if event.before is None or event.after is None:
             return ""
         found = differences(_models().get(event.resource), event.before, event.after)
-        told = [f"{each.field}: {each.before} → {each.after}" for each in found[:TOLD_IN_LISTS]]
-        more = [f"and {len(found) - TOLD_IN_LISTS} more"] if len(found) > TOLD_IN_LISTS else []
-        return "; ".join([*told, *more])
+        changes = [f"{each.field}: {each.before} → {each.after}" for each in found[:SHOWN_IN_LISTS]]
+        more = [f"and {len(found) - SHOWN_IN_LISTS} more"] if len(found) > SHOWN_IN_LISTS else []
+        return "; ".join([*changes, *more])
 
     @admin.display(description="changes")
     def changes(self, event: AuditEvent) -> SafeString | str:

@@ -38,8 +38,8 @@ class ModelForm(DjangoModelForm):
             except forms.ValidationError as error:
                 self._update_errors(error)  # type: ignore[attr-defined]  # as above
         if is_inline and self.errors_at in self.fields and NON_FIELD_ERRORS in self.errors:
-            said = self.errors.pop(NON_FIELD_ERRORS)
-            self.errors.setdefault(self.errors_at, self.error_class()).extend(said.as_data())
+            errors = self.errors.pop(NON_FIELD_ERRORS)
+            self.errors.setdefault(self.errors_at, self.error_class()).extend(errors.as_data())
 
 
 class WordsField(forms.CharField):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 ROTATION_OVERLAP = timedelta(hours=24)
-MOST_TOLD = 20  # named one by one
+MOST_NAMED = 20  # named one by one
 COLORS = {"in force": "success", "expired": "warning", "revoked": "danger"}
 FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are ended, and nobody can undo it."
 
@@ -78,8 +78,8 @@ class ApiKeyAdmin(AuditedModelAdmin):
     @override
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fields = tuple(ApiKeyForm.Meta.fields)
-        told = ("last_used_at", "created_at", "created_by")
-        return ("token_shape", "state", *fields, *told) if obj else fields
+        read_only = ("last_used_at", "created_at", "created_by")
+        return ("token_shape", "state", *fields, *read_only) if obj else fields
 
     @override
     def change_view(
@@ -178,8 +178,8 @@ class ApiKeyAdmin(AuditedModelAdmin):
             if key.revoked_at is None:
                 revoke_key(key.pk, actor=actor_of(request), now=now())
             (done if key.revoked_at is None else before).append(str(key))
-        _tell(request, done, "is revoked: its calls are refused", "are revoked: their calls are refused")
-        _tell(request, before, "was revoked before", "were revoked before", messages.WARNING)
+        _message(request, done, "is revoked: its calls are refused", "are revoked: their calls are refused")
+        _message(request, before, "was revoked before", "were revoked before", messages.WARNING)
 
     def _rotate(self, request: HttpRequest, rows: Iterable[ApiKey]) -> None:
         pepper, actor = settings.SECRETS.pepper, actor_of(request)
@@ -194,10 +194,12 @@ class ApiKeyAdmin(AuditedModelAdmin):
 SERVICES[ApiKey] = RowServices(save_key, delete_key)
 
 
-def _tell(request: HttpRequest, names: list[str], one: str, many: str, level: int = messages.SUCCESS) -> None:
+def _message(
+    request: HttpRequest, names: list[str], one: str, many: str, level: int = messages.SUCCESS
+) -> None:
     """Show what was done with each, or with how many."""
     several = [f"{name} {one}." for name in names]
-    for words in several if len(names) <= MOST_TOLD else [f"{len(names):,} API keys {many}."]:
+    for words in several if len(names) <= MOST_NAMED else [f"{len(names):,} API keys {many}."]:
         messages.add_message(request, level, words)
 
 

@@ -24,13 +24,13 @@ def device_of(request: HttpRequest, account: str) -> str:
     """
     text = request.COOKIES.get(_cookie(account), "")
     try:
-        said = signing.loads(text, salt=_SALT, max_age=KNOWN_S)
+        signed = signing.loads(text, salt=_SALT, max_age=KNOWN_S)
     except (
         signing.BadSignature
     ):  # another's, expired, or missing: an attempt of a stranger, and counted as such
         return ""
-    is_of_it = isinstance(said, list) and len(said) == 2 and said[0] == account  # noqa: PLR2004 - account, device
-    return str(said[1]) if is_of_it else ""
+    is_of_it = isinstance(signed, list) and len(signed) == 2 and signed[0] == account  # noqa: PLR2004 - account, device
+    return str(signed[1]) if is_of_it else ""
 
 
 def remember(response: HttpResponseBase, account: str, device: str) -> None:

@@ -158,12 +158,12 @@ def account_name(account: str) -> str:
 
 
 def _limits(account: str, address: str, device: str) -> list[Limit]:
-    name, who = _spelled(account), origin(address)
+    name, source = _spelled(account), origin(address)
     if device:
         return [Limit(f"device:{_digest(name, device)}", PER_DEVICE)]
     return [
-        Limit(f"account:{_digest(name, who)}", PER_ACCOUNT),
-        Limit(f"address:{_digest(who)}", PER_ADDRESS),
+        Limit(f"account:{_digest(name, source)}", PER_ACCOUNT),
+        Limit(f"address:{_digest(source)}", PER_ADDRESS),
         Limit(f"anywhere:{_digest(name)}", PER_ACCOUNT_ANYWHERE, SLOW_S),
     ]
 

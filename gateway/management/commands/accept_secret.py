@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from gateway.management.confirmation import confirmed
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.server.known_secret import give_up, stranded
 from gateway.values.quantities import many
 from tenants.audit import at_the_shell
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         now = datetime.now(UTC)
-        with database_told():
+        with database_errors_as_text():
             lost = stranded(now).count()
             if lost and not (options["yes"] or confirmed(f"Revoke {many(lost, 'API key')} for good?")):
                 raise CommandError("Nothing was changed.", returncode=1)

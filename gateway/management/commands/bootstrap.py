@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.server.known_secret import insist
 from tenants.audit import at_the_shell
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
-        with database_told():
+        with database_errors_as_text():
             insist(datetime.now(UTC))
             messages = bootstrap(settings.GATEWAY, update=options["update"], actor=at_the_shell("bootstrap"))
             if sync_catalog(settings.GATEWAY, update=options["update"]):

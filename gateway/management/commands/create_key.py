@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from budgets.services import set_budget
 from gateway.config.fields import MOST_USD
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.management.money_arguments import nanousd_of
 from gateway.server.known_secret import insist
 from gateway.values.command_lines import typed
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         )
         limit = _nanousd(options["budget_usd"])
         budgets, actor = settings.GATEWAY.budgets, at_the_shell()
-        with database_told():
+        with database_errors_as_text():
             insist(datetime.now(UTC))
             tenant = _tenant(options["tenant"])
             with transaction.atomic():

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.values.command_lines import typed
 from tenants.audit import at_the_shell
 from tenants.services import create_tenant
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with database_told():
+            with database_errors_as_text():
                 tenant = create_tenant(options["name"], actor=at_the_shell())
         except ValidationError as error:
             raise CommandError(" ".join(error.messages), returncode=1) from None

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from metering.explain.refusal_story import tell
 from metering.explain.story import explain
 from metering.explain.text import instant
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         request_id = options["request_id"].strip()
-        with database_told():
+        with database_errors_as_text():
             found = find(request_id, settings.DATA_DIR / "journal")
             unknown = _why_not(request_id) if found is None else ""
         if found is None:
@@ -45,13 +45,13 @@ def _why_not(request_id: str) -> str:
         return (
             f"No call {request_id} is known. An X-Request-ID is req_ and 32 digits and letters from a to f."
         )
-    said = f"No call {request_id} is known. It was made on {instant(moment)}."
+    text = f"No call {request_id} is known. It was made on {instant(moment)}."
     for row in counted_at(moment):
-        said += (
+        text += (
             f" {row.alike:,} calls with HTTP {row.http_status} ({row.error_code}) were only counted around then, as "
             f"more like {row.pk}."
         )
     return (
-        f"{said} A refused call is in the request log a second after its answer, for as long as `retention` says; "
+        f"{text} A refused call is in the request log a second after its answer, for as long as `retention` says; "
         "the access log has every call."
     )

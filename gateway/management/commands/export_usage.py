@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from typing_extensions import override
 
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.management.period_command import PeriodCommand
 from metering.ledger.exports import Period, calls, csv_head, csv_line, json_line
 from tenants.queries import UnknownTenant
@@ -28,7 +28,7 @@ class Command(PeriodCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         period = self.period(options)
         try:
-            with database_told():
+            with database_errors_as_text():
                 self._write(period, options["tenant"], as_csv=options["format"] == "csv")
         except UnknownTenant as error:
             near = f" Did you mean: {', '.join(error.near)}?" if error.near else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from typing_extensions import override
 
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.management.period_command import PeriodCommand
 from gateway.values.money import usd_aligned
 from metering.ledger.exports import Period
@@ -28,7 +28,7 @@ class Command(PeriodCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         period = self.period(options)
-        with database_told():
+        with database_errors_as_text():
             faults = self._report(period)
         if faults:
             self.stdout.write(f"\n{len(faults)} disagree:")

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 from typing_extensions import override
 
-from gateway.management.database_errors import told
+from gateway.management.database_errors import error_text
 from tenants.api_keys.deny_list import DenyList
 from tenants.audit import at_the_shell
 from tenants.queries import key_with_prefix
@@ -63,7 +63,9 @@ class Command(BaseCommand):
         try:
             return key_with_prefix(prefix) is not None
         except (DatabaseError, InterfaceError) as error:
-            self.stderr.write(f"Whether there is a key sk-{prefix} could not be looked up. {told(error)}")
+            self.stderr.write(
+                f"Whether there is a key sk-{prefix} could not be looked up. {error_text(error)}"
+            )
             return None
 
     def _revoke(self, prefix: str) -> None:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from gateway.management.confirmation import confirmed
-from gateway.management.database_errors import database_told
+from gateway.management.database_errors import database_errors_as_text
 from gateway.management.money_arguments import nanousd_of
 from gateway.values.money import usd
 from metering.ledger.lookup import find
@@ -38,17 +38,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         request_id = options["request_id"].strip()
         known = _by_usage(options["usage"]) if options["usage"] is not None else _by_cost(options["cost_usd"])
-        said = options["usage"] if options["usage"] is not None else f"{options['cost_usd']} USD"
-        if not (options["yes"] or confirmed(f"Settle {request_id} for good by {said}?")):
+        text = options["usage"] if options["usage"] is not None else f"{options['cost_usd']} USD"
+        if not (options["yes"] or confirmed(f"Settle {request_id} for good by {text}?")):
             raise CommandError("Nothing was changed.", returncode=1)
-        with database_told():
+        with database_errors_as_text():
             outcome = _settled(request_id, known)
         if outcome.was_exact:
             raise CommandError(
                 f"{request_id} is exact already: {usd(outcome.cost_nanousd)} USD. Nothing was changed.",
                 returncode=1,
             )
-        self.stdout.write(_told(request_id, outcome))
+        self.stdout.write(_sentence(request_id, outcome))
 
 
 def _settled(request_id: str, known: Known) -> Outcome:
@@ -97,10 +97,10 @@ def _why_not(request_id: str) -> str:
     return f"{request_id} is not in the ledger yet. Try again in a moment."
 
 
-def _told(request_id: str, outcome: Outcome) -> str:
-    said = (
+def _sentence(request_id: str, outcome: Outcome) -> str:
+    text = (
         f"{request_id} cost {usd(outcome.cost_nanousd)} USD; {usd(outcome.freed_nanousd)} USD are free again."
     )
     if outcome.disputed_nanousd:
-        said += f" {usd(outcome.disputed_nanousd)} USD more than could be charged are the operator's."
-    return said
+        text += f" {usd(outcome.disputed_nanousd)} USD more than could be charged are the operator's."
+    return text

@@ -15,7 +15,7 @@ from catalog.models import Deployment
 from catalog.sync import sync_catalog
 from gateway.bootstrap import bootstrap
 from gateway.config import ConfigError, load
-from gateway.management.database_errors import told
+from gateway.management.database_errors import error_text
 from gateway.management.startup_message import filled_in
 from gateway.server.published_secrets import refuse_stored
 from gateway.site.first_steps import first_steps
@@ -199,8 +199,8 @@ def test_what_the_first_start_makes_of_the_file_is_not_missing_before_it(setting
     ],
 )
 def test_the_hint_fits_the_database_error(error, said):
-    assert said in told(error)
-    assert "\n" not in told(error)
+    assert said in error_text(error)
+    assert "\n" not in error_text(error)
 
 
 BROKEN = {
