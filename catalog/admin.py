@@ -18,7 +18,7 @@ from catalog.back_office.deployment_form import DeploymentForm
 from catalog.back_office.model_problems import known_problems, problem_of, problems_now, wanted
 from catalog.back_office.price_admin import PriceInline
 from catalog.forms import ModelRowForm
-from catalog.health.queries import price_in_words, provider_health, with_prices
+from catalog.health.queries import price_text, provider_health, with_prices
 from catalog.health.state import COLORS, UNKNOWN
 from catalog.models import Deployment, ManagedBy, Model, Price
 from catalog.services import (
@@ -87,7 +87,7 @@ class DeploymentInline(StackedInline):
 
     @admin.display(description="price in force")
     def price_now(self, row: Deployment) -> str:
-        return price_in_words(row)
+        return price_text(row)
 
 
 @admin.register(Model)
@@ -231,7 +231,7 @@ class DeploymentAdmin(SoftDeleteAdmin):
 
     @admin.display(description="price in force")
     def price_now(self, row: Deployment) -> str:
-        return price_in_words(row)
+        return price_text(row)
 
     @admin.display(description="refused under a budget")
     def refused_now(self, row: Deployment) -> str:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def wrong_names(named: Iterable[str], known: Collection[str]) -> list[str]:
     """Return a sentence for each name that is no model, with the one that was probably meant."""
-    said = []
+    sentences = []
     for name in named:
         if name not in known:
             meant = near(name, known)
-            said.append(f"There is no model {name}" + (f': did you mean "{meant}"?' if meant else "."))
-    return said
+            sentences.append(f"There is no model {name}" + (f': did you mean "{meant}"?' if meant else "."))
+    return sentences
 
 
 class _KnownAliases(forms.ModelForm):  # type: ignore[type-arg]  # Django's generics exist for the checker only

@@ -13,7 +13,7 @@ from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.pricing.price_map import Known, lookup
 from catalog.pricing.price_terms import NO_TERMS, Terms
-from catalog.pricing.prices import ImageRate, PriceSheet, lacking, missing_side
+from catalog.pricing.prices import ImageRate, PriceSheet, missing_price, missing_side
 from catalog.prompt_limits import widest, window_of
 from catalog.routing.experiments import BadExperiment, experiment_of
 from catalog.row_problems import of_alias, of_provider, of_target
@@ -22,7 +22,7 @@ from catalog.secrets.sealing import API_KEY, Seal, destination, open_metadata
 from catalog.snapshot import Capabilities, CatalogProblem, Deployment, Experiment, Model, Snapshot
 from gateway.config import Config
 from gateway.config.normalization import bare
-from providers.media.image_tokens import stated
+from providers.media.image_tokens import stated_media_limits
 from providers.registry import default_base_url, default_secret, wire_model
 from providers.target import Secret, Target, Timeouts
 
@@ -163,7 +163,7 @@ def _deployment(
     target = _target(source, model, row)
     sheet = _sheet(price, known.sheet if known is not None else None)
     known_of_it = sheet or PriceSheet()
-    why = lacking(known_of_it, model.model_type)
+    why = missing_price(known_of_it, model.model_type)
     if sheet is None or why:
         raise PriceMissing(why, missing_side(known_of_it, model.model_type))
     return Deployment(
@@ -172,8 +172,8 @@ def _deployment(
         weight=row.weight,
         shadow_percent=row.shadow_percent,
         sheet=sheet,
-        can=_can(model, row, known.context_window if known is not None else None),
-        sight=stated(row.provider, row.upstream_model, row.facts),
+        capabilities=_capabilities(model, row, known.context_window if known is not None else None),
+        media_limits=stated_media_limits(row.provider, row.upstream_model, row.facts),
     )
 
 
@@ -195,19 +195,19 @@ def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: Problems) 
         return found
 
 
-def _can(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Capabilities:
+def _capabilities(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Capabilities:
     """Return what the row states, else what its alias states; an administrator's values at the alias go first."""
-    said = row.capabilities
-    modalities = said.get("modalities") or model.modalities
+    stated = row.capabilities
+    modalities = stated.get("modalities") or model.modalities
     return Capabilities(
         modalities=frozenset(modalities) if modalities else None,
-        tools=bool(said.get("tools", model.supports_tools)),
-        json_schema=bool(said.get("json_schema", True)),
+        tools=bool(stated.get("tools", model.supports_tools)),
+        json_schema=bool(stated.get("json_schema", True)),
         unknown_members=row.unknown_members == UnknownMembers.TAKE,
         refused_members=frozenset(row.refused_members),
         context_window=None
         if model.edited and not row.edited
-        else said.get("context_window") or known_window,
+        else stated.get("context_window") or known_window,
     )
 
 

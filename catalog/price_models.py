@@ -99,9 +99,11 @@ class Price(models.Model):
             ("USD per 1M tokens", set(stated) - set(EACH)),
             ("USD each", set(stated) & set(EACH)),
         ):
-            told = [f"{rate.replace('_', ' ')} {_usd(rate, stated[rate])}" for rate in RATES if rate in group]
-            if told:
-                several.append(f"{', '.join(told)} {unit}")
+            rates = [
+                f"{rate.replace('_', ' ')} {_usd(rate, stated[rate])}" for rate in RATES if rate in group
+            ]
+            if rates:
+                several.append(f"{', '.join(rates)} {unit}")
         more = [f"{len(self.images)} prices by size and quality"] if self.images else []
         return "; ".join([*several, *more, *(["further terms"] if self.terms else [])]) or "no rates"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_map import lookup
-from catalog.pricing.prices import PriceSheet, lacking
+from catalog.pricing.prices import PriceSheet, missing_price
 from catalog.snapshot import SERVED_TYPES, CatalogProblem
 from gateway.config.normalization import is_sendable
 from providers.registry import PROVIDERS, default_base_url, default_secret
@@ -68,4 +68,4 @@ def of_price(row: ModelEntry) -> str:
     """Return what a row of the file lacks for pricing its calls; "" if nothing."""
     known = lookup(row.provider, row.provider_model)
     sheet = sheet_of(row) or (known.sheet if known is not None else PriceSheet())
-    return lacking(sheet, row.model_type)
+    return missing_price(sheet, row.model_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from catalog.pricing.prices import PriceSheet
-from providers.media.image_tokens import Sight
+from providers.media.image_tokens import MediaLimits
 from providers.target import Target
 
 SERVED_TYPES = frozenset({"llm", "embedding"})  # for the others there is no endpoint yet
@@ -32,8 +32,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 100
     shadow_percent: int = 0
     sheet: PriceSheet
-    can: Capabilities = Capabilities()
-    sight: Sight | None = None  # None: derived from its provider and its model's name
+    capabilities: Capabilities = Capabilities()
+    media_limits: MediaLimits | None = None  # None: derived from its provider and its model's name
 
 
 class CatalogProblem(msgspec.Struct, frozen=True):

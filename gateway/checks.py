@@ -116,7 +116,7 @@ def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[Che
             "or modalities: [text] where it takes none"
         )
         yield CheckWarning(
-            f"{name} takes pictures, and nobody knows how many tokens one is", hint=hint, id="gateway.W023"
+            f"{name} takes pictures, and the tokens of one are not known", hint=hint, id="gateway.W023"
         )
     too_large = [
         fact for fact, tokens in row.facts if window is not None and tokens is not None and tokens > window

@@ -91,7 +91,7 @@ def decision_trace(
         arm=route.arm,
         reason=route.reason if deployments[0].target.alias != alias else "",
         skipped=_skipped(route, problems) if route.skipped or problems else (),
-        instead=_instead(route) if route.instead else {},
+        instead=_instead(route) if route.fallbacks_by_reason else {},
         panic=route.is_panic,
         prompt=held.prompt.tokens,
         counted=held.is_counted,
@@ -156,28 +156,28 @@ def _instead(route: Route) -> dict[str, tuple[str, ...]]:
     """Leave out the fallbacks for `unavailable`: they are in the order already."""
     return {
         reason: tuple([_name(route.model.alias, each.target.alias, each.target.name) for each in several])
-        for reason, several in route.instead.items()
+        for reason, several in route.fallbacks_by_reason.items()
         if several and reason != "unavailable"
     }
 
 
-def _name(asked: str, alias: str, name: str) -> str:
-    if alias == asked:
+def _name(requested: str, alias: str, name: str) -> str:
+    if alias == requested:
         return name
     return f"{name} of {alias}" if name else alias
 
 
 def document(
-    trace: DecisionTrace | None, attempts: Iterable[Attempt], asked: str = ""
+    trace: DecisionTrace | None, attempts: Iterable[Attempt], requested: str = ""
 ) -> list[dict[str, Any]]:
     """Return the decision as it is stored: `facts` as plain values."""
-    stored: list[dict[str, Any]] = msgspec.to_builtins(facts(trace, attempts, asked))
+    stored: list[dict[str, Any]] = msgspec.to_builtins(facts(trace, attempts, requested))
     return stored
 
 
-def facts(trace: DecisionTrace | None, attempts: Iterable[Attempt], asked: str = "") -> list[Any]:
+def facts(trace: DecisionTrace | None, attempts: Iterable[Attempt], requested: str = "") -> list[Any]:
     """Return the trace, then every attempt, with its alias if not the requested one. The encoder takes them as is."""
-    tries = [each if each.alias != asked else _without_alias(each) for each in attempts]
+    tries = [each if each.alias != requested else _without_alias(each) for each in attempts]
     return tries if trace is None else [trace, *tries]
 
 
@@ -185,7 +185,7 @@ def _without_alias(attempt: Attempt) -> Attempt:
     return msgspec.structs.replace(attempt, alias="") if attempt.alias else attempt
 
 
-def arm_met(stored: Sequence[dict[str, Any]]) -> str:
+def arm_in(stored: Sequence[dict[str, Any]]) -> str:
     """Return the arm of an experiment in a stored `document`, without reading all of it; "" for none."""
     first = stored[0] if stored else {}
     return str(first.get("arm", "")) if first.get("is") == "trace" else ""

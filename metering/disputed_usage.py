@@ -13,7 +13,7 @@ from providers.usage import Usage
 BEYOND = "beyond_hold"
 
 
-class Most(msgspec.Struct, frozen=True):
+class ChargeLimit(msgspec.Struct, frozen=True):
     """What may be charged; None: no limit. Tokens are of the output, all choices together."""
 
     output_tokens: int | None = None
@@ -33,29 +33,29 @@ class Charge(msgspec.Struct, frozen=True):
         return {"is": "dispute", "output_tokens": self.disputed_tokens, "nanousd": self.disputed_nanousd}
 
 
-UNLIMITED = Most()
+UNLIMITED = ChargeLimit()
 
 
-def charge(usage: Usage, sheet: PriceSheet, most: Most) -> Charge:
+def charge(usage: Usage, sheet: PriceSheet, limit: ChargeLimit) -> Charge:
     """Return what the tenant pays for this usage."""
-    allowed = within(usage, most.output_tokens)
+    allowed = limit_output(usage, limit.output_tokens)
     bill = receipt(allowed, sheet)
-    if most.nanousd is not None and bill.total_nanousd > most.nanousd:
-        bill = cut(bill, most.nanousd, sheet.id)
+    if limit.nanousd is not None and bill.total_nanousd > limit.nanousd:
+        bill = cut_bill(bill, limit.nanousd, sheet.id)
     elif allowed is usage:
         return Charge(bill)
-    beyond = usage.total_output_tokens - allowed.total_output_tokens
-    return Charge(bill, cost(usage, sheet) - bill.total_nanousd, beyond)
+    excess = usage.total_output_tokens - allowed.total_output_tokens
+    return Charge(bill, cost(usage, sheet) - bill.total_nanousd, excess)
 
 
-def within(usage: Usage, most: int | None) -> Usage:
+def limit_output(usage: Usage, max_tokens: int | None) -> Usage:
     """Return the usage with no more output than allowed; hidden output is cut first."""
-    if most is None or usage.total_output_tokens <= most:
+    if max_tokens is None or usage.total_output_tokens <= max_tokens:
         return usage
-    text = min(usage.output_tokens, most)
-    sound = min(usage.audio_output_tokens, most - text)
-    pictures = min(usage.image_output_tokens, most - text - sound)
-    hidden = min(usage.reasoning_tokens, most - text - sound - pictures)
+    text = min(usage.output_tokens, max_tokens)
+    sound = min(usage.audio_output_tokens, max_tokens - text)
+    pictures = min(usage.image_output_tokens, max_tokens - text - sound)
+    hidden = min(usage.reasoning_tokens, max_tokens - text - sound - pictures)
     return msgspec.structs.replace(
         usage,
         output_tokens=text,
@@ -65,7 +65,7 @@ def within(usage: Usage, most: int | None) -> Usage:
     )
 
 
-def cut(bill: Receipt, most_nanousd: int, price_id: int = 0) -> Receipt:
+def cut_bill(bill: Receipt, limit_nanousd: int, price_id: int = 0) -> Receipt:
     """Deduct what is beyond the hold, as a line of its own, so that the lines still sum to the total."""
-    back = str(most_nanousd - bill.total_nanousd)
-    return Receipt((*bill.lines, ReceiptLine(BEYOND, 1, back, back, price_id)), most_nanousd)
+    back = str(limit_nanousd - bill.total_nanousd)
+    return Receipt((*bill.lines, ReceiptLine(BEYOND, 1, back, back, price_id)), limit_nanousd)

@@ -11,7 +11,7 @@ from gateway.values.tasks import spawn
 from metering.journal.journal import Journal
 from metering.journal.records import Mark, Open
 from providers.dialects.base import Stream
-from providers.resilience.plan import Asker
+from providers.resilience.plan import CallProgress
 from tenants.caller import Caller
 
 T = TypeVar("T")
@@ -21,13 +21,13 @@ FRAME_BYTES: Final = 1024  # of an event, that are not content
 class InFlightCall:
     """One call between its OPEN and its CLOSE. `stop_reason` is set if the gateway ends it."""
 
-    __slots__ = ("asker", "caller", "marked", "record", "stop_reason", "stream", "task")
+    __slots__ = ("caller", "last_mark", "progress", "record", "stop_reason", "stream", "task")
 
     def __init__(self, record: Open, caller: Caller, task: asyncio.Task[object] | None) -> None:
         self.record, self.caller, self.task = record, caller, task
         self.stream: Stream | None = None
-        self.asker: Asker | None = None  # has the stream before its first content
-        self.marked: Mark | None = None
+        self.progress: CallProgress | None = None  # has the stream before its first content
+        self.last_mark: Mark | None = None
         self.stop_reason: StopReason | None = None
 
     def stop(self, reason: StopReason) -> None:
@@ -85,16 +85,16 @@ class InFlightCalls:
         """Wait for this; if the wait is cancelled, the work still finishes."""
         return await asyncio.shield(self._start(work))
 
-    def mark(self, journal: Journal) -> None:
+    def write_marks(self, journal: Journal) -> None:
         """Record in the journal what each stream has produced since its last mark."""
         for call in list(self._calls.values()):
-            stream = call.stream or (call.asker.stream if call.asker is not None else None)
+            stream = call.stream or (call.progress.stream if call.progress is not None else None)
             if stream is None:
                 continue
             produced = stream.produced_bytes + max(0, stream.unfinished_bytes - FRAME_BYTES)
             mark = Mark(call.record.id, stream.produced_events, produced, stream.sound_chars)
-            if mark != call.marked and (produced or mark.output_tokens or mark.sound_chars):
-                call.marked = mark
+            if mark != call.last_mark and (produced or mark.output_tokens or mark.sound_chars):
+                call.last_mark = mark
                 journal.mark(mark)
 
     def stop_where(self, matches: Callable[[InFlightCall], StopReason | None]) -> int:

@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 
 from budgets.admission.interface import Admission, AdmissionUnavailable, LimitStatus
-from catalog.pricing.prices import PriceSheet, Receipt, as_kept
+from catalog.pricing.prices import PriceSheet, Receipt, as_stored
 from gateway.values.fallback_log import FALLBACKS
 from metering import failpoints
-from metering.attempt_costs import Sheets, Tries, add_tries, only
+from metering.attempt_costs import AttemptCosts, Sheets, add_attempt_costs, cost_of_one
 from metering.decision import DecisionTrace, facts
-from metering.disputed_usage import UNLIMITED, Charge, Most, charge, within
+from metering.disputed_usage import UNLIMITED, Charge, ChargeLimit, charge, limit_output
 from metering.inflight import InFlightCall, InFlightCalls
 from metering.journal.journal import Journal, MeteringUnavailable
 from metering.journal.records import Answered, Close, Open
 from metering.output_speed import Speeds
 from metering.unknown_usage import Bounds
-from metering.usage_estimate import Came, estimate
+from metering.usage_estimate import Produced, estimate
 from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES
 from providers.processes.heavy_work import HeavyWork
@@ -45,7 +45,7 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
     target: Target | None = None  # the target that answered, or was tried last
     sheet: PriceSheet
     usage: Usage | None = None
-    is_last_word: bool = True  # False: the usage came before the end, and more was used since
+    is_final_usage: bool = True  # False: the usage came before the end, and more was used since
     produced: str = ""
     produced_events: int = 0
     produced_tokens: int = 0  # of text that is not in `produced` any more
@@ -54,16 +54,16 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
     overhead_ms: float = 0.0
 
 
-def _said(ending: CallOutcome) -> Usage | None:
+def _known_usage(outcome: CallOutcome) -> Usage | None:
     """Return what is known of the usage; None: it must be counted, and stays unsettled. Zeros beside produced text
     cannot be true, nor can an input of zero.
     """
-    if not ending.is_billed:
+    if not outcome.is_billed:
         return Usage(requests=0)
-    usage = ending.usage
-    if usage is None or not ending.is_last_word:
+    usage = outcome.usage
+    if usage is None or not outcome.is_final_usage:
         return None
-    is_untrue = not usage.total_input_tokens or ending.produced_events or ending.produced
+    is_untrue = not usage.total_input_tokens or outcome.produced_events or outcome.produced
     return None if usage.is_lacking and is_untrue else usage
 
 
@@ -83,21 +83,23 @@ class Meter:
 
     def __init__(
         self,
-        books: MeteringServices,
+        services: MeteringServices,
         record: Open,
         raw: bytes,
         trace: DecisionTrace | None = None,
-        most: Most = UNLIMITED,
+        limit: ChargeLimit = UNLIMITED,
         received_at: float | None = None,
     ) -> None:
         """`received_at`: when the request arrived, by time.perf_counter: the start of all its times."""
-        self.record, self.trace, self.most = record, trace, most
-        self.exceeded: Callable[[Close], None] | None = None  # called for a call that cost more than was held
+        self.record, self.trace, self.limit = record, trace, limit
+        self.on_excess: Callable[[Close], None] | None = (
+            None  # called for a call that cost more than was held
+        )
         self.attempts: list[Attempt] = []
         self.sheets: Sheets = lambda _: record.sheet  # the price of an attempt
         self.cost_nanousd: int | None = None
         self.usage = Usage()
-        self._books = books
+        self._services = services
         self._raw = raw
         self._granted_at = time.perf_counter()
         self.received_at = self._granted_at if received_at is None else received_at
@@ -115,16 +117,16 @@ class Meter:
 
     def open(self, caller: Caller) -> InFlightCall:
         """Write the OPEN. Raises MeteringUnavailable when the disk cannot take it; nothing was sent then."""
-        self._books.journal.open_call(self.record)
-        self.is_booked = True
+        self._services.journal.open_call(self.record)
+        self.is_recorded = True
         self.call = InFlightCall(self.record, caller, asyncio.current_task())
-        self._books.running.add(self.call)
+        self._services.running.add(self.call)
         return self.call
 
-    def answered(self, target: Target, raw: bytes) -> None:
+    def record_response(self, target: Target, raw: bytes) -> None:
         """Write that a whole response came, unless its end follows at once: crash recovery then bills it."""
         record = self.record
-        usage = usage_in(raw, writes=record.writes) if len(raw) <= QUICK_BYTES else None
+        usage = usage_in(raw, has_output=record.has_output) if len(raw) <= QUICK_BYTES else None
         noted = Answered(id=record.id, size=len(raw), usage=usage)
         if (target.alias, target.name) != (record.model, record.deployment):
             attempt = Attempt(target.provider, target.name, "ok", None, 0.0, target.alias)
@@ -135,83 +137,85 @@ class Meter:
                 upstream_model=target.upstream_model,
                 sheet=self.sheets(attempt),
             )
-        self._books.journal.mark(noted)
+        self._services.journal.mark(noted)
         failpoints.reach("after_answered")
 
-    async def close(self, ending: CallOutcome) -> LimitStatus:
+    async def close(self, outcome: CallOutcome) -> LimitStatus:
         """Price the call, make its end durable, settle its grant. Happens once, even if the task is cancelled."""
         if self._is_over:
             return LimitStatus()
         self._is_over = True
         if self.call is not None:
             self.call.task = None  # from here on there is nothing to cancel
-        usage = _said(ending)
+        usage = _known_usage(outcome)
         if usage is None:  # counting may use a thread, so it must not be cancelled
-            return await self._books.running.run_to_completion(self._count_and_finish(ending))
-        charged = charge(usage, ending.sheet, self.most) if ending.is_billed else Charge(Receipt((), 0))
-        return await self._finish(ending, usage, charged, is_known=True)
+            return await self._services.running.run_to_completion(self._count_and_finish(outcome))
+        charged = charge(usage, outcome.sheet, self.limit) if outcome.is_billed else Charge(Receipt((), 0))
+        return await self._finish(outcome, usage, charged, is_known=True)
 
     async def void(self) -> LimitStatus:
         """Discard the call: it never reached a provider. Return the limit status of its caller."""
         if self._is_over:
             return LimitStatus()
-        self._is_over, self.is_booked = True, False
-        self._books.journal.void(self.record.id)
-        self._books.running.remove(self.record.id)
-        return await self._books.admission.settle(self.record.id, 0, 0)
+        self._is_over, self.is_recorded = True, False
+        self._services.journal.void(self.record.id)
+        self._services.running.remove(self.record.id)
+        return await self._services.admission.settle(self.record.id, 0, 0)
 
-    async def _count_and_finish(self, ending: CallOutcome) -> LimitStatus:
-        came = Came(ending.produced, ending.produced_tokens, ending.produced_events)
+    async def _count_and_finish(self, outcome: CallOutcome) -> LimitStatus:
+        received = Produced(outcome.produced, outcome.produced_tokens, outcome.produced_events)
         try:
-            usage = await estimate(self.record, self._raw, came, ending.usage, self._books.heavy)
+            usage = await estimate(self.record, self._raw, received, outcome.usage, self._services.heavy)
         except Exception as fault:  # a body that no counter can read is billed too
             logger.exception("usage.not_counted", extra={"request_id": self.record.id})
             FALLBACKS.note("usage_counter", fault)
-            produced = max(ending.produced_tokens + len(ending.produced) // 4, ending.produced_events)
+            produced = max(outcome.produced_tokens + len(outcome.produced) // 4, outcome.produced_events)
             usage = Usage(input_tokens=self.record.input_tokens, output_tokens=produced, estimated=True)
-        usage = within(self._with_hidden(ending, usage), self.most.output_tokens)
-        charged = Charge(charge(usage, ending.sheet, self.most).bill)  # no provider has claimed the excess
-        return await self._finish(ending, usage, charged, is_known=False)
+        usage = limit_output(self._with_hidden(outcome, usage), self.limit.output_tokens)
+        charged = Charge(charge(usage, outcome.sheet, self.limit).bill)  # no provider has claimed the excess
+        return await self._finish(outcome, usage, charged, is_known=False)
 
-    def _with_hidden(self, ending: CallOutcome, usage: Usage) -> Usage:
+    def _with_hidden(self, outcome: CallOutcome, usage: Usage) -> Usage:
         """Add output that was probably not seen: of a stream before its first content, of another call at any time."""
-        if ending.target is None:
+        if outcome.target is None:
             return usage
-        is_seen = self.record.stream or bool(ending.produced)
+        is_seen = self.record.stream or bool(outcome.produced)
         elapsed_s = time.perf_counter() - self._granted_at
-        silent_s = elapsed_s if ending.ttft_ms is None else min(elapsed_s, ending.ttft_ms / 1000)
-        return self._books.speeds.with_hidden(usage, ending.target.id, silent_s, is_seen=is_seen)
+        silent_s = elapsed_s if outcome.ttft_ms is None else min(elapsed_s, outcome.ttft_ms / 1000)
+        return self._services.speeds.with_hidden(usage, outcome.target.id, silent_s, is_seen=is_seen)
 
-    async def again(self) -> bool:
+    async def raise_hold(self) -> bool:
         """Hold as much for one more attempt as for the first, which may be billed too. False: it cannot be held."""
         record = self.record
         hold = record.hold_nanousd + record.hold_of_one
         record = msgspec.structs.replace(record, hold_nanousd=hold, tries=record.tries + 1)
         try:
-            if record.is_bound and not await self._books.admission.raise_hold(record.id, hold):
+            if record.is_bound and not await self._services.admission.raise_hold(record.id, hold):
                 return False
-            self._books.journal.open_call(record)
+            self._services.journal.open_call(record)
         except (AdmissionUnavailable, MeteringUnavailable) as away:
             FALLBACKS.note("hold_for_another_try", away)
             return False
         self.record = record
         return True
 
-    async def _finish(self, ending: CallOutcome, usage: Usage, own: Charge, *, is_known: bool) -> LimitStatus:
+    async def _finish(
+        self, outcome: CallOutcome, usage: Usage, own: Charge, *, is_known: bool
+    ) -> LimitStatus:
         """`own` is the cost of the last attempt that reached a provider; `is_known`: whether its usage is."""
-        self.usage = usage = as_kept(usage, ending.sheet)
+        self.usage = usage = as_stored(usage, outcome.sheet)
         for at, each in enumerate(self.attempts):
             if each.usage is not None:
-                kept = as_kept(each.usage, self.sheets(each))
+                kept = as_stored(each.usage, self.sheets(each))
                 self.attempts[at] = msgspec.structs.replace(each, usage=kept)
-        tries = self._with_tries(own, is_known=is_known)
-        self.cost_nanousd = tries.charged.bill.total_nanousd
-        close = self._close_record(ending, tries)
+        costs = self._with_attempt_costs(own, is_known=is_known)
+        self.cost_nanousd = costs.charged.bill.total_nanousd
+        close = self._close_record(outcome, costs)
         if own.disputed_nanousd:
             self._dispute(close, own)
-        if not tries.unknown and ending.target is not None and ending.status == "ok":
-            self._books.speeds.note(ending.target.id, usage, close.finished_at - self.record.started_at)
-        books = self._books
+        if not costs.unknown and outcome.target is not None and outcome.status == "ok":
+            self._services.speeds.record(outcome.target.id, usage, close.finished_at - self.record.started_at)
+        books = self._services
         try:
             # The journal has it before the first await, whatever happens to this task.
             await books.journal.close_call(close, soon=not self.record.stream)
@@ -225,21 +229,21 @@ class Meter:
 
     def _settle(self, close: Close) -> Coroutine[Any, Any, LimitStatus]:
         tokens = close.usage.total_tokens
-        return self._books.admission.settle(close.id, tokens, close.cost_nanousd, close.unsettled_nanousd)
+        return self._services.admission.settle(close.id, tokens, close.cost_nanousd, close.unsettled_nanousd)
 
-    def _with_tries(self, charged: Charge, *, is_known: bool) -> Tries:
+    def _with_attempt_costs(self, charged: Charge, *, is_known: bool) -> AttemptCosts:
         """Add the cost of the earlier attempts."""
         if len(self.attempts) <= 1:
-            return only(charged, self.attempts, is_known=is_known)
-        record, most = self.record, self.most
-        hold = None if most.nanousd is None else record.hold_nanousd
+            return cost_of_one(charged, self.attempts, is_known=is_known)
+        record, limit = self.record, self.limit
+        hold = None if limit.nanousd is None else record.hold_nanousd
         known = (charged, self.usage, self.attempts, self.sheets)
         prompt = self.usage.input_tokens or record.input_tokens  # as reported or counted since
-        tries = add_tries(*known, prompt, most, hold, is_known=is_known)
-        self.attempts = list(tries.attempts)
-        if tries.is_estimated:
+        costs = add_attempt_costs(*known, prompt, limit, hold, is_known=is_known)
+        self.attempts = list(costs.attempts)
+        if costs.is_estimated:
             self.usage = msgspec.structs.replace(self.usage, estimated=True)
-        return tries
+        return costs
 
     def _dispute(self, close: Close, own: Charge) -> None:
         logger.warning(
@@ -253,12 +257,12 @@ class Meter:
             },
         )
         reported = own.bill.total_nanousd + own.disputed_nanousd
-        if self.exceeded is not None and reported > self.record.hold_of_one:
-            self.exceeded(close)
+        if self.on_excess is not None and reported > self.record.hold_of_one:
+            self.on_excess(close)
 
-    def _close_record(self, ending: CallOutcome, tries: Tries) -> Close:
-        target, charged, bill = ending.target, tries.charged, tries.charged.bill
-        bounds = Bounds.of(self.record, ending.sheet, tries)
+    def _close_record(self, outcome: CallOutcome, costs: AttemptCosts) -> Close:
+        target, charged, bill = outcome.target, costs.charged, costs.charged.bill
+        bounds = Bounds.for_call(self.record, outcome.sheet, costs)
         decision = facts(self.trace, self.attempts, self.record.model)
         unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
         if charged.disputed_nanousd:
@@ -269,9 +273,9 @@ class Meter:
         return Close(
             id=self.record.id,
             finished_at=self.record.started_at + (now - self._granted_at),
-            status=ending.status,
-            http_status=ending.http_status,
-            error_code=ending.error_code,
+            status=outcome.status,
+            http_status=outcome.http_status,
+            error_code=outcome.error_code,
             provider=target.provider if target is not None else self.record.provider,
             deployment=target.name if target is not None else self.record.deployment,
             upstream_model=target.upstream_model if target is not None else self.record.upstream_model,
@@ -279,11 +283,11 @@ class Meter:
             usage=self.usage,
             cost_nanousd=bill.total_nanousd,
             unsettled_nanousd=unsettled,
-            price_id=ending.sheet.id,
+            price_id=outcome.sheet.id,
             receipt=list(bill.lines),
             latency_ms=round((now - self.received_at) * 1000, 3),
-            ttft_ms=ending.ttft_ms,
-            overhead_ms=ending.overhead_ms,
+            ttft_ms=outcome.ttft_ms,
+            overhead_ms=outcome.overhead_ms,
             decision=decision,
             disputed_nanousd=charged.disputed_nanousd,
         )

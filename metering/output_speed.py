@@ -26,23 +26,23 @@ class Speeds:
     """By the deployment's row id. Used from the event loop only."""
 
     def __init__(self) -> None:
-        self._of: dict[int, Speed] = {}
+        self._by_target: dict[int, Speed] = {}
 
-    def note(self, target_id: int, usage: Usage, seconds: float) -> None:
+    def record(self, target_id: int, usage: Usage, seconds: float) -> None:
         """Update the speed from a call whose usage its provider reported."""
         if seconds < LEAST_S:
             return
         tokens = usage.total_output_tokens
         if not tokens or usage.estimated:
             return
-        rate, known = tokens / seconds, self._of.get(target_id)
+        rate, known = tokens / seconds, self._by_target.get(target_id)
         if known is not None:
             rate = known.tokens_a_second + (rate - known.tokens_a_second) / WEIGHT
-        self._of[target_id] = Speed(rate, usage.reasoning_tokens > 0)
+        self._by_target[target_id] = Speed(rate, usage.reasoning_tokens > 0)
 
     def with_hidden(self, usage: Usage, target_id: int, silent_s: float, *, is_seen: bool) -> Usage:
         """Add output that was probably made while nothing arrived. `is_seen`: output that is not hidden was seen."""
-        speed = self._of.get(target_id)
+        speed = self._by_target.get(target_id)
         if speed is None or (is_seen and not speed.hides):
             return usage
         tokens = int(speed.tokens_a_second * silent_s)

@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from catalog.pricing.prices import PriceSheet
-from metering.attempt_costs import Tries
+from metering.attempt_costs import AttemptCosts
 from metering.journal.records import Open
 
 IS = "unsettled"
@@ -30,19 +30,19 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     sheet: PriceSheet
 
     @classmethod
-    def of(cls, opened: Open, sheet: PriceSheet, tries: Tries) -> Self | None:
+    def for_call(cls, opened: Open, sheet: PriceSheet, costs: AttemptCosts) -> Self | None:
         """Return those of a call: what is known of it, and the hold of each attempt whose outcome is unknown.
 
         None: everything is known.
         """
-        if not tries.unknown:
+        if not costs.unknown:
             return None
         most = opened.most_output
         return cls(
-            bound_nanousd=min(opened.hold_nanousd, tries.known_nanousd + tries.unknown * opened.hold_of_one),
+            bound_nanousd=min(opened.hold_nanousd, costs.known_nanousd + costs.unknown * opened.hold_of_one),
             is_bound=opened.is_bound,
-            most_output=None if most is None else most * tries.billed,
-            sheet=tries.sheet if sheet.free and tries.sheet is not None else sheet,
+            most_output=None if most is None else most * costs.billed,
+            sheet=costs.sheet if sheet.free and costs.sheet is not None else sheet,
         )
 
     def rest(self, cost_nanousd: int) -> int:

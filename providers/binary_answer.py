@@ -18,7 +18,7 @@ JSON = "application/json"
 
 async def first_piece(call: Call, dialect: Dialect, outgoing: Outgoing) -> bytes:
     """Return the first bytes for the client. Raises UpstreamFailed, also for an error that came with status 200."""
-    outgoing.asker.stream = stream_for(call, dialect, outgoing)
+    outgoing.progress.stream = stream_for(call, dialect, outgoing)
     media_type = call.response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == JSON or media_type.endswith("+json"):
         raise ErrorWith200(await call.response.read(LONGEST, truncate=True))

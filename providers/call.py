@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from providers.dialects.base import Answered, MalformedStream, Stream, has_said_all
-from providers.dialects.offload import Aside
+from providers.dialects.base import Answered, MalformedStream, Stream, has_complete_usage
+from providers.dialects.offload import Offload
 from providers.errors.exceptions import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from providers.errors.out_of_memory import NoRoom
+from providers.errors.out_of_memory import OutOfMemory
 from providers.exchange import (
-    broken_by,
-    late_usage,
-    looked_into,
-    unfinished,
+    failure_for_malformed,
+    failure_if_incomplete,
+    read_large_events,
+    wait_for_late_usage,
 )
 from providers.resilience.attempt import DeploymentAttempt
-from providers.resilience.attempt_log import Attempt, Notes
-from providers.resilience.attempt_planner import in_time
+from providers.resilience.attempt_log import Attempt, AttemptRecorder
+from providers.resilience.attempt_planner import or_deadline
 from providers.resilience.plan import Deadline
 from providers.target import Target
 from providers.transport.client import UpstreamResponse
@@ -30,18 +30,18 @@ class Call:
 
     __slots__ = (
         "answered",
-        "aside",
+        "attempt",
         "attempts",
         "blocks",
         "deadline",
         "first",
-        "notes",
+        "offload",
+        "recorder",
         "response",
         "set_by_gateway",
         "stream",
         "target",
-        "turn",
-        "unnoted",
+        "unrecorded",
     )
 
     def __init__(self, target: Target, response: UpstreamResponse, attempts: list[Attempt]) -> None:
@@ -49,11 +49,11 @@ class Call:
         self.answered: Answered | None = None
         self.stream: Stream | None = None
         self.blocks: AsyncIterator[bytes] | None = None
-        self.aside: Aside | None = None
-        self.first = self.unnoted = b""  # `unnoted`: a small response not yet passed to `heard`
-        self.turn: DeploymentAttempt | None = None
+        self.offload: Offload | None = None
+        self.first = self.unrecorded = b""  # `unrecorded`: a small response not yet passed to `on_response`
+        self.attempt: DeploymentAttempt | None = None
         self.deadline: Deadline | None = None
-        self.notes: Notes | None = None
+        self.recorder: AttemptRecorder | None = None
         self.set_by_gateway = ""  # of the body: values that the client did not state
 
     async def rest(self) -> AsyncIterator[bytes]:
@@ -62,45 +62,45 @@ class Call:
         assert stream is not None  # noqa: S101 - only streams have a rest
         assert blocks is not None  # noqa: S101
         try:
-            if not _is_over(stream):  # else the first block was the whole stream
+            if not _has_ended(stream):  # else the first block was the whole stream
                 async for block in blocks:
                     out = stream.feed(block)
                     if stream.large is not None:
-                        out += await looked_into(self)
+                        out += await read_large_events(self)
                     if out:
                         yield out
-                    if _is_over(stream):
+                    if _has_ended(stream):
                         break
                 else:
                     stream.end()
-            if stream.done and not (stream.usage is not None and has_said_all(stream)):
-                await late_usage(stream, blocks)
+            if stream.done and not (stream.usage is not None and has_complete_usage(stream)):
+                await wait_for_late_usage(stream, blocks)
         except MalformedStream as error:
-            raise self._broke(broken_by(error)) from error
+            raise self._record_break(failure_for_malformed(error)) from error
         except UpstreamFailed as failure:
-            raise self._broke(failure) from failure
-        if not stream.is_full and (fault := unfinished(stream)) is not None:
-            self._broke(fault)
+            raise self._record_break(failure) from failure
+        if not stream.is_full and (fault := failure_if_incomplete(stream)) is not None:
+            self._record_break(fault)
 
     async def aclose(self) -> None:
         """Close the upstream's connection; it may be kept if the stream is complete."""
-        if self.turn is not None:
-            self.turn.finish()
+        if self.attempt is not None:
+            self.attempt.finish()
         if self.stream is not None and self.stream.done:
             self.response.abandon()
         await self.response.aclose()
 
-    def _broke(self, failure: UpstreamFailed) -> UpstreamFailed:
+    def _record_break(self, failure: UpstreamFailed) -> UpstreamFailed:
         """Count a stream that broke after its first content; a stream that is only too long is no fault."""
         if isinstance(failure, UpstreamTimeout) and failure.phase == "total":
-            return in_time(failure, self.deadline)
-        failure.came_from(self.target)
-        if self.turn is not None and not isinstance(failure, NoRoom):
-            self.turn.record_failure(failure)
-        if self.notes is not None:
-            self.notes.broke(self.target, failure)
+            return or_deadline(failure, self.deadline)
+        failure.set_target(self.target)
+        if self.attempt is not None and not isinstance(failure, OutOfMemory):
+            self.attempt.record_failure(failure)
+        if self.recorder is not None:
+            self.recorder.record_break(self.target, failure)
         return failure
 
 
-def _is_over(stream: Stream) -> bool:
+def _has_ended(stream: Stream) -> bool:
     return stream.done or stream.failure is not None

@@ -10,25 +10,25 @@ from typing import Final, Protocol
 from providers.dialects.base import (
     Answered,
     Dialect,
-    Laborious,
     MalformedStream,
+    NeedsOffload,
     Stream,
-    has_said_all,
-    last_word,
+    final_usage,
+    has_complete_usage,
 )
 from providers.dialects.body_kind import EVENT_STREAM, MAX_PRELUDE
-from providers.dialects.offload import Aside
+from providers.dialects.offload import Offload
 from providers.dialects.openai.usage_places import usage_in_error
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.errors.messages import LONGEST
-from providers.errors.out_of_memory import NoRoom
+from providers.errors.out_of_memory import OutOfMemory
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
 from providers.outgoing import Outgoing, ResponseKind
 from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.target import Target
-from providers.transport.client import LEAVE_S, UpstreamRequest, UpstreamResponse
+from providers.transport.client import DRAIN_S, UpstreamRequest, UpstreamResponse
 
 QUICK_BYTES: Final = 64 * 1024  # of a response that is parsed within one step of the loop
 MAX_ANSWER: Final = 64 * 1024 * 1024
@@ -46,9 +46,9 @@ class Receiving(Protocol):
     target: Target
     response: UpstreamResponse
     stream: Stream | None
-    aside: Aside | None
+    offload: Offload | None
     answered: Answered | None
-    unnoted: bytes
+    unrecorded: bytes
 
 
 def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Added) -> UpstreamRequest:
@@ -73,8 +73,8 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
 def stream_for(call: Receiving, dialect: Dialect, outgoing: Outgoing) -> Stream:
     """Create the stream that reads the response."""
     stream = call.stream = dialect.stream()
-    stream.is_for(call.target.upstream_model, call.target.secrets())
-    call.aside, stream.reads_aside = outgoing.aside, outgoing.aside is not None
+    stream.set_target(call.target.upstream_model, call.target.secrets())
+    call.offload, stream.has_offload = outgoing.offload, outgoing.offload is not None
     return stream
 
 
@@ -89,9 +89,9 @@ async def first_content(call: Receiving, blocks: AsyncIterator[bytes], block: by
     while block:
         held += stream.feed(block)
         if stream.large is not None:
-            held += await looked_into(call)
+            held += await read_large_events(call)
         if stream.started or stream.done:
-            call.response.begun()
+            call.response.note_content()
             return (
                 held  # also when an error follows in the same block: this content was produced and is billed
             )
@@ -108,45 +108,45 @@ async def first_content(call: Receiving, blocks: AsyncIterator[bytes], block: by
     return held
 
 
-async def looked_into(call: Receiving) -> bytes:
+async def read_large_events(call: Receiving) -> bytes:
     """Return the client's bytes for large events of a stream, which another process reads."""
     stream, out = call.stream, b""
     assert stream is not None  # noqa: S101 - it has large events
-    assert call.aside is not None  # noqa: S101
+    assert call.offload is not None  # noqa: S101
     while stream.large is not None:
-        out += stream.go_on(await call.aside.event(stream.large))
+        out += stream.resume(await call.offload.event(stream.large))
     return out
 
 
-async def late_usage(stream: Stream, blocks: AsyncIterator[bytes]) -> None:
+async def wait_for_late_usage(stream: Stream, blocks: AsyncIterator[bytes]) -> None:
     """Wait a moment for a usage after `[DONE]`, as some servers send it."""
     with contextlib.suppress(TimeoutError, UpstreamFailed, MalformedStream):
-        async with asyncio.timeout(LEAVE_S):
+        async with asyncio.timeout(DRAIN_S):
             async for block in blocks:
                 stream.feed(block)
-                if has_said_all(stream):
+                if has_complete_usage(stream):
                     break
 
 
-def unfinished(stream: Stream) -> UpstreamFailed | None:
+def failure_if_incomplete(stream: Stream) -> UpstreamFailed | None:
     """Return the failure of a stream that has ended; None: it did not fail."""
     if stream.failure is not None:
         return ErrorWith200(stream.failure)
     return None if stream.done else UpstreamBroken("the stream ended before it was complete", kind="cut")
 
 
-def broken_by(error: MalformedStream) -> UpstreamFailed:
+def failure_for_malformed(error: MalformedStream) -> UpstreamFailed:
     """Return the failure that a stream ends with; no fault is counted if the gateway has no memory."""
-    return NoRoom(str(error)) if error.is_ours else UpstreamBroken(f"malformed stream: {error}")
+    return OutOfMemory(str(error)) if error.is_ours else UpstreamBroken(f"malformed stream: {error}")
 
 
-def what_ended(error: BaseException, call: Receiving, raw: bytes) -> BaseException:
+def failure_for(error: BaseException, call: Receiving, raw: bytes) -> BaseException:
     """Return the failure of an incomplete response, with its reported usage. `raw`: a body in one piece."""
-    said = last_word(call.stream) if call.stream is not None else None
+    reported = final_usage(call.stream) if call.stream is not None else None
     if isinstance(error, MalformedAnswer | MalformedStream):
-        said = said or error.usage
+        reported = reported or error.usage
         if isinstance(error, MalformedStream) and error.is_ours:
-            error = broken_by(error)
+            error = failure_for_malformed(error)
         elif error.body is not None:
             error = ErrorWith200(error.body)
         else:
@@ -155,32 +155,32 @@ def what_ended(error: BaseException, call: Receiving, raw: bytes) -> BaseExcepti
     elif isinstance(error, RecursionError):
         error = UpstreamBroken("an answer that is nested too deeply", body=raw[:LONGEST])
     if isinstance(error, UpstreamFailed):
-        error.usage = said or usage_in_error(error.body)
-        error.so_far = call.stream.usage if call.stream is not None else None
+        error.usage = reported or usage_in_error(error.body)
+        error.partial_usage = call.stream.usage if call.stream is not None else None
     return error
 
 
 async def read_answer(call: Receiving, dialect: Dialect, outgoing: Outgoing, raw: bytes) -> None:
     """Parse a whole response. Raises MalformedAnswer.
 
-    A response that may take long, or is unusable, is passed to `heard` first. Any other is left in `call.unnoted`: code
-    that ends the call in this step of the loop need not note that the response arrived, all other code must.
+    A response that may take long, or is unusable, is passed to `on_response` first. Any other is left in
+    `call.unrecorded`: code that ends the call in this step of the loop need not record it, all other code must.
     """
-    aside = outgoing.aside
+    offload = outgoing.offload
     if len(raw) <= QUICK_BYTES:
         try:
             call.answered = dialect.response(raw)
         except BaseException as fault:  # the response arrived and may be billed; the error is raised again
-            outgoing.heard(call.target, raw)
-            if aside is None or not isinstance(fault, Laborious):
+            outgoing.on_response(call.target, raw)
+            if offload is None or not isinstance(fault, NeedsOffload):
                 raise
         else:
-            call.unnoted = raw
+            call.unrecorded = raw
             return
     else:
-        outgoing.heard(call.target, raw)
-        if len(raw) <= LARGE or aside is None:
-            with contextlib.suppress(Laborious) if aside is not None else contextlib.nullcontext():
+        outgoing.on_response(call.target, raw)
+        if len(raw) <= LARGE or offload is None:
+            with contextlib.suppress(NeedsOffload) if offload is not None else contextlib.nullcontext():
                 call.answered = dialect.response(raw)
                 return
-    call.answered = await aside.answer(raw)
+    call.answered = await offload.answer(raw)

@@ -9,21 +9,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
-from providers.dialects.base import Answered, Dialect, Laborious, has_said_all
+from providers.dialects.base import Answered, Dialect, NeedsOffload, has_complete_usage
 from providers.dialects.body_kind import Kind, is_declared_stream, opening
 from providers.dialects.lenient.document import Document
 from providers.dialects.one_piece import Edit, as_event, edits_of
 from providers.dialects.openai.passthrough import DONE
 from providers.errors.exceptions import UpstreamBroken
 from providers.errors.messages import LONGEST
-from providers.errors.out_of_memory import NoRoom
+from providers.errors.out_of_memory import OutOfMemory
 from providers.exchange import (
     MAX_ANSWER,
     QUICK_BYTES,
+    failure_if_incomplete,
     first_content,
-    looked_into,
+    read_large_events,
     stream_for,
-    unfinished,
 )
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
@@ -36,9 +36,11 @@ MOST_COUNTED: Final = 100_000  # tokens of a text that was not kept
 QUICK_FORM: Final = 16 * 1024  # of a response that is converted within one step of the loop
 
 
-async def begun(call: Call, dialect: Dialect, outgoing: Outgoing, blocks: AsyncIterator[bytes]) -> bytes:
+async def begin_stream(
+    call: Call, dialect: Dialect, outgoing: Outgoing, blocks: AsyncIterator[bytes]
+) -> bytes:
     """Return the client's first bytes of a requested stream. Raises UpstreamFailed, MalformedAnswer."""
-    outgoing.asker.stream = stream_for(call, dialect, outgoing)
+    outgoing.progress.stream = stream_for(call, dialect, outgoing)
     headers = call.response.headers
     kind, block = await opening(blocks, is_declared=is_declared_stream(headers))
     if kind is Kind.OTHER:
@@ -46,15 +48,17 @@ async def begun(call: Call, dialect: Dialect, outgoing: Outgoing, blocks: AsyncI
             f"not an event stream: {headers.get('content-type', '')!r}", body=block[:LONGEST]
         )
     if kind is Kind.WHOLE:
-        return await _in_one_piece(call, dialect, blocks, block)
+        return await _begin_with_document(call, dialect, blocks, block)
     return await first_content(call, blocks, block)
 
 
-async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
+async def _begin_with_document(
+    call: Call, dialect: Dialect, blocks: AsyncIterator[bytes], head: bytes
+) -> bytes:
     """Read a document in place of a stream: a response becomes its only event."""
     stream = call.stream
     assert stream is not None  # noqa: S101 - it was made
-    raw = await _all_of(dialect.document(), blocks, head)
+    raw = await _collect(dialect.document(), blocks, head)
     try:
         edits, raw = await _edits(call, dialect, raw)
     except MalformedAnswer as fault:
@@ -65,7 +69,7 @@ async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[byte
     out = stream.feed(event)
     del event
     if stream.large is not None:
-        out += await looked_into(call)
+        out += await read_large_events(call)
     out += stream.feed(DONE)
     if stream.failure is not None:
         raise MalformedAnswer("an answer in one piece that failed", stream.usage, stream.failure)
@@ -74,91 +78,91 @@ async def _in_one_piece(call: Call, dialect: Dialect, blocks: AsyncIterator[byte
 
 async def _edits(call: Call, dialect: Dialect, raw: bytes) -> tuple[list[Edit], bytes]:
     """Return the edits of a document that is a response, and the document. Raises MalformedAnswer."""
-    aside = call.aside
-    if len(raw) <= (QUICK_FORM if aside is not None else LARGE):
+    offload = call.offload
+    if len(raw) <= (QUICK_FORM if offload is not None else LARGE):
         try:
             source = dialect.response(raw).source or raw
             return edits_of(source), source
-        except Laborious:
-            if aside is None:
+        except NeedsOffload:
+            if offload is None:
                 raise
-    if aside is None:
+    if offload is None:
         raise UpstreamBroken(
             f"an answer in one piece of more than {LARGE} bytes, where a stream was asked for"
         )
-    piece = await aside.piece(raw)
+    piece = await offload.piece(raw)
     if piece.malformed:
         raise MalformedAnswer(piece.malformed, piece.usage)
     return piece.edits, piece.source or raw
 
 
-async def read_otherwise(call: Call, dialect: Dialect, outgoing: Outgoing, head: bytes) -> bytes:
+async def read_other_form(call: Call, dialect: Dialect, outgoing: Outgoing, head: bytes) -> bytes:
     """Return a document that does not begin as one: after blanks, or folded from a stream, which then is the call's.
     Raises UpstreamFailed, MalformedAnswer, MalformedStream.
     """
     response = call.response
-    response.begun()
-    blocks = _from(head, response.chunks())
+    response.note_content()
+    blocks = _chain(head, response.chunks())
     kind, head = await opening(blocks, is_declared=is_declared_stream(response.headers))
-    if kind is not Kind.EVENTS or not dialect.writes:
-        return await _all_of(Document(MAX_ANSWER), blocks, head)
+    if kind is not Kind.EVENTS or not dialect.has_output:
+        return await _collect(Document(MAX_ANSWER), blocks, head)
     stream_for(call, dialect, outgoing)
-    events = await _every_event(call, dialect, blocks, head)
-    if len(events) <= (QUICK_FORM if call.aside is not None else LARGE):
+    events = await _read_all_events(call, dialect, blocks, head)
+    if len(events) <= (QUICK_FORM if call.offload is not None else LARGE):
         return dialect.folded(events)
-    outgoing.heard(call.target, events)
-    if call.aside is None:
+    outgoing.on_response(call.target, events)
+    if call.offload is None:
         raise UpstreamBroken(f"a stream of more than {LARGE} bytes, where a document was asked for")
-    return await _next_step(await call.aside.folded(events))
+    return await _yield_if_large(await call.offload.folded(events))
 
 
-async def _every_event(call: Call, dialect: Dialect, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
+async def _read_all_events(call: Call, dialect: Dialect, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
     document = dialect.document()
     call.blocks = blocks
-    document.add(await _next_step(await first_content(call, blocks, head)))
+    document.add(await _yield_if_large(await first_content(call, blocks, head)))
     async for out in call.rest():
-        document.add(await _next_step(out))
+        document.add(await _yield_if_large(out))
     stream = call.stream
     assert stream is not None  # noqa: S101 - it was made
     if stream.is_full:
-        raise NoRoom("there is no memory for an event")
-    if (fault := unfinished(stream)) is not None:
+        raise OutOfMemory("there is no memory for an event")
+    if (fault := failure_if_incomplete(stream)) is not None:
         raise fault
     await call.aclose()
-    return await _next_step(document.taken())
+    return await _yield_if_large(document.take_content())
 
 
-def take_folded(call: Call, outgoing: Outgoing, document: bytes) -> None:
+def set_folded(call: Call, outgoing: Outgoing, document: bytes) -> None:
     """Set the response from a stream that has been read: it has the alias, and its usage is known."""
     stream = call.stream
     assert stream is not None  # noqa: S101 - it was one
     call.stream = None
     if len(document) <= QUICK_BYTES:
-        call.unnoted = document
+        call.unrecorded = document
     else:
-        outgoing.heard(call.target, document)
-    if has_said_all(stream) and stream.usage is not None and not stream.usage.is_lacking:
+        outgoing.on_response(call.target, document)
+    if has_complete_usage(stream) and stream.usage is not None and not stream.usage.is_lacking:
         call.answered = Answered(document, stream.usage)
     else:  # about as many tokens as were produced
         beyond = " word" * min(stream.produced_tokens, MOST_COUNTED)
         call.answered = Answered(document, None, stream.produced() + beyond)
 
 
-async def _next_step(out: bytes) -> bytes:
+async def _yield_if_large(out: bytes) -> bytes:
     """Let other tasks run before a large block is copied once more."""
     if len(out) > LARGE:
         await asyncio.sleep(0)
     return out
 
 
-async def _all_of(document: Document, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
+async def _collect(document: Document, blocks: AsyncIterator[bytes], head: bytes) -> bytes:
     document.add(head)
     async for block in blocks:
         document.add(block)
-    return document.taken()
+    return document.take_content()
 
 
-async def _from(head: bytes, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chain(head: bytes, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if head:
         yield head
     async for block in blocks:

@@ -7,9 +7,9 @@ from enum import Enum
 
 import msgspec
 
-from providers.dialects.offload import Aside
-from providers.resilience.attempt_planner import Again
-from providers.resilience.plan import Asker
+from providers.dialects.offload import Offload
+from providers.resilience.attempt_planner import RaiseHold
+from providers.resilience.plan import CallProgress
 from providers.target import Target
 
 
@@ -36,10 +36,12 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     trace_parent: str = ""
     has_cap: bool = False  # the gateway sends a cap, so a provider that refuses its name is called once more
     asks_usage: bool = False  # it adds `stream_options`, if the deployment accepts them
-    asker: Asker = msgspec.field(default_factory=Asker)
-    heard: Callable[[Target, bytes], object] = lambda *_: None  # gets a whole response: exchange.read_answer
-    aside: Aside | None = None  # reads large responses
-    again: Again | None = None  # holds money for one more attempt, which may be billed too
+    progress: CallProgress = msgspec.field(default_factory=CallProgress)
+    on_response: Callable[[Target, bytes], object] = lambda *_: (
+        None
+    )  # gets a whole response: exchange.read_answer
+    offload: Offload | None = None  # reads large responses
+    raise_hold: RaiseHold | None = None  # holds money for one more attempt, which may be billed too
 
     @property
     def streams(self) -> bool:

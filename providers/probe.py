@@ -25,7 +25,9 @@ _BAD_REQUEST = 400
 _NO_SUCH_LIST = frozenset({404, 405, 501})
 _AZURE = "azure"  # its list has models, its calls name deployments
 PLAIN_TO_TLS = "plain HTTP was sent to an HTTPS port"
-_SAYS_SO = re.compile(rb"to (an? )?(HTTPS|TLS|SSL-enabled) (server|port)", re.IGNORECASE)  # nginx, Go, Apache
+_REQUIRES_TLS = re.compile(
+    rb"to (an? )?(HTTPS|TLS|SSL-enabled) (server|port)", re.IGNORECASE
+)  # nginx, Go, Apache
 _MOST_ERROR = 300
 _MOST_READ_OF_ERROR = 2048
 _MOST_READ = 1024 * 1024
@@ -77,8 +79,8 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
 def _error_of(status: int, body: bytes, target: Target) -> str:
     """Return the text shown for an error; of its body only that the port requires TLS."""
     is_plain = status == _BAD_REQUEST and target.base_url.lower().startswith("http:")
-    says_so = is_plain and _SAYS_SO.search(body[:_MOST_READ_OF_ERROR])
-    return f"status {status}: {PLAIN_TO_TLS}" if says_so else f"status {status}"
+    requires_tls = is_plain and _REQUIRES_TLS.search(body[:_MOST_READ_OF_ERROR])
+    return f"status {status}: {PLAIN_TO_TLS}" if requires_tls else f"status {status}"
 
 
 def _models_in(body: bytes) -> frozenset[str]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 LEARNED_S: Final = 3_600.0
 MOST_TENANTS: Final = 1_000  # for which the additions of one deployment are kept
-EVERYBODY: Final = 0
-MOST_TRIES: Final = 3  # requests to one deployment in one attempt: each addition can be refused once
+ANY_TENANT: Final = 0
+MAX_REQUESTS: Final = 3  # requests to one deployment in one attempt: each addition can be refused once
 _OTHER: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _REFUSALS: Final = (400, 422)
 _READ: Final = 16 * 1024
@@ -58,7 +58,7 @@ class Added(msgspec.Struct, frozen=True):
 class _Learned(NamedTuple):
     """Of one deployment: its address, since an edited row is another server; by tenant, the expiry and additions."""
 
-    place: tuple[Any, ...]
+    address: tuple[Any, ...]
     known: FIFOCache[int, tuple[float, Added]]
 
 
@@ -69,27 +69,27 @@ class Additions:
         self._learned: dict[int, _Learned] = {}
         self._clock = clock
 
-    def of(self, target: Target, who: int = EVERYBODY) -> Added:
+    def for_target(self, target: Target, tenant_id: int = ANY_TENANT) -> Added:
         """Return the additions that this deployment accepts from this tenant, as far as known."""
         if self._learned and (learned := self._learned.get(target.id)) is not None:
             known, now = learned.known, self._clock()
-            for each in (who, EVERYBODY):
-                if each in known and now < known[each][0] and learned.place == _place(target):
+            for each in (tenant_id, ANY_TENANT):
+                if each in known and now < known[each][0] and learned.address == _address(target):
                     return known[each][1]
         return stated(target)
 
-    def learn(self, target: Target, added: Added, who: int = EVERYBODY) -> None:
-        """Store what a deployment accepted after it had refused something else. `who`: 0 is the operator's own call."""
+    def learn(self, target: Target, added: Added, tenant_id: int = ANY_TENANT) -> None:
+        """Store what a deployment accepted after a refusal. `tenant_id`: 0 is the operator's own call."""
         now = self._clock()
         learned = self._learned.get(target.id)
-        if learned is None or learned.place != _place(target):
-            learned = self._learned[target.id] = _Learned(_place(target), FIFOCache(MOST_TENANTS))
+        if learned is None or learned.address != _address(target):
+            learned = self._learned[target.id] = _Learned(_address(target), FIFOCache(MOST_TENANTS))
         known = learned.known
-        known[who] = (now + LEARNED_S, added)
-        if any(each != who and now < until and met == added for each, (until, met) in known.items()):
-            known[EVERYBODY] = known[who]
+        known[tenant_id] = (now + LEARNED_S, added)
+        if any(each != tenant_id and now < until and met == added for each, (until, met) in known.items()):
+            known[ANY_TENANT] = known[tenant_id]
 
-    def forget_others(self, targets: Container[int]) -> None:
+    def keep_only(self, targets: Container[int]) -> None:
         """Keep what was learned of these deployments, by id; drop the rest."""
         self._learned = {each: learned for each, learned in self._learned.items() if each in targets}
 
@@ -103,7 +103,7 @@ def stated(target: Target) -> Added:
     return Added("" if cap == "none" else cap, metadata.get("stream_usage") != "none")
 
 
-def _place(target: Target) -> tuple[Any, ...]:
+def _address(target: Target) -> tuple[Any, ...]:
     return target.provider, target.base_url, target.upstream_model, target.api_version, stated(target)
 
 

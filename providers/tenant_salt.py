@@ -65,7 +65,7 @@ class Salts:
         self._secret = secret
         self._salts: dict[int, Salt] = {}
 
-    def of(self, tenant_id: int) -> Salt:
+    def for_tenant(self, tenant_id: int) -> Salt:
         salt = self._salts.get(tenant_id)
         if salt is None:
             if len(self._salts) >= MOST:

@@ -25,18 +25,18 @@ from providers.errors.exceptions import (
 from providers.errors.tracebacks import drop_frames
 from providers.exchange import (
     MAX_ANSWER,
+    failure_for,
     read_answer,
     request_for,
-    what_ended,
 )
-from providers.other_form import begun, read_otherwise, take_folded
+from providers.other_form import begin_stream, read_other_form, set_folded
 from providers.outgoing import Outgoing, ResponseKind
 from providers.registry import PROVIDERS
-from providers.request_additions import MOST_TRIES, Added, Additions, without
-from providers.resilience.attempt_log import Attempt, Notes
-from providers.resilience.attempt_planner import AttemptPlanner, judge
+from providers.request_additions import MAX_REQUESTS, Added, Additions, without
+from providers.resilience.attempt_log import Attempt, AttemptRecorder
+from providers.resilience.attempt_planner import AttemptPlanner, end_failed
 from providers.resilience.health import DeploymentHealth
-from providers.resilience.plan import Asker, Deadline, Plan, timeouts_within
+from providers.resilience.plan import CallProgress, Deadline, Plan, timeouts_within
 from providers.target import Target
 from providers.transport.client import Transport, UpstreamRequest
 
@@ -55,48 +55,49 @@ async def open_call(
 ) -> Call:
     """Return the first response; records every attempt. Raises UpstreamFailed; CancelledError on client disconnect."""
     failures: list[UpstreamFailed] = []
-    journey = AttemptPlanner(plan, health, outgoing.asker)
-    notes = health.notes(attempts, outgoing.request_id)
-    while (step := await journey.begin(outgoing.again, failures)) is not None:
-        target, turn = step
-        sending = _Sending(transport, dialects, outgoing, plan.deadline, notes)
+    planner = AttemptPlanner(plan, health, outgoing.progress)
+    recorder = health.recorder(attempts, outgoing.request_id)
+    while (step := await planner.begin(outgoing.raise_hold, failures)) is not None:
+        target, attempt = step
+        sender = _AttemptSender(transport, dialects, outgoing, plan.deadline, recorder)
         try:
-            call = await sending.to(target, health.additions)
+            call = await sender.send(target, health.additions)
         except UpstreamFailed as raised:
-            raised.came_from(target)
-            failure = judge(raised, turn, plan.deadline)
-            failure.came_from(target)
-            notes.failed(target, failure, sending.started)
+            raised.set_target(target)
+            failure = end_failed(raised, attempt, plan.deadline)
+            failure.set_target(target)
+            recorder.record_failure(target, failure, sender.started)
             failures.append(failure)
             drop_frames(failure)
-            await _wait(journey.failed(target, failure), plan.deadline)
+            await _wait(planner.failed(target, failure), plan.deadline)
         except BaseException as error:  # however the attempt ended, its bulkhead slot is released
-            turn.release()
+            attempt.release()
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
-            notes.ended(target, outcome, None, sending.started, reached=sending.was_sent)
+            recorder.record_end(target, outcome, None, sender.started, reached=sender.was_sent)
             raise
         else:
-            turn.record_success()
-            call.attempts, call.turn, call.deadline, call.notes = attempts, turn, plan.deadline, notes
-            notes.ended(target, "ok", call.response.status, sending.started)
+            attempt.record_success()
+            call.attempts, call.attempt = attempts, attempt
+            call.deadline, call.recorder = plan.deadline, recorder
+            recorder.record_end(target, "ok", call.response.status, sender.started)
             if call.stream is None:
-                turn.finish()
+                attempt.finish()
             return call
-    raise _unanswered(outgoing.asker, failures, plan, health)
+    raise _final_failure(outgoing.progress, failures, plan, health)
 
 
-def _unanswered(
-    asker: Asker, failures: list[UpstreamFailed], plan: Plan, health: DeploymentHealth
+def _final_failure(
+    progress: CallProgress, failures: list[UpstreamFailed], plan: Plan, health: DeploymentHealth
 ) -> UpstreamFailed | asyncio.CancelledError:
-    if asker.has_left:
+    if progress.client_disconnected:
         return asyncio.CancelledError()
-    return summarize(failures) if failures else health.unavailable(plan.targets, asker.tenant_id)
+    return summarize(failures) if failures else health.unavailable(plan.targets, progress.tenant_id)
 
 
-class _Sending:
+class _AttemptSender:
     """One attempt at a target: the request, and once more without an addition of ours that is refused by name."""
 
-    __slots__ = ("_deadline", "_dialects", "_notes", "_outgoing", "_request", "_transport", "started")
+    __slots__ = ("_deadline", "_dialects", "_outgoing", "_recorder", "_request", "_transport", "started")
 
     def __init__(
         self,
@@ -104,50 +105,50 @@ class _Sending:
         dialects: Dialects,
         outgoing: Outgoing,
         deadline: Deadline | None,
-        notes: Notes,
+        recorder: AttemptRecorder,
     ) -> None:
         self._transport, self._dialects, self._outgoing = transport, dialects, outgoing
         self._deadline, self._request = deadline, cast("UpstreamRequest | None", None)
-        self._notes = notes
+        self._recorder = recorder
         self.started = time.perf_counter()
 
     @property
     def was_sent(self) -> bool:
         return self._request is not None and self._request.was_sent
 
-    async def to(self, target: Target, additions: Additions) -> Call:
+    async def send(self, target: Target, additions: Additions) -> Call:
         """Send the request to the target. Raises UpstreamFailed."""
-        who = self._outgoing.asker.tenant_id
-        added = additions.of(target, who)
-        tried: tuple[Added, ...] = ()
+        tenant_id = self._outgoing.progress.tenant_id
+        added = additions.for_target(target, tenant_id)
+        refused: tuple[Added, ...] = ()
         while True:
             try:
-                call = await self._with(target, added)
+                call = await self._send_with(target, added)
             except UpstreamStatus as refusal:
-                tried = (*tried, added)
-                other = self._instead(added, refusal)
-                if other is None or other in tried or len(tried) >= MOST_TRIES:
+                refused = (*refused, added)
+                other = self._without_refused(added, refusal)
+                if other is None or other in refused or len(refused) >= MAX_REQUESTS:
                     raise
-                refusal.came_from(target)
+                refusal.set_target(target)
                 refusal.kind = "addition_refused"
-                self._notes.failed(target, refusal, self.started)
+                self._recorder.record_failure(target, refusal, self.started)
                 self.started, added = time.perf_counter(), other
             else:
-                if tried:
-                    additions.learn(target, added, who)
-                call.set_by_gateway = self._dialects.of(target).told(added)
+                if refused:
+                    additions.learn(target, added, tenant_id)
+                call.set_by_gateway = self._dialects.for_target(target).describe_additions(added)
                 return call
 
-    def _instead(self, added: Added, refusal: UpstreamStatus) -> Added | None:
+    def _without_refused(self, added: Added, refusal: UpstreamStatus) -> Added | None:
         outgoing = self._outgoing
-        if outgoing.asker.has_left:
+        if outgoing.progress.client_disconnected:
             return None
         return without(added, refusal, has_cap=outgoing.has_cap, asks_usage=outgoing.asks_usage)
 
-    def _with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
-        dialect = self._dialects.of(target)
+    def _send_with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
+        dialect = self._dialects.for_target(target)
         request = self._request = request_for(dialect, self._outgoing, target, added)
-        self._outgoing.asker.latest = request
+        self._outgoing.progress.latest_request = request
         return _try(self._transport, dialect, self._outgoing, target, request, self._deadline)
 
 
@@ -184,26 +185,26 @@ async def _try(
     call, raw = Call(target, response, []), b""
     try:
         if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
-            raise UpstreamStatus.of(
+            raise UpstreamStatus.from_response(
                 response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
             )
         if outgoing.answer is ResponseKind.EVENTS:
             call.blocks = response.chunks()
-            call.first = await begun(call, dialect, outgoing, call.blocks)
+            call.first = await begin_stream(call, dialect, outgoing, call.blocks)
         elif outgoing.answer is ResponseKind.BINARY:
             call.first = await first_piece(call, dialect, outgoing)
         else:
             raw = await response.read(MAX_ANSWER, object_only=True)
             if raw and raw[:1] != b"{":
-                raw = await read_otherwise(call, dialect, outgoing, raw)
+                raw = await read_other_form(call, dialect, outgoing, raw)
             if call.stream is None:
                 await read_answer(call, dialect, outgoing, raw)
             else:
-                take_folded(call, outgoing, raw)
+                set_folded(call, outgoing, raw)
     except BaseException as error:  # on any error the connection is not left half read
         await response.aclose()
-        told = what_ended(error, call, raw)
-        if told is error:
+        failure = failure_for(error, call, raw)
+        if failure is error:
             raise
-        raise told from error
+        raise failure from error
     return call

@@ -26,7 +26,7 @@ from budgets.admission.worst_case import (
 from catalog.pricing.price_terms import costs_tokens
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
-from providers.media.image_tokens import Sight, most_of_page, sight_of
+from providers.media.image_tokens import MediaLimits, max_tokens_of_page, media_limits_for
 from providers.media.images import most_tokens
 from providers.media.pdf.measure import Document
 from providers.tokens.amounts import Bound, Estimate
@@ -89,7 +89,7 @@ class _Terms(msgspec.Struct, frozen=True):
     """The limits of a call and its possible deployments, read once."""
 
     sheets: tuple[PriceSheet, ...]
-    models: tuple[Sight, ...]
+    models: tuple[MediaLimits, ...]
     max_output_tokens: int | None
     context_window: int | None
     tokens_per_minute: int | None  # the lowest of its scopes
@@ -121,10 +121,10 @@ def _terms(ask: ReservationRequest) -> _Terms:
         if limit is not None and (per_minute is None or limit < per_minute):
             per_minute = limit
     sheets, models, costs = [], [], False
-    for deployment in route.every:
+    for deployment in route.all_deployments:
         sheet, target = deployment.sheet, deployment.target
         sheets.append(sheet)
-        models.append(deployment.sight or sight_of(target.provider, target.upstream_model))
+        models.append(deployment.media_limits or media_limits_for(target.provider, target.upstream_model))
         costs = costs or (has_budget and not sheet.free)
     return _Terms(
         tuple(sheets), tuple(models), route.max_output_tokens, route.context_window, per_minute, costs
@@ -169,7 +169,7 @@ async def _recounted(ask: ReservationRequest, prompt: Estimate) -> Estimate | No
     """
     if ask.counter is None or ask.demand.needs_window:
         return None
-    models = tuple([deployment.target.upstream_model for deployment in ask.route.every])
+    models = tuple([deployment.target.upstream_model for deployment in ask.route.all_deployments])
     text = await ask.counter.count(ask.tenant_id, ask.raw, models)
     if text is None:
         return None
@@ -184,7 +184,11 @@ async def _with_counted_prompt(
     if ask.counter is not None and not ask.demand.needs_window:
         names = tuple([model.model for model in terms.models])
         prompt = await ask.counter.count(ask.tenant_id, ask.raw, names)
-    elif ask.counter is not None and ask.demand.can_be_measured and most_of_page(terms.models) is not None:
+    elif (
+        ask.counter is not None
+        and ask.demand.can_be_measured
+        and max_tokens_of_page(terms.models) is not None
+    ):
         found = await ask.counter.documents(ask.tenant_id, ask.raw)
         if found is not None:
             return await _with_measured_documents(admission, ask, terms, tokens, found)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from catalog.pricing.price_terms import NO_TERMS, dearest
+from catalog.pricing.price_terms import NO_TERMS, highest_rates
 from catalog.pricing.prices import PER, PriceSheet, image_rate
-from providers.media.image_tokens import most_of_page, most_of_pictures
+from providers.media.image_tokens import max_tokens_of_page, max_tokens_of_pictures
 from providers.media.images import is_known
 from providers.tokens.amounts import Bound
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from budgets.admission.demand import Demand
-    from providers.media.image_tokens import Sight
+    from providers.media.image_tokens import MediaLimits
 
 # What a provider's chat template adds: the frame of a prompt and of each message, and the text around
 # functions (Anthropic documents up to 700 tokens for that, depending on model and tool choice).
@@ -74,9 +74,9 @@ def worst_case(
     sheets: Sequence[PriceSheet],
     max_output_tokens: int | None = None,
     context_window: int | None = None,
-    models: Sequence[Sight] = (),
+    models: Sequence[MediaLimits] = (),
 ) -> WorstCase:
-    """Return the bound of a call at the most expensive of its deployments; `models` gives the Sight of each.
+    """Return the bound of a call at the most expensive of its deployments; `models` gives the MediaLimits of each.
 
     What only a window bounds is bounded by its bytes where no window is known: under a budget it is refused then.
     """
@@ -99,7 +99,7 @@ def counted(
     sheets: Sequence[PriceSheet],
     max_output_tokens: int | None,
     context_window: int | None,
-    models: Sequence[Sight] = (),
+    models: Sequence[MediaLimits] = (),
 ) -> WorstCase:
     """Return the bound with the prompt's text as counted, plus a margin for the template."""
     return worst_case(_with_count(demand, prompt), sheets, max_output_tokens, context_window, models)
@@ -111,7 +111,7 @@ def affordable_output(
     prompt: Bound | None,
     sheets: Sequence[PriceSheet],
     context_window: int | None = None,
-    models: Sequence[Sight] = (),
+    models: Sequence[MediaLimits] = (),
 ) -> int:
     """Return the largest output cap per choice whose bound `remaining_nanousd` can pay; 0: none."""
     demand = _with_count(demand, prompt) if prompt is not None else demand
@@ -159,8 +159,8 @@ def _output_tokens(demand: Demand, cap: int) -> int:
     return 0
 
 
-def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[Sight]) -> _Input:
-    page = most_of_page(models) if demand.measured else 0
+def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[MediaLimits]) -> _Input:
+    page = max_tokens_of_page(models) if demand.measured else 0
     if (demand.needs_window or page is None) and context_window is not None:
         return _Input(any=context_window * demand.inputs)
     text = demand.body_bytes + demand.growth + FRAME_TOKENS + MESSAGE_TOKENS * demand.messages
@@ -168,7 +168,7 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[S
         text += TOOLS_TOKENS
     if demand.counted is not None:
         text = min(text, demand.counted.tokens)
-    pictures = most_of_pictures(demand.pictures, models) if demand.pictures else 0
+    pictures = max_tokens_of_pictures(demand.pictures, models) if demand.pictures else 0
     if demand.measured:
         text += sum([document.text_bytes for document in demand.measured]) - demand.document_bytes
         pictures += sum([document.pages for document in demand.measured]) * (page or 0)
@@ -185,7 +185,7 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[S
 
 def _highest_input_rate(sheet: PriceSheet, demand: Demand, reads: _Input) -> PriceSheet:
     """Return the highest rates that the call can reach."""
-    return sheet if sheet.terms is NO_TERMS else dearest(sheet, reads.total, demand.tier)
+    return sheet if sheet.terms is NO_TERMS else highest_rates(sheet, reads.total, demand.tier)
 
 
 def _before_output(demand: Demand, sheet: PriceSheet, reads: _Input) -> int:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from typing_extensions import override
 from unfold.decorators import display
 
-from catalog.health.queries import names_of, places_of
+from catalog.health.queries import names_of, probes_named
 from catalog.health.state import COLORS
 from catalog.models import HealthProbe, Provider
 from tenants.back_office.admin_base import ReadOnlyAdmin
@@ -73,7 +73,7 @@ class HealthProbeAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        return (queryset.filter(place__in=places_of(text)) if text else queryset), False
+        return (queryset.filter(place__in=probes_named(text)) if text else queryset), False
 
     @override
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:

@@ -53,9 +53,9 @@ class ProbeTarget(msgspec.Struct, frozen=True):
 
 def probe_all(now: datetime) -> int:
     """Probe every target once and store the results; return how many. Blocking."""
-    places = plan(now)
-    write(places, asyncio.run(_ask_alone(places)), now)
-    return len(places)
+    targets = plan(now)
+    write(targets, asyncio.run(_run_probes_alone(targets)), now)
+    return len(targets)
 
 
 async def aprobe_all(
@@ -65,26 +65,26 @@ async def aprobe_all(
 
     `only_new` leaves out the targets that have a result.
     """
-    places = await in_database(plan_new if only_new else plan, now)
-    if places:
-        await in_database(write, places, await ask(places, transport), now)
-    return len(places)
+    targets = await in_database(plan_new if only_new else plan, now)
+    if targets:
+        await in_database(write, targets, await run_probes(targets, transport), now)
+    return len(targets)
 
 
 def plan(now: datetime) -> list[ProbeTarget]:
     """Return the distinct targets of all deployments that can serve. Blocking."""
-    return places_of(in_force(now), settings.SECRETS.encryption_key)
+    return probe_targets(served_or_loaded(now), settings.SECRETS.encryption_key)
 
 
 def plan_new(now: datetime) -> list[ProbeTarget]:
     """Return the targets that were not probed lately, as after a change. Blocking."""
-    places = plan(now)
-    probed = HealthProbe.objects.filter(place__in=[place.id for place in places], at__gte=oldest(now))
+    targets = plan(now)
+    probed = HealthProbe.objects.filter(place__in=[place.id for place in targets], at__gte=oldest(now))
     known = set(probed.values_list("place", flat=True))
-    return [place for place in places if place.id not in known]
+    return [place for place in targets if place.id not in known]
 
 
-def in_force(now: datetime) -> Snapshot:
+def served_or_loaded(now: datetime) -> Snapshot:
     """Return the catalog that this process serves, or reads if it serves none. Blocking."""
     live = served()
     if live is not None:
@@ -97,14 +97,14 @@ def oldest(now: datetime) -> datetime:
     return now - timedelta(seconds=STALE_ROUNDS * settings.GATEWAY.health.check_interval)
 
 
-def places_of(snapshot: Snapshot, key: bytes) -> list[ProbeTarget]:
+def probe_targets(snapshot: Snapshot, key: bytes) -> list[ProbeTarget]:
     """Return the probe targets of a catalog."""
     found: dict[bytes, ProbeTarget] = {}
     for model in snapshot.models.values():
         for target in (deployment.target for deployment in (*model.deployments, *model.shadows)):
             if not target.base_url:
                 continue
-            facts = _facts_of(target)
+            facts = _identity(target)
             before = found.get(facts) or ProbeTarget("", target, ())
             found[facts] = ProbeTarget(
                 "",
@@ -113,19 +113,21 @@ def places_of(snapshot: Snapshot, key: bytes) -> list[ProbeTarget]:
                 can_chat=before.can_chat or model.model_type == "llm",
                 models=before.models | {target.upstream_model},
             )
-    return [msgspec.structs.replace(place, id=_place_id(place, facts, key)) for facts, place in found.items()]
+    return [
+        msgspec.structs.replace(place, id=_target_id(place, facts, key)) for facts, place in found.items()
+    ]
 
 
-def write(places: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime) -> None:
+def write(targets: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime) -> None:
     """Add one row a target, which keeps the time its state began; delete what is older than a week."""
-    latest = {row.place: row for row in latest_probes([place.id for place in places])}
+    latest = {row.place: row for row in latest_probes([place.id for place in targets])}
     rows = []
-    for place, probed in zip(places, found, strict=True):
+    for place, probed in zip(targets, found, strict=True):
         before = latest.get(place.id)
         failures = 0 if probed.is_ok else (before.failures if before else 0) + 1
         state = probe_state(is_ok=probed.is_ok, is_final=probed.is_final, failures=failures)
         error = probed.error or slips(place.models, probed.models)[:ERROR_CHARS]
-        _tell(place, before.error if before is not None else "", error)
+        _log_change(place, before.error if before is not None else "", error)
         rows.append(
             HealthProbe(
                 place=place.id,
@@ -145,7 +147,7 @@ def write(places: Sequence[ProbeTarget], found: Iterable[Probed], now: datetime)
     HealthProbe.objects.filter(at__lt=now - KEPT).delete()
 
 
-def _tell(place: ProbeTarget, before: str, error: str) -> None:
+def _log_change(place: ProbeTarget, before: str, error: str) -> None:
     """Log a new failure of a probe, and its end."""
     is_one = len(place.deployments) == 1  # of several, the one that is probed may be well
     where = {
@@ -160,13 +162,13 @@ def _tell(place: ProbeTarget, before: str, error: str) -> None:
         logger.info("probe.recovered", extra=where)
 
 
-def latest_probes(places: Sequence[str]) -> list[HealthProbe]:
+def latest_probes(targets: Sequence[str]) -> list[HealthProbe]:
     """Return the newest probe of each of these targets."""
-    rows = (HealthProbe.objects.filter(place=place).order_by("-at", "-pk").first() for place in places)
+    rows = (HealthProbe.objects.filter(place=place).order_by("-at", "-pk").first() for place in targets)
     return [row for row in rows if row is not None]
 
 
-def _facts_of(target: Target) -> bytes:
+def _identity(target: Target) -> bytes:
     """Return what two deployments share if one probe counts for both. Holds the credential."""
     return msgspec.json.encode(
         [
@@ -180,22 +182,22 @@ def _facts_of(target: Target) -> bytes:
     )
 
 
-def _place_id(place: ProbeTarget, facts: bytes, key: bytes) -> str:
-    asked = msgspec.json.encode([place.can_chat, place.target.upstream_model, sorted(place.models)])
-    return hmac.new(key, b"place:" + facts + asked, hashlib.sha256).hexdigest()[:32]
+def _target_id(place: ProbeTarget, facts: bytes, key: bytes) -> str:
+    models = msgspec.json.encode([place.can_chat, place.target.upstream_model, sorted(place.models)])
+    return hmac.new(key, b"place:" + facts + models, hashlib.sha256).hexdigest()[:32]
 
 
-async def _ask_alone(places: Sequence[ProbeTarget]) -> list[Probed]:
+async def _run_probes_alone(targets: Sequence[ProbeTarget]) -> list[Probed]:
     """Probe from a process that makes no calls."""
     transport = Transport(egress_allow=settings.GATEWAY.server.egress_allow)
     await transport.open()
     try:
-        return await ask(places, transport)
+        return await run_probes(targets, transport)
     finally:
         await transport.aclose()
 
 
-async def ask(places: Sequence[ProbeTarget], transport: Transport) -> list[Probed]:
+async def run_probes(targets: Sequence[ProbeTarget], transport: Transport) -> list[Probed]:
     """Probe the targets, some at a time, each with a timeout."""
     turn = asyncio.Semaphore(AT_ONCE)
     timeout_s = min(TIMEOUT_S, settings.GATEWAY.health.check_interval)
@@ -207,4 +209,4 @@ async def ask(places: Sequence[ProbeTarget], transport: Transport) -> list[Probe
         except TimeoutError:
             return Probed(is_ok=False, latency_ms=2000 * timeout_s, error="no answer in time")
 
-    return list(await asyncio.gather(*(one(place) for place in places)))
+    return list(await asyncio.gather(*(one(place) for place in targets)))

@@ -11,8 +11,7 @@ from django.db.models import Max, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from catalog.health.diagnosis import meaning_of, slip_of
-from catalog.health.probes import in_force, oldest
-from catalog.health.probes import places_of as probed_places
+from catalog.health.probes import oldest, probe_targets, served_or_loaded
 from catalog.health.state import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.pricing.price_map import lookup
@@ -36,14 +35,14 @@ class DeploymentActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 def provider_health(now: datetime) -> list[DeploymentActivity]:
     """Return the state of every enabled deployment: the last probe of its target, and this process's own traffic."""
-    probes = _probes(now, in_force(now))
+    probes = _probes(now, served_or_loaded(now))
     traffic = _traffic()
     rows = (
         Deployment.objects.filter(enabled=True, removed=False, model__enabled=True, model__removed=False)
         .select_related("model")
         .order_by("model__alias", "priority", "pk")
     )
-    return [_doing(row, probes.get(row.pk), traffic.get(row.pk, ("", ""))) for row in rows]
+    return [_activity(row, probes.get(row.pk), traffic.get(row.pk, ("", ""))) for row in rows]
 
 
 def with_prices(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
@@ -57,7 +56,7 @@ def _in_force() -> QuerySet[Price]:
     return rows.order_by("-active_from")
 
 
-def price_in_words(row: Deployment) -> str:
+def price_text(row: Deployment) -> str:
     """Return what a deployment costs now, with units and source. One query, if its price was not prefetched."""
     if not row.pk:
         return "none yet: give it one on its own page, or its calls are refused"
@@ -74,7 +73,7 @@ def price_in_words(row: Deployment) -> str:
     return f"{Price(**rates).in_words} ({PriceSource.MAP.label})"
 
 
-def places_of(text: str) -> set[str]:
+def probes_named(text: str) -> set[str]:
     """Return the probed targets that stand for a deployment or a model with this text in its name."""
     named = Q(name__icontains=text) | Q(model__alias__icontains=text)
     wanted = set(Deployment.objects.filter(named).values_list("pk", flat=True))
@@ -91,7 +90,7 @@ def names_of(deployments: Iterable[int]) -> dict[int, str]:
 
 def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[CatalogProblem]:
     """Return the deployments of a catalog, or of that in force, whose last probe failed, and why. Two small queries."""
-    snapshot = snapshot or in_force(now)
+    snapshot = snapshot or served_or_loaded(now)
     probes = {deployment: probe for deployment, probe in _probes(now, snapshot).items() if probe.error}
     if not probes:
         return []
@@ -100,11 +99,11 @@ def failed_probes(now: datetime, snapshot: Snapshot | None = None) -> list[Catal
     return [
         CatalogProblem(target.alias, target.name, f"{target.base_url} failed its probe: {why}")
         for target in sorted(failed, key=lambda target: (target.alias, target.id))
-        if (why := _why(target.upstream_model, probes[target.id]))
+        if (why := _error_of(target.upstream_model, probes[target.id]))
     ]
 
 
-def _why(upstream_model: str, probe: HealthProbe) -> str:
+def _error_of(upstream_model: str, probe: HealthProbe) -> str:
     """Return what its probe found wrong with one deployment; a target may stand for several, each with its model."""
     if probe.state == ONLINE:
         return slip_of(probe.error, upstream_model)
@@ -112,7 +111,7 @@ def _why(upstream_model: str, probe: HealthProbe) -> str:
     return f"{probe.error} ({meaning})" if meaning else str(probe.error)
 
 
-def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str]) -> DeploymentActivity:
+def _activity(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str]) -> DeploymentActivity:
     seen, reason = traffic
     state = state_of(probe.state if probe is not None else UNKNOWN, seen)
     agrees = probe is not None and probe.state == state
@@ -125,7 +124,8 @@ def _doing(row: Deployment, probe: HealthProbe | None, traffic: tuple[str, str])
         since=probe.since if probe is not None and agrees else None,
         last_probe_at=probe.at if probe is not None else None,
         latency_ms=probe.latency_ms if probe is not None else None,
-        error=row.problem or (_why(row.upstream_model, probe) if probe is not None and agrees else reason),
+        error=row.problem
+        or (_error_of(row.upstream_model, probe) if probe is not None and agrees else reason),
     )
 
 
@@ -133,7 +133,7 @@ def _probes(now: datetime, snapshot: Snapshot) -> dict[int, HealthProbe]:
     """Return the newest probe by the id of each deployment it stands for, as that deployment is in the catalog."""
     newest = HealthProbe.objects.filter(at__gte=oldest(now)).values("place").annotate(last=Max("pk"))
     rows = {row.place: row for row in HealthProbe.objects.filter(pk__in=[row["last"] for row in newest])}
-    places = probed_places(snapshot, settings.SECRETS.encryption_key) if rows else []
+    places = probe_targets(snapshot, settings.SECRETS.encryption_key) if rows else []
     return {pk: rows[place.id] for place in places if place.id in rows for pk in place.deployments}
 
 
@@ -144,6 +144,6 @@ def _traffic() -> dict[int, tuple[str, str]]:
         return {}
     return {
         seen.id: (seen.state, seen.reason)
-        for seen in health.seen()
+        for seen in health.snapshots()
         if seen.latency_ms is not None or seen.state != "closed"
     }

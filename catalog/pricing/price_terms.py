@@ -70,7 +70,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 NO_TERMS: Final = Terms()
 
 
-def charged(sheet: PriceSheet, usage: Usage) -> PriceSheet:
+def rates_for(sheet: PriceSheet, usage: Usage) -> PriceSheet:
     """Return the rates of a call with this usage, in the tier and place that its response reported."""
     terms = sheet.terms
     reached = [step for step in terms.above if usage.total_input_tokens > step.prompt_tokens]
@@ -80,7 +80,7 @@ def charged(sheet: PriceSheet, usage: Usage) -> PriceSheet:
     return _times(sheet, factor)
 
 
-def dearest(sheet: PriceSheet, prompt_tokens: int, tier: str) -> PriceSheet:
+def highest_rates(sheet: PriceSheet, prompt_tokens: int, tier: str) -> PriceSheet:
     """Return the highest rates that a call with a prompt of at most this length can have, wherever it is served."""
     terms = sheet.terms
     reached = [step for step in terms.above if prompt_tokens > step.prompt_tokens]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from catalog.pricing.price_terms import NO_TERMS, Terms, charged
+from catalog.pricing.price_terms import NO_TERMS, Terms, rates_for
 
 if TYPE_CHECKING:
     from providers.usage import Usage
@@ -91,7 +91,7 @@ def cost(usage: Usage, sheet: PriceSheet) -> int:
     """Return what the call costs in nano-USD, rounded up: the total of its receipt, without the lines."""
     if sheet.free:
         return 0
-    sheet = _in_force(sheet, usage)
+    sheet = _rates_for(sheet, usage)
     per_input, per_output = sheet.input or 0, sheet.output or 0
     exact = usage.input_tokens * per_input + usage.output_tokens * per_output
     if usage.cached_input_tokens:
@@ -122,7 +122,7 @@ def receipt(usage: Usage, sheet: PriceSheet) -> Receipt:
     """Return the line items of a call; the total equals `cost`, and can always be recomputed from the lines."""
     if sheet.free:
         return Receipt((), 0)
-    sheet = _in_force(sheet, usage)
+    sheet = _rates_for(sheet, usage)
     parts = [part for part in _tokens(usage, sheet) if part.quantity]
     if usage.images or usage.audio_ms or usage.characters or usage.tool_calls:
         parts += [part for part in _media(usage, sheet) if part.quantity]
@@ -145,7 +145,7 @@ def image_rate(sheet: PriceSheet, size: str, quality: str) -> int:
     return max((listed.rate for listed in sheet.images), default=0)
 
 
-def lacking(sheet: PriceSheet, model_type: str) -> str:
+def missing_price(sheet: PriceSheet, model_type: str) -> str:
     """Return what is missing for pricing a model of this type; "" when nothing is, or when it is declared free."""
     if sheet.free:
         return ""
@@ -194,7 +194,7 @@ def _tokens(usage: Usage, sheet: PriceSheet) -> list[LineItem]:
     return parts
 
 
-def as_kept(usage: Usage, sheet: PriceSheet) -> Usage:
+def as_stored(usage: Usage, sheet: PriceSheet) -> Usage:
     """Return a usage as a row stores it: the sheet gives the same bill, however many tools the provider named."""
     if not usage.tool_calls:
         return usage
@@ -243,12 +243,12 @@ def _decimal(numerator: int, scale: int) -> str:
     return f"{whole}.{str(rest).zfill(len(str(scale)) - 1).rstrip('0')}"
 
 
-def _either(rate: int | None, instead: int) -> int:
-    return instead if rate is None else rate
+def _either(rate: int | None, default: int) -> int:
+    return default if rate is None else rate
 
 
-def _in_force(sheet: PriceSheet, usage: Usage) -> PriceSheet:
-    return sheet if sheet.terms is NO_TERMS else charged(sheet, usage)
+def _rates_for(sheet: PriceSheet, usage: Usage) -> PriceSheet:
+    return sheet if sheet.terms is NO_TERMS else rates_for(sheet, usage)
 
 
 def _long_write(sheet: PriceSheet) -> int:

@@ -26,17 +26,17 @@ def considered(snapshot: Snapshot, alias: str, passed_over: Sequence[Any] = ()) 
     """
     found = {(each.alias, each.deployment): each.why for each in passed_over}
     for each in _aliases(snapshot, alias):
-        for deployment, why in _of_alias(snapshot, each):
+        for deployment, why in _reasons_for(snapshot, each):
             found.setdefault((each, deployment), why)
-    told = [
+    listed = [
         {"model": model, "deployment": deployment, "why": why[:LONGEST_WHY]}
         for (model, deployment), why in found.items()
     ]
-    if len(told) <= MOST:
-        return told
+    if len(listed) <= MOST:
+        return listed
     return [
-        *told[:MOST],
-        {"model": alias, "deployment": "", "why": f"and {len(told) - MOST:,} more were passed over"},
+        *listed[:MOST],
+        {"model": alias, "deployment": "", "why": f"and {len(listed) - MOST:,} more were passed over"},
     ]
 
 
@@ -46,7 +46,7 @@ def _aliases(snapshot: Snapshot, alias: str) -> Iterable[str]:
     return dict.fromkeys((alias, *(each for several in fallbacks for each in several)))
 
 
-def _of_alias(snapshot: Snapshot, alias: str) -> Iterator[tuple[str, str]]:
+def _reasons_for(snapshot: Snapshot, alias: str) -> Iterator[tuple[str, str]]:
     """Yield what keeps the deployments of an alias from ever answering as they are configured."""
     for problem in snapshot.problems:
         if problem.alias == alias:
@@ -56,11 +56,11 @@ def _of_alias(snapshot: Snapshot, alias: str) -> Iterator[tuple[str, str]]:
         return
     yield from ((name, DISABLED) for name in model.disabled)
     yield from ((shadow.target.name, SHADOW) for shadow in model.shadows)
-    if not _is_told(model, snapshot):
+    if not _is_explained(model, snapshot):
         yield "", NONE
 
 
-def _is_told(model: Model, snapshot: Snapshot) -> bool:
+def _is_explained(model: Model, snapshot: Snapshot) -> bool:
     return bool(
         model.deployments
         or model.disabled

@@ -26,8 +26,8 @@ __all__ = [
     "RouteRequest",
     "WrongModelType",
     "find",
-    "meant",
     "resolve",
+    "suggestion",
     "unservable",
 ]
 
@@ -44,11 +44,11 @@ _TYPES = {  # the name of a model of a type, and its endpoint
 
 
 class ModelNotFound(Exception):
-    """`meant`: the alias that the caller may use and probably meant; "" when none is similar."""
+    """`suggestion`: the alias that the caller may use and probably meant; "" when none is similar."""
 
-    def __init__(self, alias: str, meant: str = "") -> None:
-        self.alias, self.meant = alias, meant
-        super().__init__(f"The model '{alias}' does not exist.{_did_you_mean(meant)} {LIST}")
+    def __init__(self, alias: str, suggestion: str = "") -> None:
+        self.alias, self.suggestion = alias, suggestion
+        super().__init__(f"The model '{alias}' does not exist.{_did_you_mean(suggestion)} {LIST}")
 
 
 class WrongModelType(Exception):
@@ -78,10 +78,10 @@ def find(snapshot: Snapshot, alias: str, caller: Caller, *, model_type: str) -> 
     """
     model = snapshot.models.get(alias)
     if model is None:
-        raise ModelNotFound(alias, meant(snapshot, alias, caller, model_type))
+        raise ModelNotFound(alias, suggestion(snapshot, alias, caller, model_type))
     if not caller.may_use(alias):
         raise ModelNotAllowed(
-            alias, f"{_did_you_mean(meant(snapshot, alias, caller, model_type))} {LIST}".strip()
+            alias, f"{_did_you_mean(suggestion(snapshot, alias, caller, model_type))} {LIST}".strip()
         )
     if model.model_type != model_type:
         raise WrongModelType(alias, model.model_type, model_type)
@@ -101,15 +101,15 @@ def unservable(model: Model) -> Exception:
     return NoDeployment(model.alias)
 
 
-def meant(snapshot: Snapshot, alias: str, caller: Caller, model_type: str = "") -> str:
+def suggestion(snapshot: Snapshot, alias: str, caller: Caller, model_type: str = "") -> str:
     """Return the alias that the caller may use and probably meant, those of the endpoint's type first; "": none."""
     usable = [model for model in snapshot.serving.values() if caller.may_use(model.alias)]
     fitting = [model.alias for model in usable if model_type in {"", model.model_type}]
     return near(alias, fitting) or near(alias, (model.alias for model in usable))
 
 
-def _did_you_mean(meant: str) -> str:
-    return f" Did you mean '{meant}'?" if meant else ""
+def _did_you_mean(suggested: str) -> str:
+    return f" Did you mean '{suggested}'?" if suggested else ""
 
 
 def resolve(  # noqa: PLR0913 - each is a source of its own
@@ -118,7 +118,7 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
     caller: Caller,
     *,
     model_type: str,
-    asking: RouteRequest = ANYTHING,
+    request: RouteRequest = ANYTHING,
     health: DeploymentHealth | None = None,
     dice: Callable[[], float] = random,
 ) -> Route:
@@ -126,10 +126,10 @@ def resolve(  # noqa: PLR0913 - each is a source of its own
     provider asked not to be called yet.
     """
     model = find(snapshot, alias, caller, model_type=model_type)
-    if len(model.deployments) == 1 and asking is ANYTHING and not model.fallbacks:
+    if len(model.deployments) == 1 and request is ANYTHING and not model.fallbacks:
         only = model.deployments[0].target.id
         entry = health.get(only) if health is not None else None
-        is_calm = entry is None or (entry.breaker.is_calm and not entry.own)
-        if is_calm and not (health is not None and health.is_full(only, caller.tenant_id)):
+        is_unrestricted = entry is None or (entry.breaker.is_unrestricted and not entry.tenant_breakers)
+        if is_unrestricted and not (health is not None and health.is_full(only, caller.tenant_id)):
             return Route(model, model.deployments)
-    return CandidateSelection(snapshot, caller, asking, health or DeploymentHealth(), dice).route(model)
+    return CandidateSelection(snapshot, caller, request, health or DeploymentHealth(), dice).route(model)

@@ -32,17 +32,17 @@ class NoDeployment(Exception):
 class ModelCannot(Exception):
     """No deployment meets the request's requirements; `param` is the member that causes it."""
 
-    def __init__(self, alias: str, lack: MissingCapability, passed_over: tuple[Skipped, ...] = ()) -> None:
-        self.alias, self.param, self.passed_over = alias, lack.param, passed_over
-        self.is_window = lack.is_window
-        self.code = "context_length_exceeded" if lack.is_window else "model_cannot"
-        super().__init__(f"The model '{alias}' cannot serve this request: it {lack.words}.")
+    def __init__(self, alias: str, missing: MissingCapability, passed_over: tuple[Skipped, ...] = ()) -> None:
+        self.alias, self.param, self.passed_over = alias, missing.param, passed_over
+        self.is_window = missing.is_window
+        self.code = "context_length_exceeded" if missing.is_window else "model_cannot"
+        super().__init__(f"The model '{alias}' cannot serve this request: it {missing.text}.")
 
 
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What one call passes to routing, beside its alias."""
 
-    need: Requirements = NOTHING
+    requirements: Requirements = NOTHING
     hints: Hints | None = None
     sticky_key: str = ""
     arm: str = ""  # of the alias's experiment
@@ -52,45 +52,47 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True):
     """An alias and the deployments to try, best first; those of other aliases (fallbacks) after its own.
 
-    `instead` are other aliases' deployments for a refusal that they might not make; `reason` is why the alias itself
-    has none in the list; `is_panic`: all of them are resting after failures.
+    `fallbacks_by_reason` are other aliases' deployments for a refusal that they might not make; `reason` is why the
+    alias itself has none in the list; `is_panic`: all of them are resting after failures.
     """
 
     model: Model
     deployments: tuple[Deployment, ...]
-    instead: dict[str, tuple[Deployment, ...]] = {}
-    others: tuple[Model, ...] = ()
+    fallbacks_by_reason: dict[str, tuple[Deployment, ...]] = {}
+    fallback_models: tuple[Model, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     reason: str = "unavailable"
     is_panic: bool = False
     arm: str = ""  # of the experiment this call is part of
 
     @property
-    def every(self) -> tuple[Deployment, ...]:
+    def all_deployments(self) -> tuple[Deployment, ...]:
         """All deployments that may answer."""
-        if not self.instead:
+        if not self.fallbacks_by_reason:
             return self.deployments
-        more = (d for several in self.instead.values() for d in several)
+        more = (d for several in self.fallbacks_by_reason.values() for d in several)
         return tuple({d.target.id: d for d in (*self.deployments, *more)}.values())
 
     @property
     def sheets(self) -> tuple[PriceSheet, ...]:
-        return tuple(deployment.sheet for deployment in self.every)
+        return tuple(deployment.sheet for deployment in self.all_deployments)
 
     @property
     def max_output_tokens(self) -> int | None:
-        if not self.others:
+        if not self.fallback_models:
             return self.model.max_output_tokens
-        return self._widest(self.model.max_output_tokens, [m.max_output_tokens for m in self.others])
+        return self._largest(
+            self.model.max_output_tokens, [m.max_output_tokens for m in self.fallback_models]
+        )
 
     @property
     def context_window(self) -> int | None:
-        if not self.others:
+        if not self.fallback_models:
             return self.model.context_window
-        return self._widest(self.model.context_window, [m.context_window for m in self.others])
+        return self._largest(self.model.context_window, [m.context_window for m in self.fallback_models])
 
     @staticmethod
-    def _widest(own: int | None, others: list[int | None]) -> int | None:
+    def _largest(own: int | None, others: list[int | None]) -> int | None:
         known = [limit for limit in (own, *others) if limit is not None]
         return max(known) if len(known) == 1 + len(others) else None
 

@@ -18,11 +18,11 @@ def near(word: str, aliases: Iterable[str]) -> str:
     """Return the alias that is most similar to the word, or "" when none is."""
     if len(word) > LONGEST:
         return ""
-    mine = _pairs(word)
+    pairs = _pairs(word)
     best, most = "", LEAST_ALIKE
     for alias in islice(aliases, MOST_LOOKED_AT):
-        theirs = _remembered(alias)
-        alike = 2 * len(mine & theirs) / (len(mine) + len(theirs))
+        alias_pairs = _remembered(alias)
+        alike = 2 * len(pairs & alias_pairs) / (len(pairs) + len(alias_pairs))
         if alike > most:
             best, most = alias, alike
     return best

@@ -28,18 +28,18 @@ class StrategyContext(msgspec.Struct, frozen=True, kw_only=True):
     sticky_key: str = ""
 
 
-def arrange(strategy: str, tier: Tier, circumstances: StrategyContext) -> Tier:
+def arrange(strategy: str, tier: Tier, context: StrategyContext) -> Tier:
     """Return the tier in the order of its strategy, or of its sticky key where there is one."""
     if len(tier) == 1:
         return tier
-    if circumstances.sticky_key:
-        return _sticky(tier, circumstances.sticky_key)
-    return _STRATEGIES[strategy](tier, circumstances)
+    if context.sticky_key:
+        return _sticky(tier, context.sticky_key)
+    return _STRATEGIES[strategy](tier, context)
 
 
-def weighted(tier: Tier, circumstances: StrategyContext) -> Tier:
+def weighted(tier: Tier, context: StrategyContext) -> Tier:
     """Draw without replacement, each with a chance of its weight's share; weight 0 only when the rest is drawn."""
-    dice = circumstances.dice
+    dice = context.dice
     left, drawn = list(tier), []
     while len(left) > 1:
         point = dice() * sum(d.weight for d in left)
@@ -51,9 +51,9 @@ def weighted(tier: Tier, circumstances: StrategyContext) -> Tier:
     return drawn + left
 
 
-def least_busy(tier: Tier, circumstances: StrategyContext) -> Tier:
+def least_busy(tier: Tier, context: StrategyContext) -> Tier:
     """Fewest calls in flight for its weight first; ties by a weighted draw."""
-    health = circumstances.health
+    health = context.health
 
     def load(deployment: Deployment) -> float:
         entry = health.get(deployment.target.id)
@@ -61,22 +61,22 @@ def least_busy(tier: Tier, circumstances: StrategyContext) -> Tier:
             return math.inf
         return (entry.in_flight if entry is not None else 0) / deployment.weight
 
-    return sorted(weighted(tier, circumstances), key=load)
+    return sorted(weighted(tier, context), key=load)
 
 
-def latency(tier: Tier, circumstances: StrategyContext) -> Tier:
+def latency(tier: Tier, context: StrategyContext) -> Tier:
     """Power of two choices: of two drawn by weight, the one with the shorter expected wait goes first."""
-    first, second, *others = weighted(tier, circumstances)
-    if _wait(second, circumstances) < _wait(first, circumstances) and second.weight:
+    first, second, *others = weighted(tier, context)
+    if _wait(second, context) < _wait(first, context) and second.weight:
         first, second = second, first
-    others = sorted([second, *others], key=lambda deployment: _wait(deployment, circumstances))
+    others = sorted([second, *others], key=lambda deployment: _wait(deployment, context))
     return [first, *others]
 
 
-def cost(tier: Tier, circumstances: StrategyContext) -> Tier:
+def cost(tier: Tier, context: StrategyContext) -> Tier:
     """The cheapest for what this call probably takes; ties by a weighted draw."""
-    tokens_in, tokens_out = circumstances.expected
-    return sorted(weighted(tier, circumstances), key=lambda d: expected_cost(d.sheet, tokens_in, tokens_out))
+    tokens_in, tokens_out = context.expected
+    return sorted(weighted(tier, context), key=lambda d: expected_cost(d.sheet, tokens_in, tokens_out))
 
 
 def expected_cost(sheet: PriceSheet, tokens_in: int, tokens_out: int) -> int:
@@ -86,10 +86,10 @@ def expected_cost(sheet: PriceSheet, tokens_in: int, tokens_out: int) -> int:
     return tokens_in * (sheet.input or 0) + tokens_out * (sheet.output or 0) + (sheet.request or 0)
 
 
-def _wait(deployment: Deployment, circumstances: StrategyContext) -> float:
+def _wait(deployment: Deployment, context: StrategyContext) -> float:
     """Peak-EWMA of the time to the first content, times the queue of a new call; unmeasured ones come first."""
-    entry = circumstances.health.get(deployment.target.id)
-    return entry.latency(circumstances.now) * (entry.in_flight + 1) if entry is not None else 0.0
+    entry = context.health.get(deployment.target.id)
+    return entry.latency(context.now) * (entry.in_flight + 1) if entry is not None else 0.0
 
 
 def _sticky(tier: Sequence[Deployment], key: str) -> Tier:

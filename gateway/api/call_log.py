@@ -51,7 +51,7 @@ def log(
     live, elapsed = runtime.current(), time.perf_counter() - context.received_at
     live.metrics.duration.observe(elapsed)
     live.access_log.put(_line(request, context, status, error_code, elapsed, answer))
-    if context.meter is None or not context.meter.is_booked:
+    if context.meter is None or not context.meter.is_recorded:
         kind = _kind(context, status, error_code)
         live.request_log.note(kind, partial(_entry, live, request, context, status, error_code, answer))
 
@@ -128,7 +128,7 @@ def _entry(
         stream=context.is_stream,
         status=status,
         code=code,
-        words=answer.words[: LONGEST_WORDS + 1] if answer is not None and not is_silent else "",
+        message=answer.words[: LONGEST_WORDS + 1] if answer is not None and not is_silent else "",
         figures=_figures(context, answer) | figures_of(request, context, code, model, live.snapshot),
         decision=document(meter.trace, meter.attempts, model) if meter is not None else [],
         latency_ms=round(elapsed * 1000, 3),

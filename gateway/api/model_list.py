@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from catalog.routing.resolve import ModelNotFound, meant, unservable
+from catalog.routing.resolve import ModelNotFound, suggestion, unservable
 from catalog.snapshot import Model
 from gateway import runtime
 from gateway.http.response import Response, json_response
@@ -39,7 +39,7 @@ async def model_detail(request: HttpRequest, model: str) -> Response:
     request.context.log_facts["model"] = cut(model)  # type: ignore[attr-defined]
     found = snapshot.models.get(model)
     if found is None or not caller.may_use(model):
-        raise ModelNotFound(model, meant(snapshot, model, caller))
+        raise ModelNotFound(model, suggestion(snapshot, model, caller))
     if model not in snapshot.serving:
         raise unservable(found)
     return json_response(200, _document(found))

@@ -94,7 +94,7 @@ _SHAPES: Mapping[str, str] = {
 _LIST_HINT = "write it like [one, another]"
 _NUMBER_HINT = "decimals have a point, and no unit or currency stands beside them, like 0.15"
 # Pydantic's messages for these kinds describe its own types; ours state what is expected and how it is written.
-_WANTED: Mapping[str, tuple[str, str]] = {
+_EXPECTED: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("tuple_type", "list_type"), ("should be a list", _LIST_HINT)),
     **dict.fromkeys(
         ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), ("should be a whole number", "")
@@ -128,14 +128,14 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> ConfigProblem:
         return ConfigProblem(where, f"{written!r} is not known here", f"{near} one of {allowed}".strip())
     if kind == "string_type" and isinstance(written, int | float):
         return ConfigProblem(where, "should be text", "put the value in quotes")
-    what, hint = _wanted(detail, has_mappings=section_at(model, location) is not None)
+    what, hint = _expected(detail, has_mappings=section_at(model, location) is not None)
     return ConfigProblem(where, what, "; ".join(filter(None, (_shown(written, model, location), hint))))
 
 
-def _wanted(detail: ErrorDetails, *, has_mappings: bool) -> tuple[str, str]:
+def _expected(detail: ErrorDetails, *, has_mappings: bool) -> tuple[str, str]:
     """Return what is expected, and how it is written."""
     kind = detail["type"]
-    found = _DATE if kind.startswith("datetime") else _WANTED.get(kind)
+    found = _DATE if kind.startswith("datetime") else _EXPECTED.get(kind)
     if found is None:
         return _plain(detail["msg"]), ""
     hint = "" if has_mappings and found[1] == _LIST_HINT else found[1]

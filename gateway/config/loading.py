@@ -55,13 +55,13 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     try:
         config = Config.model_validate(keys)
     except ValidationError as error:
-        told = {problem.where for problem in problems}
-        said = [problem for problem in explain(error, Config) if problem.where not in told]
-        raise ConfigError(*problems, *_with_variables(said, overrides)) from None
+        named = {problem.where for problem in problems}
+        remaining = [problem for problem in explain(error, Config) if problem.where not in named]
+        raise ConfigError(*problems, *_with_variables(remaining, overrides)) from None
     problems += fallback_problems(config)
     config = _completed(config, variables, broken)
-    told = {problem.where for problem in problems}
-    problems += _with_variables([each for each in problems_of(config) if each.where not in told], overrides)
+    named = {problem.where for problem in problems}
+    problems += _with_variables([each for each in problems_of(config) if each.where not in named], overrides)
     if problems:
         raise ConfigError(*problems)
     place = {"data_dir": cwd / config.data_dir.expanduser(), "file": file, "tidied": tidied}

@@ -60,8 +60,8 @@ def around(text: str) -> str:
         ("quotes", any(mark in rest for mark in _QUOTES)),
         ("the word Bearer", "bearer" in rest.lower()),
     ]
-    told = [name for name, is_there in found if is_there] or ["blanks"]
-    return " and ".join(told)
+    names = [name for name, is_there in found if is_there] or ["blanks"]
+    return " and ".join(names)
 
 
 def tidy(keys: dict[str, Any], model: type[BaseModel]) -> list[tuple[str, str]]:

@@ -43,10 +43,10 @@ def problems_of(config: Config) -> list[ConfigProblem]:
         *_addresses(config),
         *published_off_loopback(config, *hosts_of(config)),
         *_production(config),
-        *_people(config),
+        *_sign_in(config),
         *_files(config),
         *_rows(config),
-        *_twice(config),
+        *_duplicates(config),
     ]
 
 
@@ -204,7 +204,7 @@ def _production(config: Config) -> Iterator[ConfigProblem]:
             )
 
 
-def _people(config: Config) -> Iterator[ConfigProblem]:
+def _sign_in(config: Config) -> Iterator[ConfigProblem]:
     admin, smtp = config.admin, config.budgets.alert.smtp
     if not admin.local.enabled and not admin.oidc.enabled:
         yield ConfigProblem(
@@ -278,7 +278,7 @@ def fallback_problems(config: Config) -> Iterator[ConfigProblem]:
                     )
 
 
-def _twice(config: Config) -> Iterator[ConfigProblem]:
+def _duplicates(config: Config) -> Iterator[ConfigProblem]:
     start = config.bootstrap
     lists = [
         ("tenants", [tenant.name for tenant in start.tenants]),

@@ -230,10 +230,12 @@ def error_response(
 
 def upstream_response(failure: UpstreamFailed, api: ClientApi = OPENAI) -> Response:
     """Pass a provider's own 4xx through; describe other upstream failures in our own words."""
-    passed_on = failure.passed_on
+    passed_on = failure.passthrough
     if passed_on is not None:
         fields = ErrorFields(passed_on.code, passed_on.type, passed_on.message, passed_on.param)
         return error_response(passed_on.status, fields, api=api)
     headers = _retry_after(failure.retry_after_s) if failure.retry_after_s is not None else []
     kind = RATE if failure.answer_status == 429 else API  # noqa: PLR2004
-    return error_response(failure.answer_status, ErrorFields(failure.code, kind, failure.words), headers, api)
+    return error_response(
+        failure.answer_status, ErrorFields(failure.code, kind, failure.client_message), headers, api
+    )

@@ -34,42 +34,42 @@ def fingerprint(scope: str, raw: bytes) -> str:
     return digest.hexdigest()
 
 
-def _feed(take: Callable[[bytes], object], raw: memoryview) -> None:
+def _feed(update: Callable[[bytes], object], raw: memoryview) -> None:
     """Pass on the canonical form piece by piece: orjson's, with the names sorted."""
     first = raw[0] if len(raw) > WHOLE else 0
     if first == _OBJECT:
         parts = _members.decode(raw)
-        take(b"{")
+        update(b"{")
         for number, name in enumerate(sorted(parts)):
-            take((b"," if number else b"") + orjson.dumps(name) + b":")
-            _feed(take, memoryview(parts[name]))
-        take(b"}")
+            update((b"," if number else b"") + orjson.dumps(name) + b":")
+            _feed(update, memoryview(parts[name]))
+        update(b"}")
     elif first == _LIST:
-        _feed_elements(take, raw)
+        _feed_elements(update, raw)
     elif first == _QUOTE and b"\\" not in (text := bytes(raw)):
-        take(text)
+        update(text)
     else:
-        take(_canonical(raw))
+        update(_canonical(raw))
 
 
-def _feed_elements(take: Callable[[bytes], object], raw: memoryview) -> None:
+def _feed_elements(update: Callable[[bytes], object], raw: memoryview) -> None:
     """Pass on the elements; small ones go together."""
     together: list[msgspec.Raw] = []
     size, start = 0, b"["
     for element in _elements.decode(raw):
         if together and size + len(element) > WHOLE:
-            take(start + _canonical(b"[" + b",".join(together) + b"]")[1:-1])
+            update(start + _canonical(b"[" + b",".join(together) + b"]")[1:-1])
             together, size, start = [], 0, b","
         if len(element) > WHOLE:
-            take(start)
-            _feed(take, memoryview(element))
+            update(start)
+            _feed(update, memoryview(element))
             start = b","
         else:
             together.append(element)
             size += len(element)
     if together:
-        take(start + _canonical(b"[" + b",".join(together) + b"]")[1:-1])
-    take(b"]")
+        update(start + _canonical(b"[" + b",".join(together) + b"]")[1:-1])
+    update(b"]")
 
 
 def _canonical(raw: bytes | memoryview) -> bytes:

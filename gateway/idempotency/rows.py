@@ -27,7 +27,7 @@ class Quota(NamedTuple):
 
 UNBOUNDED = Quota(2**62, 2**62)
 
-Lives = Callable[[str, str], bool]  # whether an owner still runs the call of a request id
+IsRunning = Callable[[str, str], bool]  # whether an owner still runs the call of a request id
 
 
 class InProgress(Exception):
@@ -42,7 +42,7 @@ class ResultUnavailable(Exception):
     """The call was made, but its response was not kept."""
 
 
-def _nobody_lives(_owner: str, _request_id: str) -> bool:
+def _is_never_running(_owner: str, _request_id: str) -> bool:
     return False
 
 
@@ -54,7 +54,7 @@ def claim(  # noqa: PLR0913 - a row's columns
     now: datetime,
     *,
     owner: str = "",
-    lives: Lives = _nobody_lives,
+    is_running: IsRunning = _is_never_running,
 ) -> IdempotencyRecord | None:
     """Insert the row, or take over an abandoned one, or return the finished one.
 
@@ -73,17 +73,17 @@ def claim(  # noqa: PLR0913 - a row's columns
     }
     if _insert(row_id, fresh):
         return None
-    return _found(row_id, body_print, fresh, now, lives)
+    return _decide(row_id, body_print, fresh, now, is_running)
 
 
-def _found(
-    row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, lives: Lives
+def _decide(
+    row_id: str, body_print: str, fresh: dict[str, Any], now: datetime, is_running: IsRunning
 ) -> IdempotencyRecord | None:
     """Decide by the existing row."""
     row = IdempotencyRecord.objects.filter(id=row_id).first()
     if row is None:  # deleted just now: the client's retry will find it free
         raise InProgress
-    if row.expires_at <= now or _is_abandoned(row, now, lives):
+    if row.expires_at <= now or _is_abandoned(row, now, is_running):
         if IdempotencyRecord.objects.filter(id=row_id, request_id=row.request_id).update(**fresh):
             return None
         raise InProgress
@@ -110,11 +110,11 @@ def _insert(row_id: str, fresh: dict[str, Any]) -> bool:
     return True
 
 
-def _is_abandoned(row: IdempotencyRecord, now: datetime, lives: Lives) -> bool:
+def _is_abandoned(row: IdempotencyRecord, now: datetime, is_running: IsRunning) -> bool:
     if (
         row.state != IdempotencyRecord.State.STARTED
         or row.lease_until > now
-        or lives(row.owner, row.request_id)
+        or is_running(row.owner, row.request_id)
     ):
         return False
     close_started(IdempotencyRecord.objects.filter(id=row.id, request_id=row.request_id), drops=False)
@@ -129,7 +129,7 @@ def _is_abandoned(row: IdempotencyRecord, now: datetime, lives: Lives) -> bool:
     return row.state == IdempotencyRecord.State.STARTED
 
 
-def serves(journals: Path, owner: str) -> bool:
+def may_have_calls(journals: Path, owner: str) -> bool:
     """Return whether a process may still have calls that are not in the ledger: it lives, or is not adopted yet."""
     return bool(owner) and ((journals / owner).exists() or ServingWorker.objects.filter(name=owner).exists())
 
@@ -167,7 +167,7 @@ def _was_answered(stream: bool, estimated: bool, document: list[dict[str, Any]])
     return last.outcome == "ok" and not (stream and (estimated or decision.settled is not None))
 
 
-def keep(  # noqa: PLR0913 - a row's columns
+def store(  # noqa: PLR0913 - a row's columns
     claim_id: str,
     request_id: str,
     status: int,
@@ -178,7 +178,7 @@ def keep(  # noqa: PLR0913 - a row's columns
     quota: Quota = UNBOUNDED,
 ) -> str:
     """End a claim; return "", or which quota has no room for the response. Without a body no response is kept."""
-    full = _full(tenant_id, len(sealed), quota) if sealed is not None else ""
+    full = _full_quota(tenant_id, len(sealed), quota) if sealed is not None else ""
     is_kept = sealed is not None and not full
     IdempotencyRecord.objects.filter(id=claim_id, request_id=request_id).update(
         state=IdempotencyRecord.State.DONE if is_kept else IdempotencyRecord.State.UNSTORED,
@@ -190,7 +190,7 @@ def keep(  # noqa: PLR0913 - a row's columns
     return full
 
 
-def _full(tenant_id: int, size: int, quota: Quota) -> str:
+def _full_quota(tenant_id: int, size: int, quota: Quota) -> str:
     """Return the full quota. Two responses that end at once may both find room: it protects the disk, not money."""
     kept = IdempotencyRecord.objects.filter(tenant_id=tenant_id, state=IdempotencyRecord.State.DONE)
     found = kept.aggregate(bytes=Sum("size"), answers=Count("id"))
@@ -199,7 +199,7 @@ def _full(tenant_id: int, size: int, quota: Quota) -> str:
     return "tenant_answers" if found["answers"] >= quota.most_answers else ""
 
 
-def drop(claims: Mapping[str, str]) -> None:
+def delete(claims: Mapping[str, str]) -> None:
     """Delete the rows of these claims, given as request id -> row; a row that another call has taken over stays."""
     IdempotencyRecord.objects.filter(id__in=list(claims.values()), request_id__in=list(claims)).delete()
 
@@ -215,11 +215,11 @@ def sweep(now: datetime) -> None:
     IdempotencyRecord.objects.filter(expires_at__lte=now).delete()
 
 
-def drop_started() -> None:
+def end_started() -> None:
     """End the claims of a process that is known to have ended (embedded mode has only one)."""
     close_started(IdempotencyRecord.objects.all())
 
 
-def drop_started_by(request_ids: list[str]) -> None:
+def end_started_by(request_ids: list[str]) -> None:
     """End the claims of these calls, which are in the ledger."""
     close_started(IdempotencyRecord.objects.filter(request_id__in=request_ids))

@@ -75,7 +75,8 @@ class StoredResponse(msgspec.Struct, frozen=True):
 class IdempotencyStore:
     """`in_database` runs a blocking function in the database threads.
 
-    `unstored` gets why a response was not kept: too_large, tenant_bytes or tenant_answers. `heavy` reads large bodies.
+    `on_unstored` gets why a response was not stored: too_large, tenant_bytes or tenant_answers. `heavy` reads large
+    bodies.
     """
 
     def __init__(
@@ -83,24 +84,24 @@ class IdempotencyStore:
         in_database: InDatabase,
         encryption_key: bytes,
         quota: Quota = UNBOUNDED,
-        unstored: Callable[[str], object] = lambda _: None,
+        on_unstored: Callable[[str], object] = lambda _: None,
         heavy: HeavyWork | None = None,
     ) -> None:
-        self._in_database, self._quota, self._unstored = in_database, quota, unstored
+        self._in_database, self._quota, self._on_unstored = in_database, quota, on_unstored
         self._heavy = heavy
         self._cipher = AESGCM(encryption_key)
         self.owner = ""  # the name of this process's journal
         # Whether another process may still have calls; blocking.
-        self.serves: Callable[[str], bool] = lambda _: False
-        self._held: set[str] = set()  # request ids of open claims
-        self._late: dict[
+        self.may_have_calls: Callable[[str], bool] = lambda _: False
+        self._open_claims: set[str] = set()  # request ids of open claims
+        self._unrecorded: dict[
             str, IdempotencyClaim
         ] = {}  # of calls that were made, but are not in the database yet
         self._unreleased: dict[str, str] = {}  # claims that could not be deleted: request id -> row
 
-    def _lives(self, owner: str, request_id: str) -> bool:
+    def _is_running(self, owner: str, request_id: str) -> bool:
         """Blocking: for the database threads."""
-        return request_id in self._held if owner == self.owner else self.serves(owner)
+        return request_id in self._open_claims if owner == self.owner else self.may_have_calls(owner)
 
     async def claim(
         self, scope: str, key: str, raw: bytes, request_id: str, *, keeps_streams: bool, tenant_id: int
@@ -112,20 +113,20 @@ class IdempotencyStore:
         if _KEY.fullmatch(key) is None:
             raise BadIdempotencyKey
         row_id = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
-        printed = await self._fingerprint(tenant_id, scope, raw)
+        body_print = await self._fingerprint(tenant_id, scope, raw)
         try:
             if self._unreleased:  # before new claims, so there are never more of them than concurrent calls
                 await self._release_again()
-            claiming = partial(rows.claim, owner=self.owner, lives=self._lives)
+            claiming = partial(rows.claim, owner=self.owner, is_running=self._is_running)
             kept = await self._in_database(
-                claiming, row_id, printed, request_id, tenant_id, datetime.now(UTC)
+                claiming, row_id, body_print, request_id, tenant_id, datetime.now(UTC)
             )
         except DatabaseError as error:
             raise ReplaysUnavailable from error
         if kept is None:
-            self._held.add(request_id)
+            self._open_claims.add(request_id)
             return IdempotencyClaim(row_id, request_id, keeps_streams, tenant_id)
-        body = await _beside(len(kept.body), self._open, row_id, bytes(kept.body))
+        body = await _run_sized(len(kept.body), self._open, row_id, bytes(kept.body))
         return StoredResponse(kept.request_id, kept.status, kept.content_type, body)
 
     async def release_when_claimed(self, claiming: asyncio.Future[IdempotencyClaim | StoredResponse]) -> None:
@@ -142,51 +143,51 @@ class IdempotencyStore:
         failpoints.reach("before_keep")
         is_kept = body is not None and len(body) <= MAX_BODY
         sealed = (
-            await _beside(len(body), self._seal, claim.id, body) if is_kept and body is not None else None
+            await _run_sized(len(body), self._seal, claim.id, body) if is_kept and body is not None else None
         )
         try:
-            keeping = partial(rows.keep, tenant_id=claim.tenant_id, quota=self._quota)
+            keeping = partial(rows.store, tenant_id=claim.tenant_id, quota=self._quota)
             full = await self._in_database(keeping, claim.id, claim.request_id, status, content_type, sealed)
         except DatabaseError:  # the response exists and is paid for, so it is still sent
             logger.exception("idempotency.answer.not_kept", extra={"request_id": claim.request_id})
             FALLBACKS.note("replay_kept_late", claim.request_id)
-            self._late[claim.request_id] = claim
+            self._unrecorded[claim.request_id] = claim
             return
-        self._held.discard(claim.request_id)
+        self._open_claims.discard(claim.request_id)
         failpoints.reach("after_keep")
         if body is not None and not is_kept:
             full = "too_large"
         if full:
-            self._unstored(full)
+            self._on_unstored(full)
 
     async def release(self, claim: IdempotencyClaim) -> None:
         """Delete the claim: nothing was executed, a retry may run. Without a database it is deleted when one answers:
         by catch_up() or by the next claim of this process. Until then other processes raise InProgress.
         """
-        self._held.discard(claim.request_id)
+        self._open_claims.discard(claim.request_id)
         try:
-            await self._in_database(rows.drop, {claim.request_id: claim.id})
+            await self._in_database(rows.delete, {claim.request_id: claim.id})
         except DatabaseError:  # the client needs the reason of its refusal, not this
             logger.exception("idempotency.claim.not_released", extra={"request_id": claim.request_id})
             FALLBACKS.note("replay_claim_kept", claim.request_id)
             self._unreleased[claim.request_id] = claim.id
 
-    async def catch_up(self) -> None:
+    async def record_late(self) -> None:
         """Record the calls that were made while the database was unavailable, and release what could not be released.
         Raises DatabaseError.
         """
         if self._unreleased:
             await self._release_again()
-        for claim in list(self._late.values()):
-            await self._in_database(rows.keep, claim.id, claim.request_id, 200, "", None)
-            del self._late[claim.request_id]
-            self._held.discard(claim.request_id)
+        for claim in list(self._unrecorded.values()):
+            await self._in_database(rows.store, claim.id, claim.request_id, 200, "", None)
+            del self._unrecorded[claim.request_id]
+            self._open_claims.discard(claim.request_id)
 
     async def _release_again(self) -> None:
         """Delete the claims that could not be deleted. Deleting one twice has no effect."""
         while self._unreleased:
             some = dict(islice(self._unreleased.items(), AT_ONCE))
-            await self._in_database(rows.drop, some)
+            await self._in_database(rows.delete, some)
             for request_id in some:
                 self._unreleased.pop(request_id, None)  # another task may have done the same
 
@@ -196,17 +197,17 @@ class IdempotencyStore:
 
     async def recover(self) -> None:
         """Free the claims that an ended process of embedded mode left behind; called before serving."""
-        await self._in_database(rows.drop_started)
+        await self._in_database(rows.end_started)
 
-    def free(self, request_ids: Iterable[str]) -> None:
+    def release_abandoned(self, request_ids: Iterable[str]) -> None:
         """Free the claims of calls whose process is known to have ended. Blocking: for the database threads."""
-        rows.drop_started_by(list(request_ids))
+        rows.end_started_by(list(request_ids))
 
     async def _fingerprint(self, tenant_id: int, scope: str, raw: bytes) -> str:
         if self._heavy is None or not is_large(raw):
             return fingerprint(scope, raw)
         try:
-            return await self._heavy.share(tenant_id).ask(str, "fingerprint", raw, scope)
+            return await self._heavy.share(tenant_id).run(str, "fingerprint", raw, scope)
         except WorkFailed as fault:
             raise ReplaysUnavailable from fault
 
@@ -218,6 +219,6 @@ class IdempotencyStore:
         return zlib.decompress(self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], row_id.encode()))
 
 
-async def _beside(size: int, work: Callable[..., T], *arguments: Any) -> T:
+async def _run_sized(size: int, work: Callable[..., T], *arguments: Any) -> T:
     """Run work whose time grows with `size`: here if it is small, else in a thread."""
     return work(*arguments) if size <= ON_LOOP_BYTES else await asyncio.to_thread(work, *arguments)

@@ -25,29 +25,31 @@ from providers.dialects.base import Answered
 
 async def complete(context: CallContext, route: Route, meter: Meter, call: Call) -> Response:
     """Record the response and return it. Raises ClientGone if the client has left."""
-    has_left = context.has_client_left  # the response was still read to its end
+    client_disconnected = context.has_client_left  # the response was still read to its end
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
     try:
-        if call.unnoted and (context.claim is not None or not answered.is_known):
+        if call.unrecorded and (context.claim is not None or not answered.is_known):
             # The close is not written in this step: a separate task does it, or the usage is counted first.
-            meter.answered(call.target, call.unnoted)
-        outcome = _outcome(route, meter, call, answered, has_left=has_left)
+            meter.record_response(call.target, call.unrecorded)
+        outcome = _outcome(route, meter, call, answered, client_disconnected=client_disconnected)
     except Exception:  # a defect of ours: the call still gets its row, the error table logs it
         await record_failure(context, meter, route, internal_error())
         raise
     context.limit_status = await _recorded(context, meter, outcome, answered)
-    if has_left:
+    if client_disconnected:
         raise ClientGone
     headers = response_headers(context, route, call, meter, outcome.overhead_ms)
     return Response(200, answered.body, [JSON, *headers])
 
 
-def _outcome(route: Route, meter: Meter, call: Call, answered: Answered, *, has_left: bool) -> CallOutcome:
+def _outcome(
+    route: Route, meter: Meter, call: Call, answered: Answered, *, client_disconnected: bool
+) -> CallOutcome:
     return CallOutcome(
-        status="cancelled" if has_left else "ok",
-        http_status=CLIENT_GONE if has_left else 200,
-        error_code=StopReason.CLIENT_DISCONNECTED.value if has_left else "",
+        status="cancelled" if client_disconnected else "ok",
+        http_status=CLIENT_GONE if client_disconnected else 200,
+        error_code=StopReason.CLIENT_DISCONNECTED.value if client_disconnected else "",
         target=call.target,
         sheet=deployment_of(route, call.target.id).sheet,
         usage=answered.usage,

@@ -29,7 +29,7 @@ from gateway.values.money import usd
 from gateway.values.timestamps import rfc3339
 from metering.decision import skipped_rows
 from providers.errors.exceptions import UpstreamFailed
-from providers.tokens.prompt import count_prompt_aside
+from providers.tokens.prompt import count_prompt_in_process
 from providers.usage import Usage
 from tenants.auth import require_scope
 
@@ -105,7 +105,7 @@ def _route(route: Route, live: Runtime) -> dict[str, Any]:
         "deployments": [_deployment(each) for each in route.deployments],
         "instead": {
             reason: [_deployment(each) for each in several]
-            for reason, several in route.instead.items()
+            for reason, several in route.fallbacks_by_reason.items()
             if reason != "unavailable"
         },
         "skipped": skipped,
@@ -136,7 +136,7 @@ async def _cost(
     """Return the worst case, as it would be held, and the cost of a call of usual length at its first deployment."""
     first = route.deployments[0]
     share = runtime.current().heavy.share(context.known_caller.tenant_id)
-    input_tokens = (await count_prompt_aside(share, context.body, first.target.upstream_model)).tokens
+    input_tokens = (await count_prompt_in_process(share, context.body, first.target.upstream_model)).tokens
     output_tokens = 0
     if parsed.demand.kind == "chat":
         caps = (

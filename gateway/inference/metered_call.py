@@ -12,7 +12,7 @@ from gateway.inference.outcomes import sheet_of
 from gateway.inference.unknown_members import refuse_members
 from gateway.parsing.parsed_request import ParsedRequest
 from metering.decision import DecisionTrace
-from metering.disputed_usage import Most
+from metering.disputed_usage import ChargeLimit
 from metering.journal.records import Open
 from metering.meter import Meter
 
@@ -34,12 +34,12 @@ def meter_for(
         context.headers.append((b"x-gateway-max-tokens", cap))
         if reservation.is_clamped or reservation.is_lowered:
             context.headers.append((b"x-gateway-clamped-max-tokens", cap))
-    most = Most(reservation.most_output, reservation.most_nanousd, reservation.sent_cap is not None)
+    most = ChargeLimit(reservation.most_output, reservation.most_nanousd, reservation.sent_cap is not None)
     record = _open_record(context, endpoint, route, parsed, reservation)
     meter = context.meter = Meter(live.books, record, context.body, trace, most, context.received_at)
     meter.sheets = partial(sheet_of, route)
     if parsed.demand.unknown and reservation.most_nanousd is not None:
-        meter.exceeded = partial(refuse_members, live, route, parsed.demand.unknown)
+        meter.on_excess = partial(refuse_members, live, route, parsed.demand.unknown)
     return meter
 
 

@@ -40,8 +40,8 @@ async def record_failure(context: CallContext, meter: Meter, route: Route, failu
         error_code=failure.code,
         target=deployment.target,
         sheet=deployment.sheet,
-        usage=usage if usage is not None else failure.so_far,
-        is_last_word=usage is not None,
+        usage=usage if usage is not None else failure.partial_usage,
+        is_final_usage=usage is not None,
         is_billed=is_billed,
         overhead_ms=meter.overhead_ms(),
     )
@@ -105,7 +105,7 @@ def _is_billed(last: Attempt) -> bool:
 def deployment_of(route: Route, which: int | tuple[str, str]) -> Deployment:
     """Return the deployment with this id, or alias and name, or the first if none was tried."""
     return next(
-        (d for d in route.every if which in (d.target.id, (d.target.alias, d.target.name))),
+        (d for d in route.all_deployments if which in (d.target.id, (d.target.alias, d.target.name))),
         route.deployments[0],
     )
 

@@ -12,15 +12,15 @@ from gateway.runtime import Runtime
 from metering.meter import Meter
 from providers.dialects.base import Shape
 from providers.dialects.choice import Dialects
-from providers.dialects.offload import Aside
+from providers.dialects.offload import Offload
 from providers.outgoing import Outgoing, ResponseKind
-from providers.resilience.plan import Asker
+from providers.resilience.plan import CallProgress
 
 COPIES: Final = 3  # of a large event: as received, in one piece, and for the client
 
 
 def _has_room(lease: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
-    """Grow the body memory lease for a large event, or for a response in the other form; False if full (sse.Room)."""
+    """Grow the body memory lease for a large event, or a response in the other form; False if full (GrantMemory)."""
     try:
         lease.grow_to(body_bytes + COPIES * size)
     except Overloaded as refusal:
@@ -47,8 +47,8 @@ def outgoing_of(
         trace_parent=context.options.trace_parent,
         has_cap=shape.output_cap is not None,
         asks_usage=shape.stream and not shape.include_usage,
-        asker=Asker(tenant_id),
-        heard=meter.answered,
-        aside=Aside(live.heavy, tenant_id, shape),
-        again=meter.again,
+        progress=CallProgress(tenant_id),
+        on_response=meter.record_response,
+        offload=Offload(live.heavy, tenant_id, shape),
+        raise_hold=meter.raise_hold,
     )

@@ -99,7 +99,7 @@ async def _perform(
     except BaseException:  # a defect of ours or a cancellation
         context.limit_status = await live.admission.settle(context.id, 0, 0)  # the grant is returned
         raise
-    shape = _sent(parsed.shape, reservation, live.salts.of(caller.tenant_id))
+    shape = _sent(parsed.shape, reservation, live.salts.for_tenant(caller.tenant_id))
     answer = await _call(context, endpoint, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
         sent = msgspec.structs.replace(parsed, shape=shape)
@@ -132,16 +132,16 @@ async def _call(
     if answer is ResponseKind.JSON:
         return await complete(context, route, meter, call)
     running.stream = call.stream
-    return stream_response(context, endpoint, route, meter, call, outgoing.asker, read_on)
+    return stream_response(context, endpoint, route, meter, call, outgoing.progress, read_on)
 
 
 def _read_on(context: CallContext, live: Runtime, running: InFlightCall, outgoing: Outgoing) -> ReadOn:
     """Return what decides whether the call continues when its client leaves."""
-    asker, is_json = outgoing.asker, outgoing.answer is ResponseKind.JSON
+    progress, is_json = outgoing.progress, outgoing.answer is ResponseKind.JSON
     read_on = ReadOn(
-        live.reading_on, context.known_caller.tenant_id, asker, lambda: is_json and asker.is_heard
+        live.reading_on, context.known_caller.tenant_id, progress, lambda: is_json and progress.was_sent
     )
-    running.asker = asker
+    running.progress = progress
     if context.connection is not None:
         context.connection.read_on = read_on
     return read_on

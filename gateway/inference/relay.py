@@ -27,10 +27,10 @@ from metering.journal.pending_close import CloseNotPersisted
 from metering.meter import CallOutcome, Meter
 from metering.read_on import ReadOn
 from providers.call import Call
-from providers.dialects.base import has_said_all, least_tokens
+from providers.dialects.base import has_complete_usage, least_tokens
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.tracebacks import drop_frames
-from providers.resilience.plan import Asker
+from providers.resilience.plan import CallProgress
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def stream_response(  # noqa: PLR0913 - what a stream is made of
     route: Route,
     meter: Meter,
     call: Call,
-    asker: Asker,
+    progress: CallProgress,
     read_on: ReadOn,
 ) -> Response:
     """Return the response whose relay sends the stream; `context` ends the relay if it is never run."""
@@ -58,7 +58,7 @@ def stream_response(  # noqa: PLR0913 - what a stream is made of
         call,
         meter,
         framing,
-        asker,
+        progress,
         content_type=content_type,
         sheet=deployment_of(route, call.target.id).sheet,
         overhead_ms=overhead_ms,
@@ -77,19 +77,19 @@ class StreamRelay:
         call: Call,
         meter: Meter,
         framing: Framing,
-        asker: Asker,
+        progress: CallProgress,
         *,
         content_type: str,
         sheet: PriceSheet,
         overhead_ms: float,
     ) -> None:
         self._content_type = content_type
-        self._context, self._call, self._meter, self._framing, self._asker = (
+        self._context, self._call, self._meter, self._framing, self._progress = (
             context,
             call,
             meter,
             framing,
-            asker,
+            progress,
         )
         self._sheet, self._overhead_ms = sheet, overhead_ms
         self._ttft_ms: float | None = None
@@ -114,10 +114,10 @@ class StreamRelay:
                 self._is_whole = True
         except UpstreamFailed as failure:
             drop_frames(failure)
-            if self._asker.has_left:
+            if self._progress.client_disconnected:
                 await self._cancel()
             else:
-                await self._fail(failure.code, failure.words)
+                await self._fail(failure.code, failure.client_message)
         except asyncio.CancelledError:
             await self._cancel()
         except Exception:  # a defect of ours
@@ -125,7 +125,7 @@ class StreamRelay:
             logger.exception("stream.failed", extra={"request_id": self._meter.record.id})
             await self._fail("internal_error", "The gateway failed.")
         else:
-            await (self._cancel() if self._asker.has_left else self._complete())
+            await (self._cancel() if self._progress.client_disconnected else self._complete())
 
     def abandon(self) -> Coroutine[Any, Any, object] | None:
         """Return what ends a stream that a defect of ours kept from being sent; None if `run` ends it."""
@@ -146,26 +146,26 @@ class StreamRelay:
         stream = self._call.stream
         if stream is None or not stream.is_finished or stream.done:
             return False
-        return stream.usage is None or stream.usage.is_lacking or not has_said_all(stream)
+        return stream.usage is None or stream.usage.is_lacking or not has_complete_usage(stream)
 
     def _continues_after_disconnect(self) -> bool:
         """Return whether a stream that was finished when its client left goes on after all."""
         stream = self._call.stream
-        return self._asker.has_left and stream is not None and not stream.is_finished
+        return self._progress.client_disconnected and stream is not None and not stream.is_finished
 
     async def _forward(self, out: bytes) -> None:
         claim = self._context.claim
         if claim is not None and claim.keeps_streams and self._kept_bytes <= MAX_BODY:
             self._kept.append(out)
             self._kept_bytes += len(out)
-        if self._asker.has_left:
+        if self._progress.client_disconnected:
             self._writer.stop()
         else:
             await self._writer.send(out)
 
     def _is_overgrown(self) -> bool:
         """Return whether the stream certainly exceeds its cap."""
-        stream, most = self._call.stream, self._meter.most
+        stream, most = self._call.stream, self._meter.limit
         if stream is None or most.output_tokens is None or not most.is_sent:
             return False
         return least_tokens(stream) > most.output_tokens + SLACK_TOKENS
@@ -241,7 +241,7 @@ class StreamRelay:
     def _outcome(self, status: str, code: str) -> CallOutcome:
         stream = self._call.stream
         assert stream is not None  # noqa: S101 - a relay has one
-        usage, is_last_word = stream.usage, has_said_all(stream)
+        usage, is_last_word = stream.usage, has_complete_usage(stream)
         return CallOutcome(
             status=status,
             error_code=code,
@@ -249,7 +249,7 @@ class StreamRelay:
             target=self._call.target,
             sheet=self._sheet,
             usage=usage,
-            is_last_word=is_last_word,
+            is_final_usage=is_last_word,
             produced="" if is_last_word and usage is not None and not usage.is_lacking else stream.produced(),
             produced_events=stream.produced_events,
             produced_tokens=stream.produced_tokens,

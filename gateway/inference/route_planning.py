@@ -10,7 +10,7 @@ import msgspec
 from budgets.admission import reserve
 from budgets.rules import rules_for
 from catalog.routing import client_hints, resolve
-from catalog.routing.capabilities import NOTHING, Requirements, need_of
+from catalog.routing.capabilities import NOTHING, Requirements, requirements_for
 from catalog.routing.experiments import arm_of
 from catalog.routing.resolve import ANYTHING, ModelCannot, Route, RouteRequest
 from catalog.snapshot import Experiment, Model
@@ -21,7 +21,7 @@ from gateway.parsing.parsed_request import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
 from providers.call import Call
 from providers.resilience.plan import Deadline, Plan
-from providers.tokens.prompt import count_prompt_aside
+from providers.tokens.prompt import count_prompt_in_process
 
 MAX_TIMEOUT_MS = 600_000
 EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no cap
@@ -39,25 +39,28 @@ async def resolve_route(context: CallContext, live: Runtime, parsed: ParsedReque
             parsed.alias,
             caller,
             model_type=model_type,
-            asking=route_request,
+            request=route_request,
             health=live.health,
         )
     except ModelCannot as refusal:
         if not refusal.is_window:
             raise
     # By its bytes the prompt is too long for every model: count it before refusing it.
-    counted = await count_prompt_aside(live.heavy.share(caller.tenant_id), context.body, parsed.alias)
-    need = msgspec.structs.replace(route_request.need, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER))
-    route_request = msgspec.structs.replace(route_request, need=need)
+    counted = await count_prompt_in_process(live.heavy.share(caller.tenant_id), context.body, parsed.alias)
+    need = msgspec.structs.replace(
+        route_request.requirements, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER)
+    )
+    route_request = msgspec.structs.replace(route_request, requirements=need)
     return resolve.resolve(
-        snapshot, parsed.alias, caller, model_type=model_type, asking=route_request, health=live.health
+        snapshot, parsed.alias, caller, model_type=model_type, request=route_request, health=live.health
     )
 
 
 def make_plan(route: Route, deadline: Deadline) -> Plan:
     """Return the targets of a route with the time that is left for them."""
     instead = {
-        reason: [deployment.target for deployment in several] for reason, several in route.instead.items()
+        reason: [deployment.target for deployment in several]
+        for reason, several in route.fallbacks_by_reason.items()
     }
     return Plan(
         targets=[deployment.target for deployment in route.deployments],
@@ -91,7 +94,9 @@ def fallback_reason(route: Route, call: Call) -> str:
     last = call.attempts[-2].outcome if len(call.attempts) > 1 else ""
     if last == "upstream_refused":
         for reason in ("context_window", "content_filter"):
-            if any(deployment.target.id == target.id for deployment in route.instead.get(reason, ())):
+            if any(
+                deployment.target.id == target.id for deployment in route.fallbacks_by_reason.get(reason, ())
+            ):
                 return reason
     return route.reason
 
@@ -110,7 +115,11 @@ def _route_request(context: CallContext, live: Runtime, parsed: ParsedRequest, m
         return ANYTHING
     expected = (reserve.prompt_estimate(parsed.demand).tokens, parsed.demand.output_cap or EXPECTED_OUTPUT)
     return RouteRequest(
-        need=need, hints=hint, sticky_key=sticky_key, arm=arm, expected=expected if is_by_cost else (0, 0)
+        requirements=need,
+        hints=hint,
+        sticky_key=sticky_key,
+        arm=arm,
+        expected=expected if is_by_cost else (0, 0),
     )
 
 
@@ -122,7 +131,7 @@ def _requirements(context: CallContext, live: Runtime, parsed: ParsedRequest, mo
     estimate = reserve.prompt_estimate(parsed.demand).tokens if is_chat else None
     demand = parsed.demand
     asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
-    need = need_of(asked, len(context.body), models, estimate)
+    need = requirements_for(asked, len(context.body), models, estimate)
     if not parsed.demand.unknown:
         return need
     is_kept = any(rule.budgets for rule in rules_for(live.rulebook, context.known_caller))

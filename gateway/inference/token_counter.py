@@ -28,7 +28,7 @@ from budgets.admission.interface import (
 from gateway.values.fallback_log import FALLBACKS
 from providers.media.pdf.measure import Document
 from providers.processes.heavy_work import HeavyWork
-from providers.processes.work_process import Lost, TooDear
+from providers.processes.work_process import WorkerLost, WorkTooExpensive
 from providers.requests.documents import Measured
 from providers.shielding import to_its_end
 from providers.tokens.amounts import Bound
@@ -111,11 +111,11 @@ class TokenCounter:
             return granted
 
         try:
-            done = await self._heavy.share(tenant_id).ask_within(Measured, "documents", raw, grant)
+            done = await self._heavy.share(tenant_id).run_within(Measured, "documents", raw, grant)
         except _QuotaSpent:
             FALLBACKS.note("documents_quota", f"tenant {tenant_id} has used its counting time")
             return None
-        except (TooDear, Lost) as fault:
+        except (WorkTooExpensive, WorkerLost) as fault:
             FALLBACKS.note("documents", fault)
             return None
         quota.spend(tenant_id, done.cpu_s - granted)

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def refuse_members(live: Runtime, route: Route, members: tuple[str, ...], close: Close) -> None:
     """Store them for the deployment that answered. Does not wait."""
     names = [member.rpartition(".")[2] for member in members]
-    found = next((d for d in route.every if d.target.name == close.deployment), None)
+    found = next((d for d in route.all_deployments if d.target.name == close.deployment), None)
     if found is not None:
         live.running.run_in_background(_refuse(live, found.target.id, names, close.id))
 

@@ -56,8 +56,10 @@ class HealthHintBus:
         date: Callable[[], float] = time.time,
     ) -> None:
         self.signer, self._date = signer, date
-        self._said_at = 0.0
-        self._heard_at: FIFOCache[str, float] = FIFOCache(MOST_SENDERS)  # by sender: the date of the newest
+        self._sent_at = 0.0
+        self._received_at: FIFOCache[str, float] = FIFOCache(
+            MOST_SENDERS
+        )  # by sender: the date of the newest
         self.channel = f"gateway:health:{parse_url(url).get('db', 0)}"
         self._url, self._version, self._clock = url, version, clock
         self._name = uuid4().hex
@@ -74,18 +76,23 @@ class HealthHintBus:
         before or is too old, or no hint at all.
         """
         try:
-            said = msgspec.json.decode(message, type=HealthHintMessage)
+            received = msgspec.json.decode(message, type=HealthHintMessage)
         except msgspec.DecodeError:
             return None
-        if said.sender == self._name or not self._is_news(said):
+        if received.sender == self._name or not self._is_current(received):
             return None
-        return None if said.version != self._version() else said.hint
+        return None if received.version != self._version() else received.hint
 
-    def _is_news(self, said: HealthHintMessage) -> bool:
+    def _is_current(self, received: HealthHintMessage) -> bool:
         """Return whether this is the newest of its sender, and young; others are counted."""
-        is_news = said.at > self._heard_at.get(said.sender, 0.0) and abs(self._date() - said.at) <= YOUNG_S
+        is_news = (
+            received.at > self._received_at.get(received.sender, 0.0)
+            and abs(self._date() - received.at) <= YOUNG_S
+        )
         if is_news:
-            self._heard_at[said.sender] = said.at  # when full, the sender that was silent for longest goes
+            self._received_at[received.sender] = (
+                received.at
+            )  # when full, the longest silent sender is dropped
         else:
             FALLBACKS.note(STALE, f"a hint that is old, or was said again, on {self.channel} was ignored")
         return is_news
@@ -105,12 +112,12 @@ class HealthHintBus:
                     await self._publish(client, *self._queue.popleft())
                 self._wake.clear()
 
-    async def _publish(self, client: redis_async.Redis, said_at: float, hint: HealthHint) -> None:
-        left = max(0.0, hint.seconds - (self._clock() - said_at))
-        self._said_at = max(self._date(), self._said_at + 1e-6)
+    async def _publish(self, client: redis_async.Redis, queued_at: float, hint: HealthHint) -> None:
+        left = max(0.0, hint.seconds - (self._clock() - queued_at))
+        self._sent_at = max(self._date(), self._sent_at + 1e-6)
         hint = msgspec.structs.replace(hint, seconds=left)
-        said = msgspec.json.encode(HealthHintMessage(self._name, self._version(), hint, self._said_at))
+        encoded = msgspec.json.encode(HealthHintMessage(self._name, self._version(), hint, self._sent_at))
         try:
-            await client.publish(self.channel, self.signer.sign(self.channel, said))
+            await client.publish(self.channel, self.signer.sign(self.channel, encoded))
         except (redis.RedisError, OSError) as error:
             FALLBACKS.note("health_hint_untold", f"deployment {hint.deployment}: {error}")

@@ -18,7 +18,7 @@ from gateway.values.signed_messages import Signer
 
 CHANNEL = "gateway:config"
 SILENCE_S = 5.0  # after this silence Redis is pinged, and given as long again to respond
-PATIENCE_S = 1.0
+RETRY_S = 1.0
 PUBLISH_S = 0.5  # a committed change must not wait long for this
 
 
@@ -40,8 +40,8 @@ class ConfigPublisher:
 
 
 class ConfigSubscriber:
-    """`heard` maps each channel to the handler of its messages with valid signatures; `lost` is called when the
-    subscription fails, `found` when it works again.
+    """`handlers` maps each channel to the handler of its messages with valid signatures; `on_disconnect` is called when
+    the subscription fails, `on_reconnect` when it works again.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class ConfigSubscriber:
         url: str,
         signer: Signer,
         *,
-        heard: Mapping[str, Callable[[bytes], None]],
-        lost: Callable[[], None],
-        found: Callable[[], None],
+        handlers: Mapping[str, Callable[[bytes], None]],
+        on_disconnect: Callable[[], None],
+        on_reconnect: Callable[[], None],
         silence_s: float = SILENCE_S,
     ) -> None:
         self._url, self._signer, self._silence_s = url, signer, silence_s
-        self._heard, self._lost, self._found = heard, lost, found
-        self._hears = True  # assumed until the subscription fails
+        self._handlers, self._on_disconnect, self._on_reconnect = handlers, on_disconnect, on_reconnect
+        self._is_subscribed = True  # assumed until the subscription fails
 
     async def run(self) -> None:
         """Listen forever."""
@@ -65,30 +65,30 @@ class ConfigSubscriber:
                 await self._listen()
             except Exception as error:  # noqa: BLE001 - any error: without the listener no change arrives any more
                 FALLBACKS.note("changes_unheard", f"{error}; they are found by polling")
-                if self._hears:
-                    self._hears = False
-                    self._lost()
-            await asyncio.sleep(PATIENCE_S)
+                if self._is_subscribed:
+                    self._is_subscribed = False
+                    self._on_disconnect()
+            await asyncio.sleep(RETRY_S)
 
     async def _listen(self) -> None:
-        client = redis_async.Redis.from_url(self._url, socket_connect_timeout=PATIENCE_S)
+        client = redis_async.Redis.from_url(self._url, socket_connect_timeout=RETRY_S)
         async with client, client.pubsub() as channel:
-            await channel.subscribe(*self._heard)
-            is_asked = False
+            await channel.subscribe(*self._handlers)
+            is_pinged = False
             while True:
                 message = await channel.get_message(timeout=self._silence_s)
                 if message is None:
-                    if is_asked:
+                    if is_pinged:
                         raise redis.ConnectionError("it does not answer")
                     await channel.ping()
-                    is_asked = True
+                    is_pinged = True
                     continue
-                is_asked = False
+                is_pinged = False
                 if message["type"] == "subscribe":
-                    self._hears = True
-                    self._found()
+                    self._is_subscribed = True
+                    self._on_reconnect()
                 elif message["type"] == "message":
                     name = message["channel"].decode()
                     body = self._signer.read(name, message["data"])
                     if body is not None:
-                        self._heard[name](body)
+                        self._handlers[name](body)

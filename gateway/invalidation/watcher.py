@@ -44,31 +44,31 @@ class ConfigWatcher:
         on_unreadable: Callable[[], None],
     ) -> None:
         self._version, self._reloader, self._on_unreadable = version, reloader, on_unreadable
-        self._seen = -1
-        self._poke = asyncio.Event()
+        self._seen_version = -1
+        self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     async def check(self) -> None:
         """Reload if something changed. Raises what the database raises."""
         version = await self._version()
-        if version != self._seen or self._reloader.is_due:
+        if version != self._seen_version or self._reloader.is_due:
             await self._reloader.reload(version)
-            self._seen = version
+            self._seen_version = version
 
     def notify(self) -> None:
         """Check now instead of at the next second, as a change was announced. May be called from any thread."""
-        self._loop.call_soon_threadsafe(self._poke.set)
+        self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Check forever; an error is logged and the last good state stays in force."""
         while True:
             try:
                 async with asyncio.timeout(POLL_S):
-                    await self._poke.wait()
+                    await self._wake.wait()
             except TimeoutError:
                 pass
-            was_announced = self._poke.is_set()
-            self._poke.clear()
+            was_announced = self._wake.is_set()
+            self._wake.clear()
             try:
                 await self.check()
             except Exception as error:  # the database may be unavailable: serving goes on with the last state

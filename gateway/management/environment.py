@@ -25,7 +25,7 @@ from gateway.jobs.runs import runs_of
 from gateway.management.database_errors import error_text
 from gateway.schedule import every_job
 from gateway.server.data_dir import refuse_ram_disk
-from gateway.server.known_secret import insist
+from gateway.server.known_secret import check_secret
 from gateway.server.published_secrets import refuse_stored
 from gateway.site.first_steps import first_steps
 from gateway.stores.databases import background_alias
@@ -37,9 +37,9 @@ def messages_around(config: Config) -> list[CheckMessage]:
     """Return the problems in the environment of a valid configuration."""
     found: list[CheckMessage] = [*_refusals("E002", lambda: refuse_ram_disk(config))]
     if not config.embedded:
-        from gateway.stores.redis_check import trouble_of  # noqa: PLC0415 - embedded mode does not use Redis
+        from gateway.stores.redis_check import redis_trouble  # noqa: PLC0415 - embedded mode does not use Redis
 
-        if reason := trouble_of(config.redis.url):
+        if reason := redis_trouble(config.redis.url):
             hint = "check ROUTER_REDIS_URL (rediss:// with TLS, redis:// without), and that it may be reached from here"
             found.append(Error(f"Redis does not serve: {reason}", hint=hint, id="gateway.E003"))
     elif not (config.data_dir / "gateway.sqlite3").exists():
@@ -57,7 +57,7 @@ def messages_around(config: Config) -> list[CheckMessage]:
 
 def _of_database(config: Config) -> Iterator[CheckMessage]:
     now = datetime.now(UTC)
-    yield from _refusals("E005", lambda: insist(now))
+    yield from _refusals("E005", lambda: check_secret(now))
     yield from _refusals("E006", lambda: refuse_stored(*hosts_of(config)))
     with _as_after_the_next_start(config) as is_changed:
         found = list(_of_catalog(config, now))

@@ -131,7 +131,7 @@ class Metrics:
         )
         self.unsettled_calls = Gauge(
             "gateway_unsettled_calls",
-            "Calls whose outcome nobody knows yet",
+            "Calls whose outcome is not known yet",
             ["provider", "deployment"],
             registry=registry,
         )

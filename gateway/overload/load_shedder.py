@@ -22,16 +22,16 @@ TENANT_SHARE = 0.5
 class ConcurrencySlot:
     """The right to be served, until released; releasing it twice has no effect."""
 
-    __slots__ = ("_shedding", "_tenant_id")
+    __slots__ = ("_shedder", "_tenant_id")
 
-    def __init__(self, shedding: LoadShedder, tenant_id: int) -> None:
-        self._shedding: LoadShedder | None = shedding
+    def __init__(self, shedder: LoadShedder, tenant_id: int) -> None:
+        self._shedder: LoadShedder | None = shedder
         self._tenant_id = tenant_id
 
     def release(self) -> None:
-        shedding, self._shedding = self._shedding, None
-        if shedding is not None:
-            shedding.give(self._tenant_id)
+        shedder, self._shedder = self._shedder, None
+        if shedder is not None:
+            shedder.release_slot(self._tenant_id)
 
 
 class LoadShedder:
@@ -49,23 +49,23 @@ class LoadShedder:
         self._idle.set()
 
     @property
-    def taken(self) -> int:
+    def in_use(self) -> int:
         """How many calls are served now."""
-        return self._slots.taken
+        return self._slots.in_use
 
     def acquire(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
         """Return a slot. Raises Overloaded with the reason."""
         reason = self._refusal(tenant_id, is_batch=is_batch)
         if reason:
             raise Overloaded(reason)
-        self._slots.take(tenant_id)
+        self._slots.acquire(tenant_id)
         self._idle.clear()
         return ConcurrencySlot(self, tenant_id)
 
-    def give(self, tenant_id: int) -> None:
+    def release_slot(self, tenant_id: int) -> None:
         """Take a slot back; called by ConcurrencySlot only."""
-        self._slots.give_back(tenant_id)
-        if not self._slots.taken:
+        self._slots.release(tenant_id)
+        if not self._slots.in_use:
             self._idle.set()
 
     def observe_lag(self, lag_s: float, now: float) -> None:
@@ -88,11 +88,11 @@ class LoadShedder:
         await self._idle.wait()
 
     def _refusal(self, tenant_id: int, *, is_batch: bool) -> str:
-        taken = self._slots.taken
-        if taken >= self.cap:
+        in_use = self._slots.in_use
+        if in_use >= self.cap:
             return "full"
-        if is_batch and taken >= self.cap * BATCH_SHARE:
+        if is_batch and in_use >= self.cap * BATCH_SHARE:
             return "batch"
-        if taken >= self.cap * NEARLY_FULL and self._slots.of(tenant_id) >= max(1, self.cap * TENANT_SHARE):
+        if in_use >= self.cap * NEARLY_FULL and self._slots.of(tenant_id) >= max(1, self.cap * TENANT_SHARE):
             return "tenant_share"
         return ""

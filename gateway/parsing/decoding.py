@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.http.exceptions import BadRequest, not_json
-from gateway.parsing.json_errors import in_words
+from gateway.parsing.json_errors import readable
 
 MOST_MEMBERS = 20_000  # of a body, beside those inside its _Bulk: decoding them blocks every other call
 _LOCATION = re.compile(r" - at `\$(?:\.|\b)?(.*)`$")
@@ -64,4 +64,4 @@ def _explain(text: str) -> BadRequest:
     param = location.group(1).replace("[...]", "") if location is not None else None
     message = text[: location.start()] if location is not None else text
     where = f"Invalid value for '{param}': " if param else "Invalid body: "
-    return BadRequest(f"{where}{in_words(message)}.", param or None, "invalid_value")
+    return BadRequest(f"{where}{readable(message)}.", param or None, "invalid_value")

@@ -17,11 +17,11 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from gateway.idempotency.fingerprint import fingerprint
-from gateway.parsing.large_reading import embedded, understood
+from gateway.parsing.large_reading import find_body, parse_large
 from providers.dialects import folded
 from providers.dialects.base import Shape
 from providers.dialects.lenient import large_events
-from providers.dialects.lenient.large_responses import look, look_for_events
+from providers.dialects.lenient.large_responses import parse_as_event, parse_response
 from providers.json_scan.limits import Limits
 from providers.processes.parent_death import die_with_parent
 from providers.processes.work_process import ANSWER, QUESTION, Job, Reply, read
@@ -35,20 +35,20 @@ _encode = msgspec.msgpack.encode
 _NOTHING: Final = msgspec.Raw(_encode(None))
 
 
-def _understand(raw: bytes, peek: str, limits: dict[str, Any]) -> Any:
-    return understood(raw, peek, msgspec.convert(limits, Limits))
+def _parse(raw: bytes, peek: str, limits: dict[str, Any]) -> Any:
+    return parse_large(raw, peek, msgspec.convert(limits, Limits))
 
 
 def _embedded(raw: bytes, limits: dict[str, Any]) -> Any:
-    return embedded(raw, msgspec.convert(limits, Limits))
+    return find_body(raw, msgspec.convert(limits, Limits))
 
 
 def _answer(raw: bytes, shape: dict[str, Any]) -> Any:
-    return look(raw, msgspec.convert(shape, Shape))
+    return parse_response(raw, msgspec.convert(shape, Shape))
 
 
 def _piece(raw: bytes, shape: dict[str, Any]) -> Any:
-    return look_for_events(raw, msgspec.convert(shape, Shape))
+    return parse_as_event(raw, msgspec.convert(shape, Shape))
 
 
 def _count(raw: bytes, model: str) -> int:
@@ -60,13 +60,13 @@ def _fingerprint(raw: bytes, scope: str) -> str:
 
 
 WORK: Final[dict[str, Callable[..., Any]]] = {
-    "understand": _understand,
+    "understand": _parse,
     "embedded": _embedded,
     "count": _count,
     "fingerprint": _fingerprint,
     "answer": _answer,
-    "event": large_events.look,
-    "fold": folded.look,
+    "event": large_events.parse_event,
+    "fold": folded.fold_events,
     "piece": _piece,
     "documents": measured,
 }
@@ -81,7 +81,7 @@ def perform(job: Job, raw: bytes) -> Reply:
         result = WORK[job.work](raw, *msgspec.msgpack.decode(job.arguments))
         return Reply(msgspec.Raw(_encode(result)))
     except MemoryError:
-        return Reply(_NOTHING, is_too_dear=True)
+        return Reply(_NOTHING, exceeds_memory=True)
     except Exception as defect:  # noqa: BLE001 - a defect of ours: the parent reports it
         return Reply(_NOTHING, defect=f"{type(defect).__name__}: {defect}"[:MOST_WORDS])
     finally:
@@ -100,10 +100,10 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
             outgoing.write(ANSWER.pack(len(frame)) + frame)
             outgoing.flush()
             if size > MB:
-                _give_back()
+                _trim_memory()
 
 
-def _give_back() -> None:
+def _trim_memory() -> None:
     """Return free memory to the system; malloc_trim(3), where the C library has it."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

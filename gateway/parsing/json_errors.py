@@ -19,7 +19,7 @@ _EXPECTED = re.compile(
 )
 
 
-def in_words(text: str) -> str:
+def readable(text: str) -> str:
     """Return the message without its end; an unknown one is unchanged except for a lower-case first letter."""
     found = _EXPECTED.fullmatch(text)
     if found is None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from gateway.http.exceptions import BadRequest
 from gateway.overload.exceptions import Overloaded
 from gateway.parsing.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
-from gateway.parsing.large_reading import Embedded, Refused, Understood, embedded, name_of
+from gateway.parsing.large_reading import Embedded, Refused, Understood, find_body, name_of
 from gateway.parsing.parsed_request import BodyParser, ParsedRequest
 from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large
-from providers.processes.work_process import Lost, TooDear
+from providers.processes.work_process import WorkerLost, WorkTooExpensive
 from providers.requests.money_classes import Unacceptable
 
 if TYPE_CHECKING:
@@ -27,45 +27,45 @@ if TYPE_CHECKING:
 async def understand(raw: bytes, peek: BodyParser, server: Server, share: Share) -> ParsedRequest:
     """Return the parsed request. Raises BadRequest, Unacceptable, Overloaded."""
     if not is_large(raw) and raw.count(b",") <= MOST_COMMAS:
-        want = peek(raw)
-        if is_bare(raw, server, want.demand):
-            return want
+        parsed = peek(raw)
+        if is_bare(raw, server, parsed.demand):
+            return parsed
         limits = limits_of(server, len(raw))
         if not takes_long(raw, limits):
-            check_small(raw, limits, want.demand)
-            return want
+            check_small(raw, limits, parsed.demand)
+            return parsed
     return await _understood(raw, peek, limits_of(server, len(raw)), share)
 
 
 async def _understood(raw: bytes, peek: BodyParser, limits: Limits, share: Share) -> ParsedRequest:
     """Parse it in a separate process. Raises BadRequest, Unacceptable, Overloaded."""
     try:
-        said = await share.ask(Understood, "understand", raw, name_of(peek), limits)
-    except (TooDear, Lost) as fault:
+        result = await share.run(Understood, "understand", raw, name_of(peek), limits)
+    except (WorkTooExpensive, WorkerLost) as fault:
         raise _refusal_of_work(fault) from None
-    if said.want is None:
-        raise _refusal(said.refused)
-    return said.want
+    if result.parsed is None:
+        raise _refusal(result.refused)
+    return result.parsed
 
 
 async def find_embedded(raw: bytes, server: Server, share: Share) -> Embedded:
     """Find the body in a simulation request. Raises BadRequest, Overloaded."""
     limits = limits_of(server, len(raw))
     if not is_large(raw):
-        found = embedded(raw, limits)
+        found = find_body(raw, limits)
     else:
         try:
-            found = await share.ask(Embedded, "embedded", raw, limits)
-        except (TooDear, Lost) as fault:
+            found = await share.run(Embedded, "embedded", raw, limits)
+        except (WorkTooExpensive, WorkerLost) as fault:
             raise _refusal_of_work(fault) from None
     if found.refused is not None:
         raise _refusal(found.refused)
     return found
 
 
-def _refusal_of_work(fault: TooDear | Lost) -> BadRequest | Overloaded:
+def _refusal_of_work(fault: WorkTooExpensive | WorkerLost) -> BadRequest | Overloaded:
     FALLBACKS.note("large_bodies", fault)
-    if isinstance(fault, TooDear):
+    if isinstance(fault, WorkTooExpensive):
         return BadRequest("Your request takes too long to read.", code="too_complex")
     return Overloaded("bodies")
 

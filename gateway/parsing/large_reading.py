@@ -38,7 +38,7 @@ class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
 class Understood(msgspec.Struct, frozen=True):
     """One of the two."""
 
-    want: ParsedRequest | None
+    parsed: ParsedRequest | None
     refused: Refused | None = None
 
 
@@ -52,19 +52,19 @@ class Embedded(msgspec.Struct, frozen=True):
     refused: Refused | None = None
 
 
-def understood(raw: bytes, peek: str, limits: Limits) -> Understood:
+def parse_large(raw: bytes, peek: str, limits: Limits) -> Understood:
     """Parse it with the parser of this name, as returned by name_of."""
     module, _, name = peek.partition(":")
     read: BodyParser = getattr(import_module(module), name)
     try:
         outline = outline_of(raw, limits)
-        want = read(raw)
-        layout = layout_of(raw, outline, REPLACED.union(want.shape.absent))
+        parsed = read(raw)
+        layout = layout_of(raw, outline, REPLACED.union(parsed.shape.absent))
     except (OverLimit, NotJson, BadRequest, Unacceptable, Unfit) as refusal:
         return Understood(None, _refused(refusal))
     # White space between members, for which the shape of a small body is not exact, is sent unchanged.
-    shape = msgspec.structs.replace(want.shape, layout=layout, exact=outline.is_plain)
-    return Understood(msgspec.structs.replace(want, shape=shape, names=_names(raw)))
+    shape = msgspec.structs.replace(parsed.shape, layout=layout, exact=outline.is_plain)
+    return Understood(msgspec.structs.replace(parsed, shape=shape, names=_names(raw)))
 
 
 def name_of(peek: BodyParser) -> str:
@@ -72,7 +72,7 @@ def name_of(peek: BodyParser) -> str:
     return f"{peek.__module__}:{peek.__qualname__}"
 
 
-def embedded(raw: bytes, limits: Limits) -> Embedded:
+def find_body(raw: bytes, limits: Limits) -> Embedded:
     """Find the body in a request to `POST /v1/gateway/simulate`; it may be the request itself."""
     # The body itself is checked later.
     limits = Limits(limits.nesting + 1, NO_LIMIT, NO_LIMIT, NO_LIMIT, limits.values, NO_LIMIT)
@@ -91,11 +91,11 @@ def _endpoint(raw: bytes, outline: Outline) -> str:
     start, end = outline.members.get("endpoint", (0, 0))
     if start == end:
         return ""
-    said = raw[start : min(end, start + MOST_NAME)]
+    stated = raw[start : min(end, start + MOST_NAME)]
     try:
-        return msgspec.json.decode(said, type=str)
+        return msgspec.json.decode(stated, type=str)
     except msgspec.DecodeError:
-        return said.decode("utf-8", "replace")
+        return stated.decode("utf-8", "replace")
 
 
 def _names(raw: bytes) -> Names:

@@ -16,44 +16,44 @@ import termios
 from collections.abc import Callable
 from typing import Final
 
-LOOK_S: Final = 0.5
-HAS_RESET: Final = select.POLLHUP | select.POLLERR
-HAS_LEFT: Final = getattr(select, "POLLRDHUP", 0) | HAS_RESET
+POLL_S: Final = 0.5
+RESET: Final = select.POLLHUP | select.POLLERR
+DISCONNECTED: Final = getattr(select, "POLLRDHUP", 0) | RESET
 
 
 class ClientDisconnectWatch:
-    """For one connection. `signs` returns the poll events that mean a disconnect; 0: the reader notices it."""
+    """For one connection. `events` returns the poll events that mean a disconnect; 0: the reader notices it."""
 
     def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, signs: Callable[[], int]
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, events: Callable[[], int]
     ) -> None:
-        self._transport, self._loop, self._signs = transport, loop, signs
+        self._transport, self._loop, self._events = transport, loop, events
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
         """Start polling. May be called when already started."""
         if self._timer is None:
-            self._timer = self._loop.call_later(LOOK_S, self._look)
+            self._timer = self._loop.call_later(POLL_S, self._poll)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
-        self._timer = self._loop.call_later(LOOK_S, self._look)
-        signs = self._signs()
-        if signs and self._shows(signs):
+    def _poll(self) -> None:
+        self._timer = self._loop.call_later(POLL_S, self._poll)
+        events = self._events()
+        if events and self._has_event(events):
             self.stop()
             self._transport.abort()
 
-    def _shows(self, signs: int) -> bool:
+    def _has_event(self, events: int) -> bool:
         connection = self._transport.get_extra_info("socket")
         if connection is None or connection.fileno() < 0:
             return False
-        asked = select.poll()
-        asked.register(connection.fileno(), signs)
-        return bool(asked.poll(0))
+        poller = select.poll()
+        poller.register(connection.fileno(), events)
+        return bool(poller.poll(0))
 
 
 def unread_bytes(transport: asyncio.BaseTransport) -> int:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 SCARCE, PLENTY = 0.8, 0.5  # of the maximum that may be open
 GRACE_S = 1.0  # a client that got a response without a key may send another request at once
 FIRST_S = 5.0  # a client in a crowd may be slow with its first request: as long as its head may take
-LOOKED_AT = 64  # strangers of one address that are examined when another one connects
+EXAMINED = 64  # strangers of one address that are examined when another one connects
 MOST = 12_000
 PER_ADDRESS = 256
 
@@ -48,21 +48,21 @@ class Connection(Protocol):
 
 
 class ConnectionLimits:
-    """Of one process. `closed` is called with the reason when a connection is ended or refused; `clock` is the loop's;
+    """Of one process. `on_closed` gets the reason when a connection is ended or refused; `clock` is the loop's;
     `is_proxy` recognizes the addresses of trusted proxies.
     """
 
     def __init__(
         self,
         clock: Callable[[], float],
-        closed: Callable[[str], None],
+        on_closed: Callable[[str], None],
         *,
-        most: int = MOST,
+        max_connections: int = MOST,
         per_address: int = PER_ADDRESS,
         is_proxy: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._clock, self._closed, self._is_proxy = clock, closed, is_proxy
-        self._most, self._per_address = most, per_address
+        self._clock, self._on_closed, self._is_proxy = clock, on_closed, is_proxy
+        self._max_connections, self._per_address = max_connections, per_address
         self._strangers: dict[str, dict[Connection, None]] = {}  # by address; the longest waiting first
         # Strangers, and since when; the longest waiting first.
         self._waiting: dict[Connection, float] = {}
@@ -82,17 +82,17 @@ class ConnectionLimits:
         counted = "" if self._is_proxy(address) else origin(address)
         is_scarce = self._is_scarce()
         if counted:
-            self._thin_out(counted, is_scarce=is_scarce)
+            self._make_room_for(counted, is_scarce=is_scarce)
         if is_scarce:
             self._end_longest_waiting(self._waiting, "scarce")
-        if len(self) >= self._most and not self._end_idle_caller():
-            self._closed("refused")
+        if len(self) >= self._max_connections and not self._end_idle_caller():
+            self._on_closed("refused")
             return False
         if counted:
             self._addresses[connection] = counted
             self._strangers.setdefault(counted, {})
             self._fresh.add(connection)
-            self.waits(connection)
+            self.set_waiting(connection)
         else:
             self._known[connection] = None
         return True
@@ -100,7 +100,7 @@ class ConnectionLimits:
     def is_stranger(self, connection: Connection) -> bool:
         return connection in self._addresses
 
-    def waits(self, connection: Connection) -> None:
+    def set_waiting(self, connection: Connection) -> None:
         """Record that nothing can be done for this stranger until its client sends more."""
         address = self._addresses.get(connection)
         if address is not None:
@@ -109,31 +109,33 @@ class ConnectionLimits:
             self._strangers[address].pop(connection, None)
             self._strangers[address][connection] = None
 
-    def works(self, connection: Connection) -> None:
+    def set_working(self, connection: Connection) -> None:
         """Record that a complete request of it is being served."""
         self._waiting.pop(connection, None)
         self._fresh.discard(connection)
 
-    def recognize(self, connection: Connection) -> None:
+    def set_known(self, connection: Connection) -> None:
         """Record that a key was accepted on it: it is no longer a stranger."""
-        if self._forget_stranger(connection):
+        if self._remove_stranger(connection):
             self._known[connection] = None
 
-    def left(self, connection: Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         """Record that it is closed. May be called more than once."""
-        self._forget_stranger(connection)
+        self._remove_stranger(connection)
         self._known.pop(connection, None)
 
     def _is_scarce(self) -> bool:
-        is_scarce = len(self) >= SCARCE * self._most
+        is_scarce = len(self) >= SCARCE * self._max_connections
         if is_scarce and not self._has_warned:
-            logger.warning("connections.scarce", extra={"connections": len(self), "limit": self._most})
+            logger.warning(
+                "connections.scarce", extra={"connections": len(self), "limit": self._max_connections}
+            )
             self._has_warned = True
-        elif len(self) < PLENTY * self._most:
+        elif len(self) < PLENTY * self._max_connections:
             self._has_warned = False
         return is_scarce
 
-    def _thin_out(self, address: str, *, is_scarce: bool) -> None:
+    def _make_room_for(self, address: str, *, is_scarce: bool) -> None:
         strangers = self._strangers.get(address, {})
         if len(strangers) < self._per_address:
             return
@@ -141,9 +143,9 @@ class ConnectionLimits:
             self._end_longest_waiting(strangers, "address")
             return
         now = self._clock()
-        for connection in tuple(islice(strangers, LOOKED_AT)):
+        for connection in tuple(islice(strangers, EXAMINED)):
             if connection.is_known:
-                self.recognize(connection)
+                self.set_known(connection)
             elif self._is_idle(connection, now) and not connection.has_unread:
                 self._end(connection, "address")
                 return
@@ -152,12 +154,12 @@ class ConnectionLimits:
         since = self._waiting.get(connection)
         return since is not None and now - since >= (FIRST_S if connection in self._fresh else GRACE_S)
 
-    def _end_longest_waiting(self, among: Iterable[Connection], why: str) -> None:
+    def _end_longest_waiting(self, among: Iterable[Connection], reason: str) -> None:
         for connection in tuple(among):
             if connection.is_known:  # its first response with a key is still being sent
-                self.recognize(connection)
+                self.set_known(connection)
             elif connection in self._waiting and not connection.has_unread:
-                self._end(connection, why)
+                self._end(connection, reason)
                 return
 
     def _end_idle_caller(self) -> bool:
@@ -169,12 +171,12 @@ class ConnectionLimits:
         self._end(idle[min(waiting)[1]][1], "full")
         return True
 
-    def _end(self, connection: Connection, why: str) -> None:
-        self.left(connection)
-        self._closed(why)
+    def _end(self, connection: Connection, reason: str) -> None:
+        self.remove(connection)
+        self._on_closed(reason)
         connection.end()
 
-    def _forget_stranger(self, connection: Connection) -> bool:
+    def _remove_stranger(self, connection: Connection) -> bool:
         self._waiting.pop(connection, None)
         self._fresh.discard(connection)
         address = self._addresses.pop(connection, None)

@@ -16,7 +16,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gateway.http.client_connection import KNOWN, WHOLE
-from gateway.protocol.client_disconnect import HAS_LEFT, HAS_RESET, ClientDisconnectWatch, unread_bytes
+from gateway.protocol.client_disconnect import DISCONNECTED, RESET, ClientDisconnectWatch, unread_bytes
 from gateway.protocol.connection_limits import ConnectionLimits
 from gateway.protocol.lean_cycle import make_lean
 from gateway.protocol.request_heads import MAX_HEAD, RequestHeads
@@ -25,18 +25,18 @@ from gateway.protocol.websocket_protocol import WebSocket
 
 SOCKET_LINE, SOCKET_HEADERS = 8000, 120  # of a handshake; what websockets reads is a little more
 LAST = b"content-length: 0\r\nconnection: close\r\n\r\n"
-KNOCK = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2: every client skips it; a closed one resets
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2: every client skips it; a closed one resets
 HEADERS = {503: b"retry-after: 1\r\n"}
 LINGER_S = 30.0  # for an unwanted body, so that the client can read its response
 
 
 class HttpProtocol(RequestHeads):
-    """One connection. `patience_s` is the timeout for the head of a request, from its first to its last byte;
-    `unread_s` is how long a response may wait for a client that reads none of it.
+    """One connection. `head_timeout_s` is for the head of a request, from its first to its last byte;
+    `unread_timeout_s` is how long a response may wait for a client that reads none of it.
     """
 
-    patience_s = 5.0
-    unread_s = 120.0
+    head_timeout_s = 5.0
+    unread_timeout_s = 120.0
     stranger_s = 5.0  # keep-alive of a connection before a key was accepted on it
     limits: ConnectionLimits | None = None
 
@@ -47,31 +47,31 @@ class HttpProtocol(RequestHeads):
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
         self._served: RequestResponseCycle | None = None  # `cycle` is the most recent request
-        self._left: Callable[[], None] | None = None
-        self._is_lost = self._is_known = self._is_half = False
+        self._on_disconnect: Callable[[], None] | None = None
+        self._is_lost = self._is_known = self._is_half_closed = False
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self._unread = StalledClientGuard(transport, self.loop, self.unread_s)
-        self._departure = ClientDisconnectWatch(transport, self.loop, self._signs)
-        self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
+        self._stalled_guard = StalledClientGuard(transport, self.loop, self.unread_timeout_s)
+        self._disconnect_watch = ClientDisconnectWatch(transport, self.loop, self._disconnect_events)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
         if self.limits is not None:
             self._long_keep_alive: float = self.timeout_keep_alive
             self.timeout_keep_alive = self.stranger_s  # type: ignore[assignment]  # any number works
             if not self.limits.admit(self, self.client[0] if self.client else ""):
                 self._refuse(503)
             elif not self.limits.is_stranger(self):
-                self._recognize()
+                self._set_known()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
-        self._forget_timers()
+        self._cancel_timers()
         if self.limits is not None:
-            self.limits.left(self)
-        if self._left is not None:
-            self._left()
+            self.limits.remove(self)
+        if self._on_disconnect is not None:
+            self._on_disconnect()
         if self._served is not None and self._served is not self.cycle:
             self._served.disconnected = True  # uvicorn notifies only the last of several pipelined requests
             self._served.message_event.set()
@@ -88,23 +88,23 @@ class HttpProtocol(RequestHeads):
             return None
         if self.scheme == "https" or cycle.scope["http_version"] == "1.0":  # no half-close, or no 1xx
             return None
-        cycle.keep_alive, self._is_half = False, True
-        self.transport.write(KNOCK)
-        self._departure.watch()
+        cycle.keep_alive, self._is_half_closed = False, True
+        self.transport.write(CONTINUE)
+        self._disconnect_watch.watch()
         return True
 
     @override
     def data_received(self, data: bytes) -> None:
         self._has_begun = False
         super().data_received(data)
-        self._watch_if_deaf()
+        self._watch_if_not_reading()
         if self._is_head and not self._has_begun:  # earlier bytes belong to another request
             self._unparsed_bytes += len(data)  # the parser reports nothing of an unfinished header
             if self._unparsed_bytes > MAX_HEAD:
                 self._refuse(431)
         if self._awaits_head:
             if self._head_timer is None and not self.transport.is_closing():
-                self._head_timer = self.loop.call_later(self.patience_s, self._head_is_late)
+                self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
         elif self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -133,7 +133,7 @@ class HttpProtocol(RequestHeads):
             self._linger_timer.cancel()
             self._linger_timer = None
         if not self._is_known and self.limits is not None:
-            self.limits.works(self)
+            self.limits.set_working(self)
         super().on_message_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             self.scope["state"][WHOLE] = not self.cycle.more_body
@@ -141,28 +141,28 @@ class HttpProtocol(RequestHeads):
     @override
     def on_response_complete(self) -> None:
         if not self._is_known and self.limits is not None:
-            self._look_who_it_is(self.limits)
+            self._update_limits(self.limits)
         super().on_response_complete()
         is_unwanted = self._is_body and self.cycle.response_complete
         if is_unwanted and self._linger_timer is None and not self.transport.is_closing():
             self._linger_timer = self.loop.call_later(LINGER_S, self.transport.abort)
         if self.transport.is_closing():
-            self._unread.watch()
+            self._stalled_guard.watch()
 
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread.watch()
+        self._stalled_guard.watch()
 
     @override
     def resume_writing(self) -> None:
-        self._unread.on_progress()
+        self._stalled_guard.on_progress()
         super().resume_writing()
 
     @override
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        self._unread.watch()
+        self._stalled_guard.watch()
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -172,7 +172,7 @@ class HttpProtocol(RequestHeads):
 
     @override
     def handle_websocket_upgrade(self) -> None:
-        self._forget_timers()
+        self._cancel_timers()
         longest = max(len(self.url), *(len(name) + len(value) for name, value in self.headers))
         # Beyond these bounds the library would fail with a traceback.
         if longest > SOCKET_LINE or len(self.headers) > SOCKET_HEADERS:
@@ -180,10 +180,10 @@ class HttpProtocol(RequestHeads):
             return
         super().handle_websocket_upgrade()
         if self.limits is not None:
-            self.limits.works(self)
-            heir = self.transport.get_protocol()
-            if isinstance(heir, WebSocket):
-                heir.when_lost = partial(self.limits.left, self)
+            self.limits.set_working(self)
+            websocket = self.transport.get_protocol()
+            if isinstance(websocket, WebSocket):
+                websocket.on_lost = partial(self.limits.remove, self)
 
     @override
     def send_400_response(self, msg: str) -> None:
@@ -194,31 +194,31 @@ class HttpProtocol(RequestHeads):
         elif not self.transport.is_closing():
             super().send_400_response(msg)
 
-    def watch(self, left: Callable[[], None] | None) -> None:
-        """Call `left` when the client disconnects; None: stop watching.
+    def watch(self, on_disconnect: Callable[[], None] | None) -> None:
+        """Call `on_disconnect` when the client disconnects; None: stop watching.
 
         Only a reader notices the end of a connection. Uvicorn stops reading when a body comes faster than it is taken,
         and nothing reads after the body's end. So reading goes on from here; data that a client sends ahead stops it
         again, and then the kernel is polled (gateway/protocol/client_disconnect.py).
         """
-        self._left = left
-        if left is None:
-            self._departure.stop()
+        self._on_disconnect = on_disconnect
+        if on_disconnect is None:
+            self._disconnect_watch.stop()
         elif self._is_lost:
-            self.loop.call_soon(left)
+            self.loop.call_soon(on_disconnect)
         else:
             if not self.pipeline:
                 self.flow.resume_reading()
-            self._watch_if_deaf()
+            self._watch_if_not_reading()
 
-    def _signs(self) -> int:
-        if self._is_half:
-            return HAS_RESET
-        return HAS_LEFT if self.flow.read_paused else 0
+    def _disconnect_events(self) -> int:
+        if self._is_half_closed:
+            return RESET
+        return DISCONNECTED if self.flow.read_paused else 0
 
-    def _watch_if_deaf(self) -> None:
-        if self._left is not None and self._signs():
-            self._departure.watch()
+    def _watch_if_not_reading(self) -> None:
+        if self._on_disconnect is not None and self._disconnect_events():
+            self._disconnect_watch.watch()
 
     @property
     def is_known(self) -> bool:
@@ -239,14 +239,14 @@ class HttpProtocol(RequestHeads):
         """Close it now, whether or not its client reads."""
         self.transport.abort()
 
-    def _look_who_it_is(self, limits: ConnectionLimits) -> None:
+    def _update_limits(self, limits: ConnectionLimits) -> None:
         if self.is_known:
-            limits.recognize(self)
-            self._recognize()
+            limits.set_known(self)
+            self._set_known()
         else:
-            limits.waits(self)
+            limits.set_waiting(self)
 
-    def _recognize(self) -> None:
+    def _set_known(self) -> None:
         self._is_known = True
         self.timeout_keep_alive = self._long_keep_alive  # type: ignore[assignment]
 
@@ -277,9 +277,9 @@ class HttpProtocol(RequestHeads):
             self.transport.write(STATUS_LINE[status] + HEADERS.get(status, b"") + LAST)
         self.transport.close()
 
-    def _forget_timers(self) -> None:
-        self._unread.stop()
-        self._departure.stop()
+    def _cancel_timers(self) -> None:
+        self._stalled_guard.stop()
+        self._disconnect_watch.stop()
         for timer in (self._head_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
@@ -287,14 +287,14 @@ class HttpProtocol(RequestHeads):
 
 
 def with_timeouts(
-    head_s: float, stall_s: float, stranger_s: float = 5.0, within: ConnectionLimits | None = None
+    head_s: float, stall_s: float, stranger_s: float = 5.0, connection_limits: ConnectionLimits | None = None
 ) -> type[HttpProtocol]:
     """Return the protocol with these timeouts. Streams end earlier by their own (gateway/http/sse_writer.py)."""
 
     class Patient(HttpProtocol):
-        patience_s = head_s
-        unread_s = 2 * stall_s
-        limits = within
+        head_timeout_s = head_s
+        unread_timeout_s = 2 * stall_s
+        limits = connection_limits
 
     Patient.stranger_s = stranger_s
     return Patient

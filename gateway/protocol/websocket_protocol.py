@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 class WebSocket(WebSocketsSansIOProtocol):
     """Uvicorn's, with a callback for its loss: it keeps the place of the connection that it came from."""
 
-    when_lost: Callable[[], None] | None = None
+    on_lost: Callable[[], None] | None = None
 
     @override
     async def send(self, message: Any) -> None:
@@ -24,6 +24,6 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.when_lost is not None:
-            self.when_lost()
+        if self.on_lost is not None:
+            self.on_lost()
         super().connection_lost(exc)

@@ -30,7 +30,7 @@ from gateway.values.fallback_log import FALLBACKS
 from gateway.values.stop_reason import StopReason
 from gateway.values.tasks import spawn
 from metering.ledger.crash_recovery import recover
-from metering.settlement.news import Listening
+from metering.settlement.news import SettlementReader
 from metering.settlement.unsettled_money import unsettled_by_deployment
 from tenants.api_keys.cache import CAREFUL_TTL_S, TTL_S
 from tenants.loaders import stopped_keys
@@ -48,12 +48,12 @@ KEY_USE_S = 10.0
 REQUEST_LOG_S = 1.0
 ADOPT_S = 10.0
 TIDY_S = 10.0
-TELL_S = 5.0
+PUBLISH_S = 5.0
 MARK_S = 1.0
 DENIED_S = 1.0
 LAG_S = 0.1
-WEIGH_S = 1.0
-HEAR_S = 1.0
+OUTLIERS_S = 1.0
+SETTLEMENTS_S = 1.0
 UNSETTLED_S = 10.0
 STATE_S = 1.0
 FIRST_PROBE_S = 15.0  # for deployments that have a result already
@@ -65,7 +65,7 @@ class BackgroundTasks:
 
     def __init__(self, live: Runtime, in_database: InDatabase) -> None:
         self._live, self._in_database = live, in_database
-        self._settlements: Listening | None = None
+        self._settlements: SettlementReader | None = None
         self._probed: Snapshot | None = None
         self._probing = asyncio.Lock()  # both probes never run at the same time
 
@@ -80,8 +80,8 @@ class BackgroundTasks:
             _every(KEY_USE_S, self._write_key_use),
             _every(REQUEST_LOG_S, RequestLogWriter(live.request_log, self._in_database).write_request_log),
             _every(MARK_S, self._record_stream_progress),
-            _every(WEIGH_S, self._eject_outliers),
-            _every(HEAR_S, self._read_settlements),
+            _every(OUTLIERS_S, self._eject_outliers),
+            _every(SETTLEMENTS_S, self._read_settlements),
             _every(STATE_S, self._report_state),
             _every(UNSETTLED_S, self._show_unsettled),
             _every(UNSETTLED_S, self._read_probes),
@@ -91,7 +91,7 @@ class BackgroundTasks:
         ]
         if config.embedded:
             works += [
-                _soon_and_every(config.health.check_interval, self._probe),
+                _at_once_and_every(config.health.check_interval, self._probe),
                 _every(min(config.health.check_interval, NEW_PROBE_S), self._probe_new),
                 JobRunner(JOBS, partial(self._in_database, do)).run(),
             ]
@@ -107,7 +107,7 @@ class BackgroundTasks:
     async def _renew_leases(self) -> None:
         live = self._live
         await live.admission.renew(live.running.ids)
-        await live.replays.catch_up()
+        await live.replays.record_late()
         claims = [call.record.id for call in live.running if call.record.idempotency_key]
         if claims:
             await live.replays.renew(claims)
@@ -161,13 +161,15 @@ class BackgroundTasks:
 
     async def _record_stream_progress(self) -> None:
         live = self._live
-        live.running.mark(live.journal)
+        live.running.write_marks(live.journal)
 
     async def _read_settlements(self) -> None:
         """Load the totals of windows whose calls were settled, by any process (metering/settlement/settle.py)."""
         if self._settlements is None:
-            self._settlements = Listening(self._live.admission, self._in_database, lambda: datetime.now(UTC))
-        await self._settlements.hear()
+            self._settlements = SettlementReader(
+                self._live.admission, self._in_database, lambda: datetime.now(UTC)
+            )
+        await self._settlements.publish_settled()
 
     async def _report_state(self) -> None:
         """Report this worker's state, so that every worker returns the same state of the gateway."""
@@ -182,31 +184,31 @@ class BackgroundTasks:
         live = self._live
         loop = asyncio.get_running_loop()
 
-        def insist(telling: Coroutine[Any, Any, bool]) -> None:
-            if not asyncio.run_coroutine_threadsafe(telling, loop).result(TELL_S):
+        def wait_for(pending: Coroutine[Any, Any, bool]) -> None:
+            if not asyncio.run_coroutine_threadsafe(pending, loop).result(PUBLISH_S):
                 raise AdmissionUnavailable  # the journal stays, and is read again at the next turn
 
-        def tell(posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
-            insist(live.admission.publish_totals(posts, request_ids, is_adopted=True))
-            live.replays.free(request_ids)
+        def publish_totals(posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
+            wait_for(live.admission.publish_totals(posts, request_ids, is_adopted=True))
+            live.replays.release_abandoned(request_ids)
 
-        def gone(worker: str) -> None:
-            insist(live.admission.release_worker(worker))
+        def release_worker(worker: str) -> None:
+            wait_for(live.admission.release_worker(worker))
 
-        def adopt_all() -> None:
+        def recover_all() -> None:
             alias = background_alias()
             try:
-                recover(live.config.data_dir / "journal", alias, tell, gone)
+                recover(live.config.data_dir / "journal", alias, publish_totals, release_worker)
             finally:  # adoption makes SQLite sync at each write; later work needs no sync
                 connections[alias].close()
 
-        await self._in_database(adopt_all)
+        await self._in_database(recover_all)
 
     async def _tidy_workers(self) -> None:
         """Update the list of workers, and stop waiting for those that are lost with their machine."""
         live = self._live
         if live.worker_rows is not None and live.peers is not None:
-            await live.worker_rows.tidy(live.peers)
+            await live.worker_rows.delete_lost(live.peers)
 
     async def recover_now(self) -> None:
         """The same, when the end of a worker was reported."""
@@ -243,7 +245,7 @@ def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
     """Subscribe to changes; while that is impossible, use a shorter TTL for cached keys."""
     from gateway.invalidation.pubsub import CHANNEL, ConfigSubscriber  # noqa: PLC0415 - embedded mode needs no Redis
 
-    def advised(message: bytes) -> None:
+    def apply_hint(message: bytes) -> None:
         hint = hints.parse(message)
         if hint is not None:
             live.health.apply_hint(hint)
@@ -251,9 +253,9 @@ def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
     return ConfigSubscriber(
         live.config.redis.url,
         hints.signer,
-        heard={CHANNEL: lambda _: live.invalidation.notify(), hints.channel: advised},
-        lost=lambda: live.keys.set_ttl(CAREFUL_TTL_S),
-        found=lambda: live.keys.set_ttl(TTL_S),  # missed changes are found by polling, which never stopped
+        handlers={CHANNEL: lambda _: live.invalidation.notify(), hints.channel: apply_hint},
+        on_disconnect=lambda: live.keys.set_ttl(CAREFUL_TTL_S),
+        on_reconnect=lambda: live.keys.set_ttl(TTL_S),  # polling, which never stopped, finds missed changes
     )
 
 
@@ -271,13 +273,13 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     """Do the work for ever; errors are logged, and the next turn comes all the same."""
     while True:
         await asyncio.sleep(seconds)
-        await _turn(work)
+        await _run_once(work)
 
 
-async def _soon_and_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def _at_once_and_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     """The same, but without a full interval before the first turn."""
     await asyncio.sleep(min(seconds, FIRST_PROBE_S))
-    await _turn(work)
+    await _run_once(work)
     await _every(seconds, work)
 
 
@@ -290,7 +292,7 @@ def _note_end(task: asyncio.Task[None]) -> None:
         logger.critical("periodic_work.ended", extra={"work": name}, exc_info=error)
 
 
-async def _turn(work: Callable[[], Awaitable[None]]) -> None:
+async def _run_once(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
     except Exception as error:  # one failed turn (the database away) must not end the work

@@ -43,7 +43,7 @@ class ConfigReloader:
             (problem.deployment for problem in live.snapshot.problems if problem.deployment),
         )
         live.health.update_targets(live.snapshot.targets, live.snapshot.tiers())
-        for seen in live.health.seen():
+        for seen in live.health.snapshots():
             live.metrics.show_state(seen.deployment, seen.value)
         for problem in live.snapshot.problems:
             where = {"alias": problem.alias, "deployment": problem.deployment}

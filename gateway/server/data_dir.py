@@ -26,9 +26,9 @@ def make_private(data_dir: Path) -> None:
     try:
         data_dir.mkdir(PRIVATE_DIR, parents=True, exist_ok=True)
         if data_dir.stat().st_mode & OTHERS:
-            _close(data_dir)
+            _make_directory_private(data_dir)
         for each in (*data_dir.iterdir(), *(data_dir / "journal").glob("*")):
-            _take(each)
+            _make_file_private(each)
     except OSError as error:
         raise _refusal(data_dir, error.strerror or str(error)) from None
     if data_dir.stat().st_mode & OTHERS:
@@ -51,7 +51,7 @@ def refuse_ram_disk(config: Config) -> None:
         raise ConfigError(ConfigProblem("data_dir", what, hint)) from None
 
 
-def _close(data_dir: Path) -> None:
+def _make_directory_private(data_dir: Path) -> None:
     """Make a directory private that is certainly ours: doing that to /tmp would break the machine."""
     found = data_dir.stat()
     if found.st_uid != os.geteuid():
@@ -65,7 +65,7 @@ def _close(data_dir: Path) -> None:
     data_dir.chmod(PRIVATE_DIR)
 
 
-def _take(path: Path) -> None:
+def _make_file_private(path: Path) -> None:
     """Make a file of ours private. Other users' files are left alone: they are inside a private directory."""
     found = path.lstat()
     is_plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)

@@ -35,11 +35,11 @@ def health_of(whole: Config, metrics: Metrics, hints: HealthHintBus | None) -> D
         longest_cool_s=min(usual.longest_cool_s, config.cooldown),
     )
     watch = Watch(
-        changed=lambda target, value: metrics.show_state(target.name, value),
-        overflowed=lambda provider: metrics.retry_overflow.add((provider,)),
-        full=lambda: metrics.shed.add(("endpoint_full",)),
-        learned=hints.publish if hints is not None else lambda _: None,
-        tried=metrics.tried,
+        on_change=lambda target, value: metrics.show_state(target.name, value),
+        on_retry_refused=lambda provider: metrics.retry_overflow.add((provider,)),
+        on_full=lambda: metrics.shed.add(("endpoint_full",)),
+        on_hint=hints.publish if hints is not None else lambda _: None,
+        on_attempt=metrics.tried,
         quotes=whole.observability.provider_messages and not whole.retention.zero_retention,
     )
     bulkheads = Bulkheads(whole.server.max_inflight, whole.server.max_inflight_per_endpoint)

@@ -23,49 +23,53 @@ from tenants.services import revoke_key
 PEPPER = "pepper"
 
 
-def insist(now: datetime) -> None:
+def check_secret(now: datetime) -> None:
     """Raise ConfigError if valid keys were made with another secret; store the first secret's fingerprint."""
-    ours = pepper_id(settings.SECRETS.pepper)
+    current = pepper_id(settings.SECRETS.pepper)
     known = KnownSecret.objects.filter(name=PEPPER).values_list("fingerprint", flat=True).first()
-    if known == ours:
+    if known == current:
         return
-    is_settled = known is None and ApiKey.objects.filter(pepper_id=ours).exists()  # of the previous release
-    if not is_settled and (orphans := stranded(now).count()):
-        raise ConfigError(_refusal(orphans, known or "another one", ours))
-    remember()
+    is_settled = (
+        known is None and ApiKey.objects.filter(pepper_id=current).exists()
+    )  # of the previous release
+    if not is_settled and (orphans := keys_of_other_secret(now).count()):
+        raise ConfigError(_refusal(orphans, known or "another one", current))
+    store_fingerprint()
 
 
-def stranded(now: datetime) -> QuerySet[ApiKey]:
+def keys_of_other_secret(now: datetime) -> QuerySet[ApiKey]:
     """Return the keys that are valid but were made with another secret."""
     is_good = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
     return ApiKey.objects.filter(is_good).exclude(pepper_id__in=("", pepper_id(settings.SECRETS.pepper)))
 
 
-def remember() -> None:
+def store_fingerprint() -> None:
     """Store the present secret's fingerprint as the known one."""
     fingerprint = pepper_id(settings.SECRETS.pepper)
     KnownSecret.objects.update_or_create(name=PEPPER, defaults={"fingerprint": fingerprint})
 
 
 @transaction.atomic
-def give_up(actor: Actor, now: datetime) -> int:
+def accept_secret(actor: Actor, now: datetime) -> int:
     """Revoke the keys of the previous secret, which no longer work, and accept the present one; return how many were
     revoked.
     """
-    keys = list(stranded(now).values_list("pk", flat=True))
+    keys = list(keys_of_other_secret(now).values_list("pk", flat=True))
     for key in keys:
         revoke_key(key, actor=actor, now=now)
-    remember()
+    store_fingerprint()
     return len(keys)
 
 
-def _refusal(orphans: int, known: str, ours: str) -> ConfigProblem:
+def _refusal(orphans: int, known: str, current: str) -> ConfigProblem:
     config = settings.GATEWAY
     name = "security.pepper" if config.security.pepper else "admin.session.jwt_secret"
     if not (config.security.pepper or config.admin.session.jwt_secret):
         name = str(config.data_dir / "secret")
     keys = "1 API key was" if orphans == 1 else f"{orphans} API keys were"
-    what = f"is another secret than the one that {keys} made with ({known}, now {ours}): all would be refused"
+    what = (
+        f"is another secret than the one that {keys} made with ({known}, now {current}): all would be refused"
+    )
     hint = (
         "put the old one back; to change it and keep the keys, set security.pepper and security.encryption_key to the "
         "old one (docs/operations.md#secrets); to give those keys up: manage.py accept_secret"

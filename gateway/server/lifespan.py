@@ -75,8 +75,8 @@ class Lifespan:
         self.config = settings.GATEWAY
         self._database = DatabaseThreads()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._born_in = ""  # budgets/redis/workers/worker_registry.py
-        self._pulse = DatabaseMonitor()
+        self._data_epoch = ""  # budgets/redis/workers/worker_registry.py
+        self._database_monitor = DatabaseMonitor()
         self._signer = Signer(settings.SECRETS.message_key)
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
@@ -84,7 +84,7 @@ class Lifespan:
         """Open everything. Raises what makes serving impossible: the process then ends with all its resources."""
         live = Runtime()
         live.config = self.config
-        live.database, live.pulse = self._database, self._pulse
+        live.database, live.pulse = self._database, self._database_monitor
         live.metrics = Metrics()
         live.access_log = _access_log(live)
         live.request_log = _request_log(live)
@@ -116,9 +116,9 @@ class Lifespan:
         runtime.install(live)
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
-        self._chores = BackgroundTasks(live, self._database.run)
-        await self._chores.read_denied()  # before any call is accepted
-        self._tasks = self._chores.start()
+        self._background = BackgroundTasks(live, self._database.run)
+        await self._background.read_denied()  # before any call is accepted
+        self._tasks = self._background.start()
 
     async def drain(self, grace_s: float, stop: ShutdownSignal) -> None:
         """Refuse new calls, let running ones finish within `grace_s`, then end the rest, accounted.
@@ -135,9 +135,9 @@ class Lifespan:
                 async with asyncio.timeout(STOP_S):
                     await _idle(live)
 
-    def adopt(self) -> None:
+    def recover_ended_worker(self) -> None:
         """Settle at once the journal of a worker that has just ended; if that fails, the next turn does it."""
-        adopting = spawn(self._chores.recover_now())
+        adopting = spawn(self._background.recover_now())
         self._tasks.add(adopting)
         adopting.add_done_callback(self._tasks.discard)
 
@@ -172,7 +172,7 @@ class Lifespan:
             lambda reason: live.metrics.unstored.add((reason,)),
             live.heavy,
         )
-        replays.serves = partial(replay_rows.serves, self.config.data_dir / "journal")
+        replays.may_have_calls = partial(replay_rows.may_have_calls, self.config.data_dir / "journal")
         return replays
 
     async def _open_journal(self, live: Runtime) -> None:
@@ -188,7 +188,7 @@ class Lifespan:
             name=name,
         )
         if live.worker_rows is not None:
-            await live.worker_rows.enter(self._born_in)
+            await live.worker_rows.insert_own(self._data_epoch)
         live.shipper = Shipper(live.journal, live.admission, background_alias())
         live.shipper.start()
         live.books = MeteringServices(
@@ -207,13 +207,13 @@ class Lifespan:
             url, self._load_windows, signer=self._signer, members=rows.members, notes=rows, worker=worker
         )
 
-        async def leave() -> None:
+        async def close_admission() -> None:
             if await shared.aclose():
-                await rows.leave()
+                await rows.delete_own()
 
         await shared.open()
-        self._closing.append(leave)
-        live.peers, self._born_in = shared.workers, shared.data_epoch
+        self._closing.append(close_admission)
+        live.peers, self._data_epoch = shared.workers, shared.data_epoch
         return shared
 
     async def _open_simulator(self, live: Runtime) -> None:
@@ -224,7 +224,7 @@ class Lifespan:
             self._simulator_url = f"http://127.0.0.1:{await live.simulator.start()}/v1"
 
     async def _version(self) -> int:
-        with self._pulse.query():
+        with self._database_monitor.query():
             return int(await self._database.run(config_version))
 
     async def _load_key(self, prefix: str) -> StoredKey | None:

@@ -22,7 +22,7 @@ Serves = Literal["everything", "calls", "back office"]
 _OF_THE_API_PAGE = "/static/ninja/"
 
 
-class Door(NamedTuple):
+class ServedListener(NamedTuple):
     """A listening socket and what is served there."""
 
     listener: socket.socket
@@ -41,7 +41,7 @@ def is_served(serves: Serves, path: str) -> bool:
     return not is_call(path)
 
 
-def behind(serves: Serves, application: Application, no_socket: Application) -> Application:
+def restricted(serves: Serves, application: Application, no_socket: Application) -> Application:
     """Return the application restricted to a listener's paths; `no_socket` responds to websockets at other paths."""
     if serves == "everything":
         return application

@@ -20,23 +20,23 @@ logger = logging.getLogger(__name__)
 
 STALL_S: Final = 0.25
 BEAT_S: Final = 0.1
-SAY_AGAIN_S: Final = 60.0
+LOG_AGAIN_S: Final = 60.0
 DEPTH: Final = 12  # frames of the stack that are logged, the innermost ones
 
 
 class Watchdog:
-    """`stalled` is called for each stall, in the watchdog's thread; `clock` counts monotonic seconds."""
+    """`on_stall` is called for each stall, in the watchdog's thread; `clock` counts monotonic seconds."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        stalled: Callable[[], object],
+        on_stall: Callable[[], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._loop, self._stalled, self._clock = loop, stalled, clock
+        self._loop, self._on_stall, self._clock = loop, on_stall, clock
         self._loop_thread = threading.get_ident()
         self._beat_at = clock()
-        self._counted_at = self._said_at = -SAY_AGAIN_S
+        self._counted_at = self._logged_at = -LOG_AGAIN_S
         self._beat_handle: asyncio.TimerHandle | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -52,17 +52,17 @@ class Watchdog:
         self._end.set()
         self._thread.join()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Count a stall once, however long it lasts, and log it unless one was logged in the last minute."""
         now, beat_at = self._clock(), self._beat_at
         if now - beat_at < STALL_S + BEAT_S or self._counted_at == beat_at:
             return
         self._counted_at = beat_at
-        if now - self._said_at >= SAY_AGAIN_S:
-            self._said_at = now
+        if now - self._logged_at >= LOG_AGAIN_S:
+            self._logged_at = now
             seconds = round(now - beat_at - BEAT_S, 3)
             logger.warning("event_loop.stalled", extra={"seconds": seconds, "stack": self._stack()})
-        self._stalled()
+        self._on_stall()
 
     def beat(self) -> None:
         """Record that the loop runs."""
@@ -71,7 +71,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._end.wait(BEAT_S):
-            self.look()
+            self.check()
 
     def _stack(self) -> str:
         """The loop's innermost frames.
@@ -84,5 +84,5 @@ class Watchdog:
             file.seek(0)
             stacks = file.read().decode(errors="replace").split("\n\n")
         mark = f"0x{self._loop_thread:016x} "
-        mine = next((stack for stack in stacks if mark in stack.partition("\n")[0]), "")
-        return "\n".join(mine.splitlines()[1 : DEPTH + 1])
+        own_stack = next((stack for stack in stacks if mark in stack.partition("\n")[0]), "")
+        return "\n".join(own_stack.splitlines()[1 : DEPTH + 1])

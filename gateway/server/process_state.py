@@ -16,7 +16,7 @@ def show_gauges(live: Runtime) -> None:
         lambda: len(live.running),
         lambda: live.journal.unshipped_records,
         lambda: live.journal.oldest_unshipped_s,
-        lambda: live.reading_on.taken,
+        lambda: live.reading_on.in_use,
     )
     live.metrics.watch_store("database", lambda: not live.pulse.is_late)
     live.metrics.watch_store("journal", lambda: live.journal.has_room)

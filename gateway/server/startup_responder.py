@@ -52,14 +52,14 @@ class Waiting:
         self.may_see, self._secrets = may_see, secrets
         self._now = ("", "")  # store and reason in one assignment: threads read it
 
-    def on(self, store: str) -> Callable[[str], None]:
+    def reporter_for(self, store: str) -> Callable[[str], None]:
         """Return a callback for the reason why this store is not available, called with "" once it is."""
-        return partial(self._told, store)
+        return partial(self._set, store)
 
-    def _told(self, store: str, reason: str) -> None:
+    def _set(self, store: str, reason: str) -> None:
         self._now = (store, redact(reason, self._secrets)) if reason else ("", "")
 
-    def words(self, *, with_reason: bool = False) -> str:
+    def activity(self, *, with_reason: bool = False) -> str:
         """Return the current activity as half a sentence."""
         store, reason = self._now
         if not store:
@@ -105,15 +105,15 @@ def _answer(head: bytes, address: str, waiting: Waiting) -> bytes:
         status, body, extra = "200 OK", _ALIVE, ""
     elif path == "/readyz":
         is_insider = bool(end) and waiting.may_see(address, headers)
-        reason = f"the gateway is starting: {waiting.words(with_reason=is_insider)}"
+        reason = f"the gateway is starting: {waiting.activity(with_reason=is_insider)}"
         body = json.dumps({"status": "starting", "reasons": [reason]})
     elif "text/html" in headers.get("accept", "") and not path.startswith("/v1"):
-        kind, body = _HTML, _PAGE.format(what=waiting.words())
+        kind, body = _HTML, _PAGE.format(what=waiting.activity())
         extra += "content-security-policy: default-src 'none'\r\n"
     else:
         body = _REFUSAL
-    told = _HEAD.format(status=status, kind=kind, length=len(body.encode()))
-    return f"{told}{extra}connection: close\r\n\r\n{body}".encode()
+    head_text = _HEAD.format(status=status, kind=kind, length=len(body.encode()))
+    return f"{head_text}{extra}connection: close\r\n\r\n{body}".encode()
 
 
 def _headers(fields: bytes) -> dict[str, str]:

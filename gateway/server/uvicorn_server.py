@@ -26,9 +26,9 @@ from gateway.protocol.http_protocol import with_timeouts
 from gateway.protocol.websocket_protocol import WebSocket
 from gateway.server.file_descriptors import left_for_clients, raise_limit
 from gateway.server.lifespan import Lifespan
-from gateway.server.listeners import Door, behind
+from gateway.server.listeners import ServedListener, restricted
 from gateway.server.process_memory import quiet_collector, share_arenas, use_large_pages
-from gateway.supervisor.shutdown import EXIT_S, KILL_S, LEAVE_S, ShutdownSignal, end_within
+from gateway.supervisor.shutdown import EXIT_S, KILL_S, THREADS_S, ShutdownSignal, end_within
 from gateway.supervisor.supervisor_client import SupervisorClient
 from gateway.values.tasks import spawn
 
@@ -83,14 +83,15 @@ Load = Callable[[], tuple[Application, Application]]  # the application, and the
 class _Servers:
     """One per listener. They share the connection limits and the application."""
 
-    def __init__(self, config: Config, doors: Sequence[Door], load: Load, workers: int) -> None:
+    def __init__(self, config: Config, served: Sequence[ServedListener], load: Load, workers: int) -> None:
         application, no_socket = load()
         limits = _limits(config)
         self._all = [
-            _Uvicorn(_settings(config, behind(door.serves, application, no_socket), limits)) for door in doors
+            _Uvicorn(_settings(config, restricted(each.serves, application, no_socket), limits))
+            for each in served
         ]
         self._sockets = [
-            listeners(door.listener, workers if door.serves != "back office" else 1) for door in doors
+            listeners(each.listener, workers if each.serves != "back office" else 1) for each in served
         ]
 
     def serve(self) -> asyncio.Future[Any]:
@@ -137,9 +138,9 @@ def listeners(listener: socket.socket, workers: int) -> list[socket.socket]:
     return [listener, *(listener.dup() for _ in range(ACCEPTS_A_TURN // workers - 1))]
 
 
-def announce(doors: Sequence[Door], welcome: str) -> None:
+def announce(served: Sequence[ServedListener], welcome: str) -> None:
     """Print on standard error where calls are served, and where the back office is if that is elsewhere."""
-    address, *others = (_address_of(door.listener) for door in doors)
+    address, *others = (_address_of(each.listener) for each in served)
     elsewhere = "".join(f"back office on {other}\n" for other in others)
     text = welcome.format(address=address, admin=others[0] if others else address)
     sys.stderr.write(f"listening on {address}\n{elsewhere}{text}")
@@ -153,7 +154,7 @@ def _address_of(listener: socket.socket) -> str:
 
 def run(
     config: Config,
-    doors: Sequence[Door],
+    served: Sequence[ServedListener],
     load: Load,
     welcome: str = "",
     link: SupervisorClient | None = None,
@@ -168,15 +169,15 @@ def run(
 
     share_arenas()
     try:
-        uvloop.run(_serve(config, doors, load, welcome, link, workers))
+        uvloop.run(_serve(config, served, load, welcome, link, workers))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: one more Ctrl-C has no effect
-        end_within(LEAVE_S)
+        end_within(THREADS_S)
 
 
 async def _serve(
     config: Config,
-    doors: Sequence[Door],
+    served: Sequence[ServedListener],
     load: Load,
     welcome: str,
     link: SupervisorClient | None,
@@ -186,20 +187,20 @@ async def _serve(
     stop.install()
     if link is not None:
         stop.listen_for_retirement()
-        await link.open(when_orphaned=stop.request, in_any_case=stop.bind)
+        await link.open(on_orphaned=stop.request, on_orphaned_in_thread=stop.limit_time)
     lifespan = Lifespan()
     await lifespan.open()
     runtime.current().link = link
     stop.grace_s = config.server.prestop_delay + config.server.graceful_shutdown_delay  # before, no call runs
     if link is not None:
-        link.when_another_died = lifespan.adopt
+        link.on_worker_ended = lifespan.recover_ended_worker
     quiet_collector()
     if link is None:  # workers share their heap, and a replacement should not be late
         await asyncio.to_thread(use_large_pages)
-    servers = _Servers(config, doors, load, workers)
+    servers = _Servers(config, served, load, workers)
     serving = servers.serve()
-    _say_ready(link, doors, welcome)
-    stopping = spawn(stop.asked.wait())
+    _report_ready(link, served, welcome)
+    stopping = spawn(stop.requested.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     runtime.current().is_leaving = True
     await stop.wait(config.server.prestop_delay)
@@ -223,9 +224,9 @@ async def _closed(serving: asyncio.Future[Any]) -> None:
             await serving
 
 
-def _say_ready(link: SupervisorClient | None, doors: Sequence[Door], welcome: str) -> None:
+def _report_ready(link: SupervisorClient | None, served: Sequence[ServedListener], welcome: str) -> None:
     if link is None:
-        announce(doors, welcome)
+        announce(served, welcome)
     else:
         link.report_ready()
 
@@ -236,7 +237,7 @@ def _limits(config: Config) -> ConnectionLimits:
     return ConnectionLimits(
         asyncio.get_running_loop().time,
         lambda why: metrics.connections_closed.add((why,)),
-        most=min(server.max_connections or MOST, most),
+        max_connections=min(server.max_connections or MOST, most),
         per_address=server.max_connections_per_address,
         is_proxy=TrustedProxies(server.trusted_proxies).trusts,
     )

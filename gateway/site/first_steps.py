@@ -23,7 +23,7 @@ def _steps(address: str) -> Iterator[str]:
     start = Bootstrap() if BootstrapItem.objects.exists() else file.bootstrap
     people = User.objects.filter(is_superuser=True, is_active=True)
     if not (any(each.is_super_admin for each in start.admin_users) or people.exists()):
-        yield f"nobody can sign in yet: {typed('createsuperuser')}"
+        yield f"no account can sign in yet: {typed('createsuperuser')}"
     is_unread = bool(file.model_catalog) and not Deployment.objects.exists()  # no start has read the file yet
     if not (is_unread or Deployment.objects.filter(removed=False, model__removed=False).exists()):
         where = f"{address}/admin/ui/" if address else "the back office"

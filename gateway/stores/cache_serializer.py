@@ -17,7 +17,7 @@ UNREADABLE = Counter("gateway_cache_unreadable", "Values in the shared cache tha
 class CacheJson(JSONSerializer):  # type: ignore[misc]  # django-redis has no types
     """A value that is not JSON was written by another program, or by an older release: it counts as absent."""
 
-    _has_said_so = False
+    _has_warned = False
 
     @override
     def loads(self, value: bytes) -> Any:
@@ -25,7 +25,7 @@ class CacheJson(JSONSerializer):  # type: ignore[misc]  # django-redis has no ty
             return super().loads(value)
         except (ValueError, RecursionError) as error:
             UNREADABLE.inc()
-            if not CacheJson._has_said_so:
-                CacheJson._has_said_so = True
+            if not CacheJson._has_warned:
+                CacheJson._has_warned = True
                 logger.warning("cache.value.unreadable", extra={"error": str(error)})
             return None

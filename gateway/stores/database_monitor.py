@@ -14,21 +14,23 @@ class DatabaseMonitor:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked_at: float | None = None
+        self._query_began: float | None = None
         self._was_late = False
 
     @property
     def is_late(self) -> bool:
-        return self._was_late or (self._asked_at is not None and self._clock() - self._asked_at > LATE_S)
+        return self._was_late or (
+            self._query_began is not None and self._clock() - self._query_began > LATE_S
+        )
 
     @contextlib.contextmanager
     def query(self) -> Iterator[None]:
         """Time the query inside; one at a time."""
-        self._asked_at = began = self._clock()
+        self._query_began = began = self._clock()
         has_failed = True
         try:
             yield
             has_failed = False
         finally:
-            self._asked_at = None
+            self._query_began = None
             self._was_late = has_failed or self._clock() - began > LATE_S

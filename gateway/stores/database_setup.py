@@ -37,15 +37,15 @@ class DatabaseAway(Exception):
         )
 
 
-def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], object] = str) -> None:
-    """Return when the database responds to a query; `tell` gets the reason while it does not, and "" at the end.
+def wait_until_up(seconds: float, using: str = "default", report: Callable[[str], object] = str) -> None:
+    """Return when the database responds to a query; `report` gets the reason while it does not, and "" at the end.
 
     Blocking. Raises DatabaseAway.
     """
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     connection = connections[using]
-    is_told = False
+    is_logged = False
     while True:
         try:
             with connection.cursor() as cursor:
@@ -55,25 +55,25 @@ def wait_until_up(seconds: float, using: str = "default", tell: Callable[[str], 
             reason = " ".join(str(error).split())
             if time.monotonic() + _POLL_S > deadline:
                 raise DatabaseAway(seconds, reason) from error
-            tell(reason)
-            if not is_told:
+            report(reason)
+            if not is_logged:
                 logger.warning("database.waiting", extra={"error": reason})
-                is_told = True
+                is_logged = True
             pause.wait(_POLL_S)
         else:
-            tell("")
+            report("")
             return
 
 
 @contextmanager
-def preparing(seconds: float, tell: Callable[[str], object] = str) -> Iterator[str]:
+def preparing(seconds: float, report: Callable[[str], object] = str) -> Iterator[str]:
     """Hold the right to change tables and rows during startup; machines that start together take turns.
 
     Yields the alias to migrate with: its statements may take long, but wait for a lock only briefly, so that a
     migration never blocks a serving gateway's queries. Raises DatabaseAway.
     """
     alias = background_alias()
-    wait_until_up(seconds, alias, tell)
+    wait_until_up(seconds, alias, report)
     connection = connections[alias]
     if connection.vendor != "postgresql":
         yield alias  # one process per SQLite file: the lock on data_dir is enough

@@ -29,7 +29,9 @@ class DatabaseThreads:
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run a blocking function in one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, _asking(work), *arguments)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, _with_connection(work), *arguments
+        )
 
     async def close(self) -> None:
         """End the threads, without waiting for one that hangs in its database."""
@@ -53,19 +55,19 @@ class DatabaseThreads:
             together.abort()
 
 
-def _asking(work: Callable[..., T]) -> Callable[..., T]:
-    def ask(*arguments: Any) -> T:
+def _with_connection(work: Callable[..., T]) -> Callable[..., T]:
+    def run(*arguments: Any) -> T:
         close_old_connections()
         try:
             return work(*arguments)
         finally:
-            _keep()
+            _extend_connections()
             close_old_connections()
 
-    return ask
+    return run
 
 
-def _keep() -> None:
+def _extend_connections() -> None:
     """Let SQLite's connection be closed in `KEPT_S`, not at once as Django would; after an error, at once.
 
     A permanent one would read a file that has long been replaced by another. After an error Django asks the connection

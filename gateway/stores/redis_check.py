@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_EVICTION = "noeviction"
-ASK_S = 1.0
+TIMEOUT_S = 1.0
 POLL_S = 0.5
 NAMES = (
     "omg:check",
@@ -37,30 +37,30 @@ class RedisAway(Exception):
         )
 
 
-def trouble_of(url: str) -> str:
+def redis_trouble(url: str) -> str:
     """Return why Redis does not serve, in its own words or those of the network; "" when it does."""
     import redis  # noqa: PLC0415 - 24 MiB that embedded mode does without
 
     try:
-        client = redis.Redis.from_url(url, socket_timeout=ASK_S, socket_connect_timeout=ASK_S)
+        client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
         with client:
             client.ping()
             policy = str(client.info("memory").get("maxmemory_policy", NO_EVICTION))
             if policy != NO_EVICTION:
                 return f"maxmemory-policy is {policy}: set it to {NO_EVICTION}"
             for name in NAMES:
-                _rehearse(client, name)
+                _try_commands(client, name)
     except (redis.RedisError, OSError, ValueError) as error:
         return _words(error)
     return ""
 
 
-def _rehearse(client: redis.Redis, name: str) -> None:
+def _try_commands(client: redis.Redis, name: str) -> None:
     """Do once what calls need; a replica, a full memory or a user without permission refuses it. Raises RedisError."""
     client.eval(WRITES, 1, name, FOR_MS)
-    with client.pubsub() as heard:  # type: ignore[no-untyped-call]  # redis-py has no type for it
-        heard.subscribe(name)
-        heard.get_message(timeout=ASK_S)
+    with client.pubsub() as subscription:  # type: ignore[no-untyped-call]  # redis-py has no type for it
+        subscription.subscribe(name)
+        subscription.get_message(timeout=TIMEOUT_S)
     client.publish(name, "")
 
 
@@ -71,16 +71,16 @@ def _words(error: Exception) -> str:
     return words or type(error).__name__
 
 
-def wait_for_redis(url: str, seconds: float, tell: Callable[[str], object] = str) -> None:
-    """Return when Redis serves; `tell` gets the reason while it does not, and "" at the end. Raises RedisAway."""
+def wait_for_redis(url: str, seconds: float, report: Callable[[str], object] = str) -> None:
+    """Return when Redis serves; `report` gets the reason while it does not, and "" at the end. Raises RedisAway."""
     deadline = time.monotonic() + seconds
-    pause, told = threading.Event(), ""
-    while reason := trouble_of(url):
+    pause, reported = threading.Event(), ""
+    while reason := redis_trouble(url):
         if time.monotonic() + POLL_S > deadline:
             raise RedisAway(seconds, reason)
-        if reason != told:
+        if reason != reported:
             logger.warning("redis.waiting", extra={"error": reason})
-            tell(reason)
-            told = reason
+            report(reason)
+            reported = reason
         pause.wait(POLL_S)
-    tell("")
+    report("")

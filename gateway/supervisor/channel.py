@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READY = b"r"  # worker: I serve
-WANT = b"w"  # worker: request for the sums of all workers
-TELL = b"t"  # supervisor: request for this worker's metrics
-MINE = b"m"  # worker: its metrics, as metrics_aggregation.Family
-ALL = b"a"  # supervisor: the sums of all workers
-DEAD = b"d"  # supervisor: another worker has ended, and has left its journal
+REQUEST_TOTALS = b"w"  # worker: request for the sums of all workers
+REQUEST_METRICS = b"t"  # supervisor: request for this worker's metrics
+METRICS = b"m"  # worker: its metrics, as metrics_aggregation.Family
+TOTALS = b"a"  # supervisor: the sums of all workers
+WORKER_ENDED = b"d"  # supervisor: another worker has ended, and has left its journal
 STATE = b"s"  # worker: its state, as worker_state.State; supervisor: the state of all workers
 LONGEST = 64 * 1024 * 1024
-LAST_WORDS_S = 2.0  # timeout for data still in transit when one of them ends
+FLUSH_S = 2.0  # timeout for data still in transit when one of them ends
 
 
 def read(payload: bytes, kind: type[T], sender: str) -> T | None:
@@ -46,10 +46,10 @@ class Channel:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def over(cls, end: socket.socket) -> Channel:
+    async def from_socket(cls, end: socket.socket) -> Channel:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
-    async def hear(self) -> tuple[bytes, bytes] | None:
+    async def receive(self) -> tuple[bytes, bytes] | None:
         """Return the next frame; None when the other process is gone."""
         try:
             head = await self._reader.readexactly(5)
@@ -58,10 +58,10 @@ class Channel:
         except (asyncio.IncompleteReadError, OSError):
             return None
 
-    def say(self, what: bytes, payload: bytes = b"") -> None:
+    def send(self, kind: bytes, payload: bytes = b"") -> None:
         """Send without waiting; nothing happens when the other process is gone."""
         if not self._writer.is_closing():
-            self._writer.write(what + len(payload).to_bytes(4) + payload)
+            self._writer.write(kind + len(payload).to_bytes(4) + payload)
 
     async def aclose(self) -> None:
         """Close when everything is sent."""

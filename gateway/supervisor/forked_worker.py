@@ -36,17 +36,17 @@ def fork_workers(listeners: Sequence[socket.socket]) -> list[Fork] | SupervisorC
     gc.freeze()  # the collector then writes to no page that all of them share
     forks: list[Fork] = []
     for listener in listeners:
-        ours, theirs = socket.socketpair()
+        own_end, worker_end = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            for end in (ours, *(fork.line for fork in forks)):
+            for end in (own_end, *(fork.line for fork in forks)):
                 end.close()  # else a sibling would not notice the supervisor's end
             for other in {*listeners} - {listener}:
                 other.close()  # else clients could connect where no worker serves any more
-            return _worker(listener, theirs)
-        theirs.close()
-        ours.setblocking(False)
-        forks.append(Fork(pid, ours))
+            return _worker(listener, worker_end)
+        worker_end.close()
+        own_end.setblocking(False)
+        forks.append(Fork(pid, own_end))
     return forks
 
 

@@ -13,45 +13,45 @@ import msgspec
 
 from gateway.observability.metrics_aggregation import Family, growing, merged
 from gateway.supervisor.worker import Worker
-from gateway.supervisor.worker_state import State, together
+from gateway.supervisor.worker_state import State, combined
 from gateway.values.tasks import spawn
 
 WITHIN_S = 1.0
 
 
 class MetricsCollector:
-    """`living` is the supervisor's own set. One collection at a time, shared by all requests meanwhile."""
+    """`workers` is the supervisor's own set. One collection at a time, shared by all requests meanwhile."""
 
-    def __init__(self, living: Collection[Worker]) -> None:
-        self._living = living
+    def __init__(self, workers: Collection[Worker]) -> None:
+        self._workers = workers
         self._past: list[Family] = []
-        self._asking: list[Worker] = []
-        self._look: asyncio.Task[None] | None = None
+        self._requesting: list[Worker] = []
+        self._collection: asyncio.Task[None] | None = None
 
-    def ask(self, worker: Worker) -> None:
+    def request_totals(self, worker: Worker) -> None:
         """Send the sums to this worker soon."""
-        self._asking.append(worker)
-        if self._look is None or self._look.done():
-            self._look = spawn(self._answer())
+        self._requesting.append(worker)
+        if self._collection is None or self._collection.done():
+            self._collection = spawn(self._collect())
 
     def state_of_all(self, _: Worker) -> State:
         """Return the state of all workers together, as each has sent it last."""
-        return together(each.state for each in self._living if each.state is not None)
+        return combined(each.state for each in self._workers if each.state is not None)
 
-    def keep(self, worker: Worker) -> None:
+    def keep_metrics(self, worker: Worker) -> None:
         """Keep the counts of an ended worker."""
-        self._past = merged((self._past, growing(worker.counted)))
+        self._past = merged((self._past, growing(worker.metrics)))
 
     def close(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
+        if self._collection is not None:
+            self._collection.cancel()
 
-    async def _answer(self) -> None:
-        while self._asking:
-            asking, self._asking = self._asking, []
-            workers = list(self._living)
-            await asyncio.gather(*(worker.count(WITHIN_S) for worker in workers))
-            totals = merged((self._past, *(each.counted for each in self._living)))
+    async def _collect(self) -> None:
+        while self._requesting:
+            requesting, self._requesting = self._requesting, []
+            workers = list(self._workers)
+            await asyncio.gather(*(worker.request_metrics(WITHIN_S) for worker in workers))
+            totals = merged((self._past, *(each.metrics for each in self._workers)))
             packed = msgspec.msgpack.encode(totals)
-            for worker in asking:
-                worker.answer(packed)
+            for worker in requesting:
+                worker.send_totals(packed)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 EXIT_S: Final = 15.0  # beyond the drain: what a worker needs to ship, sync and close
 KILL_S: Final = 10.0  # beyond that, after the second signal
-LEAVE_S: Final = 10.0  # everything is closed: the interpreter still waits for its threads
+THREADS_S: Final = 10.0  # everything is closed: the interpreter still waits for its threads
 CANCEL_AGAIN_S: Final = 1.0
 _STDERR: Final = 2
 
@@ -64,16 +64,16 @@ async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 class ShutdownSignal:
-    """`asked`: accept nothing new. `ordered`: end within the grace period; not set for a worker that is only replaced,
-    whose calls may take their time. `hurried`: end now, by the next signal.
+    """`requested`: accept nothing new. `ordered`: end within the grace period; not set for a worker that is only
+    replaced, whose calls may take their time. `forced`: end now, by the next signal.
 
-    `bound` is called with the seconds that the shutdown may still take: `grace_s`, and the closing time.
+    `set_time_limit` is called with the seconds that the shutdown may still take: `grace_s`, and the closing time.
     """
 
-    def __init__(self, bound: Callable[[float], object] = lambda _: None) -> None:
-        self.asked, self.ordered, self.hurried = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    def __init__(self, set_time_limit: Callable[[float], object] = lambda _: None) -> None:
+        self.requested, self.ordered, self.forced = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.grace_s = 0.0
-        self._bound = bound
+        self._set_time_limit = set_time_limit
 
     def install(self) -> None:
         """Handle SIGTERM and SIGINT of this process."""
@@ -82,24 +82,24 @@ class ShutdownSignal:
 
     def listen_for_retirement(self) -> None:
         """Handle SIGHUP as well: another worker has replaced this one."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.asked.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.requested.set)
 
     def request(self) -> None:
         if not self.ordered.is_set():
-            self.bind()
+            self.limit_time()
             self.ordered.set()
-        elif not self.hurried.is_set():
-            self._bound(EXIT_S + KILL_S)
-            self.hurried.set()
-        self.asked.set()
+        elif not self.forced.is_set():
+            self._set_time_limit(EXIT_S + KILL_S)
+            self.forced.set()
+        self.requested.set()
 
-    def bind(self) -> None:
+    def limit_time(self) -> None:
         """End this process within the grace period and the closing time, whatever its loop does. From any thread."""
-        self._bound(self.grace_s + EXIT_S + KILL_S)
+        self._set_time_limit(self.grace_s + EXIT_S + KILL_S)
 
     async def wait(self, seconds: float, until: Coroutine[Any, Any, object] | None = None) -> None:
-        """Return when `until` is done, after `seconds`, or when the shutdown is hurried, whichever is first."""
-        await self._wait(seconds, self.hurried, until)
+        """Return when `until` is done, after `seconds`, or when the shutdown is forced, whichever is first."""
+        await self._wait(seconds, self.forced, until)
 
     async def pause_unless_ordered(self, seconds: float, until: Coroutine[Any, Any, object]) -> None:
         """The same, but return as well when the shutdown is ordered."""

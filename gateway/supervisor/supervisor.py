@@ -1,7 +1,7 @@
 """Keeps N worker processes serving one listening socket: replaces ended workers, renews workers one by one.
 
 The socket is bound once and inherited, so a connection that waits when a worker ends is taken by another one. SIGTERM
-shuts all down in order, a second one hurries them, SIGHUP renews. Serves nothing itself.
+shuts all down in order, a second one forces them, SIGHUP renews. Serves nothing itself.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class WorkerSlot:
 class Supervisor:
     """`prepare` runs before workers are renewed and returns whether they may be; `drain_s` is a worker's own bound.
 
-    `back_office` is a listener for one more worker, which serves it alone. `bound` is called with the seconds that the
-    shutdown of this process may still take.
+    `back_office` is a listener for one more worker, which serves it alone. `set_time_limit` is called with the
+    seconds that the shutdown of this process may still take.
     """
 
     def __init__(  # noqa: PLR0913 - all but three have names
@@ -53,16 +53,16 @@ class Supervisor:
         drain_s: float,
         prepare: Sequence[str],
         back_office: socket.socket | None = None,
-        bound: Callable[[float], object] = lambda _: None,
+        set_time_limit: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._command, self._drain_s, self._prepare = command, drain_s, prepare
         self._slots = [WorkerSlot(listener) for _ in range(count)]
         if back_office is not None:
             self._slots.append(WorkerSlot(back_office, "--back-office"))
-        self._living: set[Worker] = set()
-        self._count = MetricsCollector(self._living)
-        self._hearing = (self._count.ask, self._count.state_of_all)
-        self._stop = ShutdownSignal(bound)
+        self._workers: set[Worker] = set()
+        self._collector = MetricsCollector(self._workers)
+        self._callbacks = (self._collector.request_totals, self._collector.state_of_all)
+        self._stop = ShutdownSignal(set_time_limit)
         self._stop.grace_s = drain_s + EXIT_S
         self._renewal = asyncio.Event()
 
@@ -74,20 +74,20 @@ class Supervisor:
         self._stop.install()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renewal.set)
         for slot, fork in zip(self._slots, forks, strict=False):
-            slot.worker = self._live(await Worker.forked(fork, *self._hearing))
-        keepers = [spawn(self._keep(slot)) for slot in self._slots]
-        others = [spawn(self._announce(announce)), spawn(self._renew_for_ever())]
-        await self._stop.asked.wait()
+            slot.worker = self._add_worker(await Worker.forked(fork, *self._callbacks))
+        keepers = [spawn(self._keep_running(slot)) for slot in self._slots]
+        others = [spawn(self._announce(announce)), spawn(self._renew_on_signal())]
+        await self._stop.requested.wait()
         for slot in self._slots:
             slot.listener.close()  # the workers' copies are the last ones: when they close, no client can connect
-        self._tell(signal.SIGTERM)
+        self._signal_all(signal.SIGTERM)
         await self._stop.wait(self._drain_s + EXIT_S, self._all_ended())
-        if self._living:
-            self._tell(signal.SIGTERM)  # the second one: hurry
+        if self._workers:
+            self._signal_all(signal.SIGTERM)  # the second one: hurry
             await ShutdownSignal().wait(KILL_S, self._all_ended())
-            self._tell(signal.SIGKILL)
+            self._signal_all(signal.SIGKILL)
             await self._all_ended()
-        self._count.close()
+        self._collector.close()
         for task in (*keepers, *others):
             task.cancel()
         await asyncio.gather(*keepers, *others, return_exceptions=True)
@@ -97,17 +97,17 @@ class Supervisor:
             await slot.has_served.wait()
         announce()
 
-    async def _keep(self, slot: WorkerSlot) -> None:
-        early_deaths = 0
-        while not self._stop.asked.is_set():
+    async def _keep_running(self, slot: WorkerSlot) -> None:
+        early_exits = 0
+        while not self._stop.requested.is_set():
             try:
                 async with slot.filling:
                     worker = slot.worker = slot.worker or await self._start(slot)
             except OSError:
                 # No process available now, or no interpreter while it is replaced: both are temporary.
                 logger.exception("worker.start.failed")
-                early_deaths += 1
-                await self._pause_after(early_deaths)
+                early_exits += 1
+                await self._pause_after(early_exits)
                 continue
             started_at = time.monotonic()
             is_ready = await worker.is_ready()
@@ -118,36 +118,37 @@ class Supervisor:
             if slot.worker is not worker:
                 continue  # it was renewed; its successor is kept from now on
             slot.worker = None
-            if self._stop.asked.is_set():
+            if self._stop.requested.is_set():
                 return
             is_early = not is_ready or time.monotonic() - started_at < SHORT_LIFE_S
-            early_deaths = early_deaths + 1 if is_early else 0
+            early_exits = early_exits + 1 if is_early else 0
             logger.error("worker.ended", extra={"pid": worker.pid, "code": code})
-            if early_deaths:
-                await self._pause_after(early_deaths)
+            if early_exits:
+                await self._pause_after(early_exits)
 
-    async def _pause_after(self, early_deaths: int) -> None:
-        await self._stop.wait(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_deaths, 10)))
+    async def _pause_after(self, early_exits: int) -> None:
+        await self._stop.wait(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(early_exits, 10)))
 
     async def _start(self, slot: WorkerSlot) -> Worker:
         command = (*self._command, *slot.arguments)
-        return self._live(await Worker.start(command, slot.listener, *self._hearing))
+        return self._add_worker(await Worker.start(command, slot.listener, *self._callbacks))
 
-    def _live(self, worker: Worker) -> Worker:
-        self._living.add(worker)
-        worker.when_ended(lambda: self._bury(worker))
-        if self._stop.asked.is_set():
+    def _add_worker(self, worker: Worker) -> Worker:
+        self._workers.add(worker)
+        worker.on_end(lambda: self._remove_worker(worker))
+        if self._stop.requested.is_set():
             worker.send(signal.SIGTERM)
         return worker
 
-    def _bury(self, worker: Worker) -> None:
-        self._living.discard(worker)
-        self._count.keep(worker)
-        heir = next((other for other in self._living if other.serves), None)
-        if heir is not None:
-            heir.adopt()  # also after a regular end, which leaves nothing: it costs one look at a directory
+    def _remove_worker(self, worker: Worker) -> None:
+        self._workers.discard(worker)
+        self._collector.keep_metrics(worker)
+        successor = next((other for other in self._workers if other.serves), None)
+        if successor is not None:
+            # Also after a regular end, which leaves nothing: it costs one look at a directory.
+            successor.report_ended_worker()
 
-    async def _renew_for_ever(self) -> None:
+    async def _renew_on_signal(self) -> None:
         while True:
             await self._renewal.wait()
             self._renewal.clear()
@@ -183,11 +184,11 @@ class Supervisor:
             raise
 
     async def _all_ended(self) -> None:
-        while self._living:
-            await asyncio.gather(*(worker.ended() for worker in self._living))
+        while self._workers:
+            await asyncio.gather(*(worker.ended() for worker in self._workers))
 
-    def _tell(self, number: signal.Signals) -> None:
-        for worker in list(self._living):
+    def _signal_all(self, number: signal.Signals) -> None:
+        for worker in list(self._workers):
             worker.send(number)
 
 

@@ -15,7 +15,18 @@ import msgspec
 from prometheus_client import REGISTRY
 
 from gateway.observability.metrics_aggregation import Family, families_of
-from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Channel, read
+from gateway.supervisor.channel import (
+    FLUSH_S,
+    METRICS,
+    READY,
+    REQUEST_METRICS,
+    REQUEST_TOTALS,
+    STATE,
+    TOTALS,
+    WORKER_ENDED,
+    Channel,
+    read,
+)
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
 from gateway.values.tasks import spawn
@@ -30,9 +41,9 @@ class SupervisorClient:
 
     def __init__(self, listener: socket.socket, end: socket.socket) -> None:
         self.listener, self._end = listener, end
-        self.when_another_died: Callable[[], object] = lambda: None
-        self._of_all: State | None = None  # the state of all workers, as last sent by the supervisor
-        self._told_at = 0.0
+        self.on_worker_ended: Callable[[], object] = lambda: None
+        self._state_of_all: State | None = None  # the state of all workers, as last sent by the supervisor
+        self._state_at = 0.0
         self._line: Channel | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
@@ -48,30 +59,32 @@ class SupervisorClient:
         return cls(listener, end)
 
     async def open(
-        self, when_orphaned: Callable[[], None], in_any_case: Callable[[], None] = lambda: None
+        self, on_orphaned: Callable[[], None], on_orphaned_in_thread: Callable[[], None] = lambda: None
     ) -> None:
         """Listen to the supervisor: from now on its end is an order to stop.
 
-        `in_any_case` is called by a thread, so that a worker with a blocked loop does not outlive the supervisor.
+        `on_orphaned_in_thread`: a worker with a blocked loop must not outlive the supervisor.
         """
         end = self._end.dup()
-        threading.Thread(target=self._watch, args=(end, in_any_case), name="supervisor", daemon=True).start()
-        self._line = await Channel.over(self._end)
-        self._task = spawn(self._listen(self._line, when_orphaned))
+        threading.Thread(
+            target=self._watch, args=(end, on_orphaned_in_thread), name="supervisor", daemon=True
+        ).start()
+        self._line = await Channel.from_socket(self._end)
+        self._task = spawn(self._listen(self._line, on_orphaned))
 
     def report_ready(self) -> None:
         """Report to the supervisor that calls are served."""
         if self._line is not None:
-            self._line.say(READY)
+            self._line.send(READY)
 
-    def report_state(self, mine: State) -> None:
+    def report_state(self, state: State) -> None:
         """Send this worker's state to the supervisor; it returns that of all workers."""
         if self._line is not None:
-            self._line.say(STATE, msgspec.msgpack.encode(mine))
+            self._line.send(STATE, msgspec.msgpack.encode(state))
 
     def state_of_all(self) -> State | None:
         """Return the state of all workers together; None where the supervisor has not sent it lately."""
-        return self._of_all if time.monotonic() - self._told_at < OLD_S else None
+        return self._state_of_all if time.monotonic() - self._state_at < OLD_S else None
 
     async def totals(self) -> list[Family]:
         """Return the summed metrics of all workers of this machine. Raises TimeoutError, also for unreadable ones."""
@@ -79,7 +92,7 @@ class SupervisorClient:
             raise TimeoutError
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        self._line.say(WANT)
+        self._line.send(REQUEST_TOTALS)
         async with asyncio.timeout(ANSWER_S):
             totals = read(await answer, list[Family], SUPERVISOR)
         if totals is None:
@@ -93,33 +106,33 @@ class SupervisorClient:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._line is not None:
-            self._line.say(MINE, _mine())
-            await in_time(LAST_WORDS_S, "line to the supervisor", self._line.aclose())
+            self._line.send(METRICS, _own_metrics())
+            await in_time(FLUSH_S, "line to the supervisor", self._line.aclose())
 
-    def _watch(self, end: socket.socket, in_any_case: Callable[[], None]) -> None:
+    def _watch(self, end: socket.socket, on_orphaned_in_thread: Callable[[], None]) -> None:
         """Wait until the other end is closed, and read nothing: that is poll(2) with no event to wait for."""
         poll = select.poll()
         poll.register(end, 0)
         poll.poll()
         end.close()
         if not self._is_closing:
-            in_any_case()
+            on_orphaned_in_thread()
 
-    async def _listen(self, line: Channel, when_orphaned: Callable[[], None]) -> None:
-        while (frame := await line.hear()) is not None:
-            what, payload = frame
-            if what == TELL:
-                line.say(MINE, _mine())
-            elif what == STATE and (state := read(payload, State, SUPERVISOR)) is not None:
-                self._of_all, self._told_at = state, time.monotonic()
-            elif what == DEAD:
-                self.when_another_died()
-            elif what == ALL and self._waiting:
+    async def _listen(self, line: Channel, on_orphaned: Callable[[], None]) -> None:
+        while (frame := await line.receive()) is not None:
+            kind, payload = frame
+            if kind == REQUEST_METRICS:
+                line.send(METRICS, _own_metrics())
+            elif kind == STATE and (state := read(payload, State, SUPERVISOR)) is not None:
+                self._state_of_all, self._state_at = state, time.monotonic()
+            elif kind == WORKER_ENDED:
+                self.on_worker_ended()
+            elif kind == TOTALS and self._waiting:
                 answer = self._waiting.popleft()
                 if not answer.done():
                     answer.set_result(payload)
-        when_orphaned()
+        on_orphaned()
 
 
-def _mine() -> bytes:
+def _own_metrics() -> bytes:
     return msgspec.msgpack.encode(families_of(REGISTRY))

@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.observability.metrics_aggregation import Family
-from gateway.supervisor.channel import ALL, DEAD, LAST_WORDS_S, MINE, READY, STATE, TELL, WANT, Channel, read
+from gateway.supervisor.channel import (
+    FLUSH_S,
+    METRICS,
+    READY,
+    REQUEST_METRICS,
+    REQUEST_TOTALS,
+    STATE,
+    TOTALS,
+    WORKER_ENDED,
+    Channel,
+    read,
+)
 from gateway.supervisor.forked_worker import Fork, ForkedProcess
 from gateway.supervisor.shutdown import in_time
 from gateway.supervisor.worker_state import State
@@ -19,25 +30,25 @@ from gateway.values.tasks import spawn
 
 
 class Worker:
-    """One process; many may await `is_ready` and `ended`. `counted` and `state` are what it sent last.
+    """One process; many may await `is_ready` and `ended`. `metrics` and `state` are what it sent last.
 
-    `when_told` is called when it sends its state; the return value is sent to it.
+    `on_state` is called when it sends its state; the return value is sent to it.
     """
 
     def __init__(
         self,
         process: asyncio.subprocess.Process | ForkedProcess,
         line: Channel,
-        when_asked: Callable[[Worker], None],
-        when_told: Callable[[Worker], State],
+        on_totals_request: Callable[[Worker], None],
+        on_state: Callable[[Worker], State],
     ) -> None:
         self._process, self._line = process, line
-        self._when_asked, self._when_told = when_asked, when_told
-        self.counted: list[Family] = []
+        self._on_totals_request, self._on_state = on_totals_request, on_state
+        self.metrics: list[Family] = []
         self.state: State | None = None
         self._is_ready = asyncio.get_running_loop().create_future()
-        self._answered = asyncio.Event()
-        self._hearing = spawn(self._hear())
+        self._has_metrics = asyncio.Event()
+        self._receiving = spawn(self._receive())
         self._ended = spawn(self._wait())
 
     @classmethod
@@ -45,14 +56,14 @@ class Worker:
         cls,
         command: Sequence[str],
         listener: socket.socket,
-        when_asked: Callable[[Worker], None],
-        when_told: Callable[[Worker], State],
+        on_totals_request: Callable[[Worker], None],
+        on_state: Callable[[Worker], State],
     ) -> Worker:
         """Start `command --listener-fd N --line-fd M`, which finds the socket and the line there. Raises OSError."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            fds = (listener.fileno(), theirs.fileno())
+        own_end, worker_end = socket.socketpair()
+        own_end.setblocking(False)
+        with worker_end:
+            fds = (listener.fileno(), worker_end.fileno())
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,
@@ -65,16 +76,16 @@ class Worker:
                     process_group=0,  # a terminal's Ctrl-C reaches the supervisor only, which forwards it once
                 )
             except OSError:
-                ours.close()
+                own_end.close()
                 raise
-        return cls(process, await Channel.over(ours), when_asked, when_told)
+        return cls(process, await Channel.from_socket(own_end), on_totals_request, on_state)
 
     @classmethod
     async def forked(
-        cls, fork: Fork, when_asked: Callable[[Worker], None], when_told: Callable[[Worker], State]
+        cls, fork: Fork, on_totals_request: Callable[[Worker], None], on_state: Callable[[Worker], State]
     ) -> Worker:
         """Take over a worker that already runs."""
-        return cls(ForkedProcess(fork.pid), await Channel.over(fork.line), when_asked, when_told)
+        return cls(ForkedProcess(fork.pid), await Channel.from_socket(fork.line), on_totals_request, on_state)
 
     @property
     def pid(self) -> int:
@@ -87,56 +98,56 @@ class Worker:
     async def ended(self) -> int:
         return await asyncio.shield(self._ended)
 
-    def when_ended(self, tell: Callable[[], None]) -> None:
-        self._ended.add_done_callback(lambda _: tell())
+    def on_end(self, callback: Callable[[], None]) -> None:
+        self._ended.add_done_callback(lambda _: callback())
 
     def send(self, number: signal.Signals) -> None:
         if self._process.returncode is None:
             self._process.send_signal(number)
 
-    async def count(self, within_s: float) -> None:
+    async def request_metrics(self, within_s: float) -> None:
         """Request its metrics; those it sent before stay if it does not respond."""
-        if not self._is_ready.done() or self._hearing.done():
+        if not self._is_ready.done() or self._receiving.done():
             return
-        self._answered.clear()
-        self._line.say(TELL)
+        self._has_metrics.clear()
+        self._line.send(REQUEST_METRICS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                await self._answered.wait()
+                await self._has_metrics.wait()
 
-    def answer(self, totals: bytes) -> None:
+    def send_totals(self, totals: bytes) -> None:
         """Send it the sums of all workers, as it requested."""
-        self._line.say(ALL, totals)
+        self._line.send(TOTALS, totals)
 
     @property
     def serves(self) -> bool:
-        return self._is_ready.done() and self._is_ready.result() and not self._hearing.done()
+        return self._is_ready.done() and self._is_ready.result() and not self._receiving.done()
 
-    def adopt(self) -> None:
+    def report_ended_worker(self) -> None:
         """Make it look at once for the journal of an ended worker."""
-        self._line.say(DEAD)
+        self._line.send(WORKER_ENDED)
 
-    async def _hear(self) -> None:
-        while (frame := await self._line.hear()) is not None:
-            what, payload = frame
-            if what == READY and not self._is_ready.done():
+    async def _receive(self) -> None:
+        while (frame := await self._line.receive()) is not None:
+            kind, payload = frame
+            if kind == READY and not self._is_ready.done():
                 self._is_ready.set_result(True)
-            elif what == MINE:
-                self.counted = read(payload, list[Family], f"worker {self.pid}") or self.counted
-                self._answered.set()
-            elif what == STATE:
+            elif kind == METRICS:
+                self.metrics = read(payload, list[Family], f"worker {self.pid}") or self.metrics
+                self._has_metrics.set()
+            elif kind == STATE:
                 self.state = read(payload, State, f"worker {self.pid}") or self.state
-                self._line.say(STATE, msgspec.msgpack.encode(self._when_told(self)))
-            elif what == WANT:
-                self._when_asked(self)
-        self._answered.set()
+                self._line.send(STATE, msgspec.msgpack.encode(self._on_state(self)))
+            elif kind == REQUEST_TOTALS:
+                self._on_totals_request(self)
+        self._has_metrics.set()
         if not self._is_ready.done():
             self._is_ready.set_result(False)
 
     async def _wait(self) -> int:
         code = await self._process.wait()
-        is_over = await in_time(LAST_WORDS_S, f"last words of worker {self.pid}", self._hearing)
+        is_over = await in_time(FLUSH_S, f"last words of worker {self.pid}", self._receiving)
         if not is_over and not self._is_ready.done():
             self._is_ready.set_result(False)
-        await in_time(LAST_WORDS_S, f"line to worker {self.pid}", self._line.aclose())
+        await in_time(FLUSH_S, f"line to worker {self.pid}", self._line.aclose())
         return code

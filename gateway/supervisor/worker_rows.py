@@ -20,7 +20,7 @@ from gateway.values.fallback_log import FALLBACKS
 logger = logging.getLogger(__name__)
 
 
-class KnowsPeers(Protocol):
+class WorkerRegistry(Protocol):
     """The part of the worker registry that is needed here (budgets/redis/workers/worker_registry.py)."""
 
     def lost(self, members: Mapping[str, str]) -> set[str]: ...
@@ -35,30 +35,30 @@ def enroll(name: str, born_in: str) -> None:
     ServingWorker.objects.get_or_create(name=name, defaults={"born_in": born_in})
 
 
-def note(name: str, text: str, serial: int) -> bool:
+def write_holds(name: str, text: str, serial: int) -> bool:
     """Write the holds of a worker that cannot reach Redis. False: surely not done; raises where the outcome is unknown.
 
     `serial` is higher each time, so that a late write of the database does not undo what came after it.
     """
-    mine = ServingWorker.objects.filter(name=name, holds_serial__lt=serial)
+    own_row = ServingWorker.objects.filter(name=name, holds_serial__lt=serial)
     try:
-        if not mine.exists():  # and the database can be reached
+        if not own_row.exists():  # and the database can be reached
             return False
     except DatabaseError as fault:
         FALLBACKS.note("last_word", fault)
         return False
-    return bool(mine.update(holds=text, holds_serial=serial))
+    return bool(own_row.update(holds=text, holds_serial=serial))
 
 
-def unnote(name: str, serial: int) -> None:
+def clear_holds(name: str, serial: int) -> None:
     ServingWorker.objects.filter(name=name).update(holds="", holds_serial=serial)
 
 
-def noted(names: Sequence[str]) -> dict[str, str]:
+def read_holds(names: Sequence[str]) -> dict[str, str]:
     return dict(ServingWorker.objects.filter(name__in=names).exclude(holds="").values_list("name", "holds"))
 
 
-def dismiss(*names: str) -> None:
+def delete_rows(*names: str) -> None:
     ServingWorker.objects.filter(name__in=names).delete()
 
 
@@ -74,32 +74,32 @@ class WorkerRows:
 
     async def write(self, text: str, serial: int) -> bool:
         """Like Notes in budgets/redis/workers/final_report.py, all three."""
-        is_written: bool = await self._in_database(note, self._name, text, serial)
+        is_written: bool = await self._in_database(write_holds, self._name, text, serial)
         return is_written
 
     async def clear(self, serial: int) -> None:
-        await self._in_database(unnote, self._name, serial)
+        await self._in_database(clear_holds, self._name, serial)
 
     async def read(self, workers: Sequence[str]) -> Mapping[str, str]:
-        found: dict[str, str] = await self._in_database(noted, workers)
+        found: dict[str, str] = await self._in_database(read_holds, workers)
         return found
 
-    async def enter(self, born_in: str) -> None:
+    async def insert_own(self, born_in: str) -> None:
         """Insert the row: before the first grant, and once the journal exists, whose adoption deletes the row."""
         await self._in_database(enroll, self._name, born_in)
 
-    async def tidy(self, peers: KnowsPeers) -> None:
+    async def delete_lost(self, registry: WorkerRegistry) -> None:
         """Delete the rows of silent workers; write this worker's own again, if it was considered silent."""
         members = await self.members()
-        if lost := peers.lost(members):
+        if lost := registry.lost(members):
             logger.warning("worker.lost", extra={"workers": sorted(lost)})
-            await self._in_database(dismiss, *lost)
+            await self._in_database(delete_rows, *lost)
         if self._name not in members:
             await self._in_database(enroll, self._name, "")
 
-    async def leave(self) -> None:
+    async def delete_own(self) -> None:
         """Report that nothing of this worker can be missed any more. Without a database the others find that out."""
         try:
-            await self._in_database(dismiss, self._name)
+            await self._in_database(delete_rows, self._name)
         except DatabaseError:
             logger.warning("worker.row.not_deleted", extra={"worker": self._name})

@@ -26,7 +26,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     oldest_s: float = 0.0
 
 
-def together(states: Iterable[State]) -> State:
+def combined(states: Iterable[State]) -> State:
     """Return the combined state of several processes of one machine: the worst of each, and what can still be done."""
     every = list(states) or [State()]
     return State(

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 
 class FairShare:
-    """`taken` in all; a tenant that has taken nothing needs no memory. What is too much is the owner's rule."""
+    """`in_use` in all; a tenant that has taken nothing needs no memory. What is too much is the owner's rule."""
 
-    __slots__ = ("_by_tenant", "taken")
+    __slots__ = ("_by_tenant", "in_use")
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.in_use = 0
         self._by_tenant: dict[int, int] = {}
 
     def of(self, tenant_id: int) -> int:
         """Return how much this tenant has taken."""
         return self._by_tenant.get(tenant_id, 0)
 
-    def take(self, tenant_id: int, amount: int = 1) -> None:
-        self.taken += amount
+    def acquire(self, tenant_id: int, amount: int = 1) -> None:
+        self.in_use += amount
         self._by_tenant[tenant_id] = self._by_tenant.get(tenant_id, 0) + amount
 
-    def give_back(self, tenant_id: int, amount: int = 1) -> None:
+    def release(self, tenant_id: int, amount: int = 1) -> None:
         """Give back what was taken before. Raises KeyError for a tenant that has nothing."""
         left = self._by_tenant[tenant_id] - amount
-        self.taken -= amount
+        self.in_use -= amount
         if left:
             self._by_tenant[tenant_id] = left
         else:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from metering.back_office.call_lists import CallList, OfCode, OfKey, OfModel, OfTenant
 from metering.back_office.json_fields import STYLES, json_display
-from metering.explain.refusal_story import in_short, tell
+from metering.explain.refusal_story import explain_refusal, in_short
 from metering.explain.story import Section
 from metering.models import LoggedRequest
 from tenants.back_office.list_filters import OneOf
@@ -73,4 +73,4 @@ class LoggedRequestAdmin(CallList):
 
     @override
     def parts(self, row: LoggedRequest) -> list[Section]:
-        return tell(row)
+        return explain_refusal(row)

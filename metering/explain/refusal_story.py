@@ -42,17 +42,17 @@ OF_CAUSES = {
 }
 
 
-def tell(row: LoggedRequest) -> list[Section]:
+def explain_refusal(row: LoggedRequest) -> list[Section]:
     """Return the explanation of a call that has no row in the ledger."""
     decision = read(row.decision)
-    parts = [Section("Who called", _who(row)), Section("What was asked", _what(row))]
+    parts = [Section("Who called", _caller(row)), Section("What was asked", _request(row))]
     if decision.trace is not None:
         parts += [
             Section("Where it could go", candidates(row.model, decision.trace)),
             Section("What was allowed and held", held(decision.trace)),
         ]
-    if why := _why(row.error_code, row.figures):
-        parts.append(Section("Why it was refused" if row.error_code else "Why nobody was asked", why))
+    if why := _reasons(row.error_code, row.figures):
+        parts.append(Section("Why it was refused" if row.error_code else "Why no provider was called", why))
     if decision.attempts:
         parts.append(Section("What was tried", attempt_sentences(row.model, decision)))
     return [*parts, Section("How it ended", _end(row))]
@@ -74,43 +74,43 @@ def in_short(row: LoggedRequest) -> str:
     return " ".join(passed_over(row.figures))
 
 
-def _who(row: LoggedRequest) -> tuple[str, ...]:
+def _caller(row: LoggedRequest) -> tuple[str, ...]:
     origin = f" It came from {row.client}." if row.client else ""
     named = f" The client called it {row.client_request_id}." if row.client_request_id else ""
     if row.tenant_id:
         stale = (
             " The key is known, and is not in force any more." if row.error_code == "invalid_api_key" else ""
         )
-        who = f"Key {row.api_key_prefix} of tenant {row.tenant}.{stale}"
+        caller = f"Key {row.api_key_prefix} of tenant {row.tenant}.{stale}"
     elif row.api_key_prefix:
-        who = f"Nobody that is known: the prefix of the key was {row.api_key_prefix}."
+        caller = f"Nobody that is known: the prefix of the key was {row.api_key_prefix}."
     else:
-        who = "Nobody that is known: it came without a key, or with what cannot be one."
-    return (f"{who}{origin}{named}",)
+        caller = "Nobody that is known: it came without a key, or with what cannot be one."
+    return (f"{caller}{origin}{named}",)
 
 
-def _what(row: LoggedRequest) -> tuple[str, ...]:
+def _request(row: LoggedRequest) -> tuple[str, ...]:
     model = f" The model {row.model}" if row.model else ""
     how = f"{model}, as a stream." if model and row.stream else f"{model}." if model else ""
     return (f"{row.method} {row.path} on {instant(row.at)}.{how}",)
 
 
-def _why(code: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
-    is_told = any(name in figures for name in ("limit", "budget", "capacity"))  # described exactly below
-    said = [] if is_told else [each for each in reasons(code, figures) if each]
+def _reasons(code: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
+    is_described = any(name in figures for name in ("limit", "budget", "capacity"))  # described exactly below
+    sentences = [] if is_described else [each for each in reasons(code, figures) if each]
     if limit := figures.get("limit"):
-        said += _limit(limit)
+        sentences += _limit(limit)
     if budget := figures.get("budget"):
-        said.append(_budget(budget))
-    said += [_cause(cause) for cause in figures.get("enlarged_by", ())]
+        sentences.append(_budget(budget))
+    sentences += [_cause(cause) for cause in figures.get("enlarged_by", ())]
     if capacity := figures.get("capacity"):
         reason = capacity["reason"]
-        said.append(CAPACITY.get(reason, f"The process that took it had no room ({reason})."))
+        sentences.append(CAPACITY.get(reason, f"The process that took it had no room ({reason})."))
     if replay := figures.get("replay"):
-        said.append(
+        sentences.append(
             f"It repeated call {replay['original']} with its Idempotency-Key, and was given the same answer again."
         )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def _rule(limit: Mapping[str, Any]) -> str:
@@ -146,11 +146,13 @@ def _cause(cause: Mapping[str, Any]) -> str:
 
 def _end(row: LoggedRequest) -> tuple[str, ...]:
     code = f" ({row.error_code})" if row.error_code else ""
-    said = [f"The client got HTTP {row.http_status}{code}, {milliseconds(row.latency_ms)} after it came in."]
+    sentences = [
+        f"The client got HTTP {row.http_status}{code}, {milliseconds(row.latency_ms)} after it came in."
+    ]
     if row.message:
-        said.append(f"It was told: {row.message}")
-    said.append(NO_BILL)
+        sentences.append(f"It was told: {row.message}")
+    sentences.append(NO_BILL)
     if row.alike:
         until = f" until {instant(row.until)}" if row.until is not None else ""
-        said.append(f"{many(row.alike, 'more call')} like it came in{until}; they were only counted.")
-    return tuple(said)
+        sentences.append(f"{many(row.alike, 'more call')} like it came in{until}; they were only counted.")
+    return tuple(sentences)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.values.money import usd
-from metering.explain.text import UNTOLD, listed, milliseconds, price_row
+from metering.explain.text import NOT_RECORDED, listed, milliseconds, price_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,52 +26,52 @@ REFUSALS = {
 def candidates(model: str, trace: DecisionTrace | None) -> tuple[str, ...]:
     """Return the candidates of a call for this model, in order, and the others with the reason."""
     if trace is None:
-        return (UNTOLD,)
+        return (NOT_RECORDED,)
     own, more = _order(trace)
-    said = []
+    sentences = []
     if trace.arm:
-        said.append(f"Its caller is in the arm {trace.arm} of the model's experiment.")
+        sentences.append(f"Its caller is in the arm {trace.arm} of the model's experiment.")
     if own:
         first, *rest = own
-        said.append(
+        sentences.append(
             f"By strategy {trace.strategy.replace('_', ' ')}: {', then '.join((f'{first} first', *rest))}."
             if rest
             else f"To {first}."
         )
     if more and own:
-        said.append(f"If the model is not available: {', then '.join(more)}.")
+        sentences.append(f"If the model is not available: {', then '.join(more)}.")
     elif more:
         why = REFUSALS.get(trace.reason, "no deployment of {model} was available").format(model=model)
-        said.append(f"To another model, because {why}: {', then '.join(more)}.")
+        sentences.append(f"To another model, because {why}: {', then '.join(more)}.")
     resting = set[str]()
     if trace.panic:
         resting = {*own, *more}
-        said += _resting(trace, resting)
-    said += [
+        sentences += _resting(trace, resting)
+    sentences += [
         f"Had it been refused for {reason.replace('_', ' ')}: to {listed(names)}."
         for reason, names in trace.instead.items()
     ]
-    said += [
+    sentences += [
         f"Not to {row.deployment}: {row.reason.rstrip('.')}." if row.deployment else row.reason
         for row in trace.skipped
         if row.deployment not in resting
     ]
     if trace.price_ids:
         rows = listed(price_row(each) for each in trace.price_ids)
-        said.append(f"By {rows}, in that order." if len(trace.price_ids) > 1 else f"By {rows}.")
-    return tuple(said)
+        sentences.append(f"By {rows}, in that order." if len(trace.price_ids) > 1 else f"By {rows}.")
+    return tuple(sentences)
 
 
 def _resting(trace: DecisionTrace, names: set[str]) -> list[str]:
     """Return that the candidates were tried although they rested, and the failure behind each rest."""
-    was, who = ("It was", "it") if len(names) == 1 else ("All of them were", "they")
+    was, subject = ("It was", "it") if len(names) == 1 else ("All of them were", "they")
     why = [
         f"Why {row.deployment} was resting: {row.reason.rstrip('.')}."
         for row in trace.skipped
         if row.deployment in names
     ]
     return [
-        f"{was} resting after failures and nothing else was left, so {who} could be asked all the same.",
+        f"{was} resting after failures and nothing else was left, so {subject} could be asked all the same.",
         *why,
     ]
 
@@ -79,27 +79,27 @@ def _resting(trace: DecisionTrace, names: set[str]) -> list[str]:
 def attempt_sentences(model: str, decision: Decision, upstream_model: str = "") -> tuple[str, ...]:
     """Return what was tried, with which outcome, and what was not tried."""
     if not decision.attempts:
-        return (UNTOLD,)
-    said = [f"{turn}. {_try(attempt)}" for turn, attempt in enumerate(decision.attempts, start=1)]
+        return (NOT_RECORDED,)
+    sentences = [f"{number}. {_try(attempt)}" for number, attempt in enumerate(decision.attempts, start=1)]
     last = decision.attempts[-1]
     if last.alias and last.outcome == "ok":
-        said.append(f"So the model {last.alias} answered, because {_why_another(model, decision)}.")
+        sentences.append(f"So the model {last.alias} answered, because {_why_another(model, decision)}.")
     tried = {_named(attempt) for attempt in decision.attempts}
     order = [name for names in _order(decision.trace) for name in names] if decision.trace is not None else []
     if left := [name for name in order if name not in tried]:
-        said.append(f"Not tried: {listed(left)}.")
+        sentences.append(f"Not tried: {listed(left)}.")
     if upstream_model not in ("", model):
-        said.append(f"There the model is called {upstream_model}.")
-    return tuple(said)
+        sentences.append(f"There the model is called {upstream_model}.")
+    return tuple(sentences)
 
 
-def in_short(attempts: Iterable[Attempt], asked: str) -> list[str]:
+def in_short(attempts: Iterable[Attempt], requested: str) -> list[str]:
     """Return each attempt in a few words, for a line of the log: the deployment, the outcome, and why."""
-    return [_short(attempt, asked) for attempt in attempts]
+    return [_short(attempt, requested) for attempt in attempts]
 
 
-def _short(attempt: Attempt, asked: str) -> str:
-    other = f" of {attempt.alias}" if attempt.alias not in ("", asked) else ""
+def _short(attempt: Attempt, requested: str) -> str:
+    other = f" of {attempt.alias}" if attempt.alias not in ("", requested) else ""
     status = f" {attempt.status}" if attempt.status is not None else ""
     kind = f" {attempt.kind}" if attempt.kind else ""
     why = f", {attempt.reason}" if attempt.reason else ""
@@ -128,15 +128,15 @@ def _named(attempt: Attempt) -> str:
 
 
 def _try(attempt: Attempt) -> str:
-    who = f"{_named(attempt)} ({attempt.provider})"
+    subject = f"{_named(attempt)} ({attempt.provider})"
     status = f" with HTTP {attempt.status}" if attempt.status is not None else ""
     if attempt.outcome == "ok":
-        return f"{who} answered{status} after {milliseconds(attempt.ms)}."
+        return f"{subject} answered{status} after {milliseconds(attempt.ms)}."
     why = OUTCOMES.get(attempt.outcome, f"failed as {attempt.outcome}")
     kind = f" ({attempt.kind})" if attempt.kind else ""
     words = attempt.reason.removeprefix(f"status {attempt.status}: ").rstrip(".")  # status is stated before
     reason = f" Reason: {words}." if words else ""
-    return f"{who}: {why}{kind}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
+    return f"{subject}: {why}{kind}{status} after {milliseconds(attempt.ms)}.{reason}{_cost(attempt)}"
 
 
 def _cost(attempt: Attempt) -> str:

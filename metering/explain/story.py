@@ -13,7 +13,7 @@ from gateway.values.quantities import many
 from metering.decision import read
 from metering.explain.refusal_reasons import reasons
 from metering.explain.routing_text import attempt_sentences, candidates
-from metering.explain.text import UNTOLD, instant, listed, milliseconds, price_row
+from metering.explain.text import NOT_RECORDED, instant, listed, milliseconds, price_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,24 +76,24 @@ class Sentence(NamedTuple):
 
 
 def explain(
-    event: UsageEvent, place: Literal["ledger", "journal", "running", "void"] = "ledger"
+    event: UsageEvent, source: Literal["ledger", "journal", "running", "void"] = "ledger"
 ) -> list[Section]:
     """Return the explanation of a call, in the order of its events."""
     decision = read(event.decision)
     parts = [
-        Section("Who called", _who(event)),
-        Section("What was asked", _what(event, decision.trace)),
+        Section("Who called", _caller(event)),
+        Section("What was asked", _request(event, decision.trace)),
         Section("Where it could go", candidates(event.model, decision.trace)),
         Section("What was allowed and held", held(decision.trace)),
     ]
-    if place == "running":
+    if source == "running":
         return [
             *parts[:2],
             Section(
                 "How it ended", ("It has not ended: a process is serving it, or was killed while it did.",)
             ),
         ]
-    if place == "void":
+    if source == "void":
         words = "It never reached a provider, so it cost nothing and is not in the ledger."
         return [*parts[:2], Section("How it ended", (words,))]
     return [
@@ -108,7 +108,7 @@ def explain(
             ),
         ),
         *([Section("Why it failed", tuple(reasons(event.error_code, {})))] if event.error_code else []),
-        Section("How it ended", _end(event, place)),
+        Section("How it ended", _end(event, source)),
     ]
 
 
@@ -128,7 +128,7 @@ def receipt_lines(event: UsageEvent) -> list[Sentence]:
     ]
 
 
-def _who(event: UsageEvent) -> tuple[str, ...]:
+def _caller(event: UsageEvent) -> tuple[str, ...]:
     if event.endpoint.startswith(SHADOW):
         copied = event.client_request_id
         return (
@@ -139,42 +139,44 @@ def _who(event: UsageEvent) -> tuple[str, ...]:
     return (f"Key {event.api_key_prefix} of tenant {event.tenant}.{named}{traced}",)
 
 
-def _what(event: UsageEvent, trace: DecisionTrace | None) -> tuple[str, ...]:
+def _request(event: UsageEvent, trace: DecisionTrace | None) -> tuple[str, ...]:
     how = "as a stream" if event.stream else "as one answer"
-    said = [f"The model {event.model} at {event.endpoint}, {how}, on {instant(event.started_at)}."]
+    sentences = [f"The model {event.model} at {event.endpoint}, {how}, on {instant(event.started_at)}."]
     prompt = trace.prompt if trace is not None else 0
     if prompt:
-        said.append(f"Its prompt was taken for {many(prompt, 'token')} when it came in.")
+        sentences.append(f"Its prompt was taken for {many(prompt, 'token')} when it came in.")
     if event.idempotency_key:
-        said.append(f"It carried the Idempotency-Key {event.idempotency_key}, so it was made at most once.")
-    return tuple(said)
+        sentences.append(
+            f"It carried the Idempotency-Key {event.idempotency_key}, so it was made at most once."
+        )
+    return tuple(sentences)
 
 
 def held(trace: DecisionTrace | None) -> tuple[str, ...]:
     if trace is None:
-        return (UNTOLD,)
-    said = _limits(trace.limits)
+        return (NOT_RECORDED,)
+    sentences = _limits(trace.limits)
     if trace.requests is not None:
-        said.append(
+        sentences.append(
             f"Of {trace.requests[0]:,} requests a minute {trace.requests[1]:,} were left after this one."
         )
     if trace.tokens is not None:
-        said.append(
+        sentences.append(
             f"Of {trace.tokens[0]:,} tokens a minute {trace.tokens[1]:,} were left after it took its share."
         )
     how = "for its prompt as counted or measured" if trace.counted else BY_BYTES
-    said.append(f"{usd(trace.hold_nanousd)} USD was held, the most it could cost, {how}.")
+    sentences.append(f"{usd(trace.hold_nanousd)} USD was held, the most it could cost, {how}.")
     if trace.budget is not None:
-        said.append(_budget(trace.budget))
+        sentences.append(_budget(trace.budget))
     if trace.clamped:
-        said.append(
+        sentences.append(
             f"Its output was cut to {many(trace.cap or 0, 'token')}: more did not fit into the budget."
         )
     elif trace.cap is not None:
-        said.append(
+        sentences.append(
             f"A cap of {many(trace.cap, 'output token')} was sent along, so that the hold was enough."
         )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def _limits(limits: Sequence[LimitSeen]) -> list[str]:
@@ -204,18 +206,18 @@ def _cost(event: UsageEvent, trace: DecisionTrace | None) -> tuple[str, ...]:
         return (
             "Nothing." if not event.cost_nanousd else f"{usd(event.cost_nanousd)} USD, without a receipt.",
         )
-    said = [
+    sentences = [
         f"{line.quantity} {line.what} at {line.unit_usd} USD each: {line.amount_usd} USD ({line.price})."
         for line in receipt_lines(event)
     ]
     exact = sum((Decimal(line["amount_nanousd"]) for line in event.receipt), Decimal(0))
     rounded = ", rounded up once" if exact != exact.to_integral_value(ROUND_CEILING) else ""
-    said.append(f"Together {usd(event.cost_nanousd)} USD{rounded}.")
+    sentences.append(f"Together {usd(event.cost_nanousd)} USD{rounded}.")
     if event.estimated:
-        said.append("The provider did not say what was used; the gateway counted it.")
+        sentences.append("The provider did not say what was used; the gateway counted it.")
     if trace is not None and event.cost_nanousd > trace.hold_nanousd:
-        said.append(f"That is {usd(event.cost_nanousd - trace.hold_nanousd)} USD more than was held.")
-    return tuple(said)
+        sentences.append(f"That is {usd(event.cost_nanousd - trace.hold_nanousd)} USD more than was held.")
+    return tuple(sentences)
 
 
 def _disputed(nanousd: int) -> tuple[str, ...]:
@@ -236,19 +238,19 @@ def _unsettled(event: UsageEvent, decision: Decision) -> tuple[str, ...]:
     return (f"It was settled {settled.how} by {settled.by} at {settled.at}; before it was {before}.",)
 
 
-def _end(event: UsageEvent, place: str) -> tuple[str, ...]:
+def _end(event: UsageEvent, source: str) -> tuple[str, ...]:
     code = f" ({event.error_code})" if event.error_code else ""
     words = ENDS.get(event.status, "It ended as " + event.status).format(status=event.http_status, code=code)
     first = f"; the first bytes left after {milliseconds(event.ttft_ms)}" if event.ttft_ms is not None else ""
     own = f", {milliseconds(event.overhead_ms)} of them the gateway's own" if event.overhead_ms else ""
-    said = [f"{words}, {milliseconds(event.latency_ms)} after it came in{own}{first}."]
+    sentences = [f"{words}, {milliseconds(event.latency_ms)} after it came in{own}{first}."]
     if event.status == "incomplete" and event.error_code.startswith("upstream"):
-        said.append(
+        sentences.append(
             "A part of the answer had left by then, so no other provider could be asked; what had left is billed."
         )
-    if place == "journal":
-        said.append("It is in the journal and not in the ledger yet.")
-    return tuple(said)
+    if source == "journal":
+        sentences.append("It is in the journal and not in the ledger yet.")
+    return tuple(sentences)
 
 
 def _scope(scope: str) -> str:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-UNTOLD = "This was not kept: the call is of an older release, or the process that served it was killed before its end."
+NOT_RECORDED = (
+    "This was not kept: the call is of an older release, "
+    "or the process that served it was killed before its end."
+)
 
 
 def price_row(price_id: int) -> str:

@@ -33,7 +33,7 @@ class Reserve:
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
-        self._is_held = self._is_closed = False
+        self._is_allocated = self._is_closed = False
         self._lock = threading.Lock()  # refresh runs in the sync thread, release in the event loop
         self.free_bytes = 0
         self.has_room = False
@@ -49,42 +49,42 @@ class Reserve:
             if self._is_closed:
                 return
             try:
-                self._look()
+                self._measure()
             except OSError:
                 self.has_room = False
 
     def release(self) -> None:
         """Free the bytes for the running calls."""
         with self._lock:
-            self.has_room = self._is_held = False
-            self._let_go()
+            self.has_room = self._is_allocated = False
+            self._free()
 
     def close(self) -> None:
         """Free the bytes for the last calls; from now on there is no room for new ones."""
         self._is_closed = True
         self.release()
 
-    def _look(self) -> None:
-        if not self._is_held:
-            self._let_go()  # the last attempt may have failed
+    def _measure(self) -> None:
+        if not self._is_allocated:
+            self._free()  # the last attempt may have failed
         self.free_bytes = _free_bytes(self._path.parent)
-        if not self._is_held and self.free_bytes >= 2 * self._size:
-            self._hold()
-        self.has_room = self._is_held and self.free_bytes >= self._size
+        if not self._is_allocated and self.free_bytes >= 2 * self._size:
+            self._allocate()
+        self.has_room = self._is_allocated and self.free_bytes >= self._size
 
-    def _hold(self) -> None:
+    def _allocate(self) -> None:
         file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             if self._size:
                 os.posix_fallocate(file, 0, self._size)
             self.free_bytes = _free_bytes(self._path.parent)
-            self._is_held = True
+            self._is_allocated = True
         except OSError:  # another writer took the space first
-            self._let_go()
+            self._free()
         finally:
             os.close(file)
 
-    def _let_go(self) -> None:
+    def _free(self) -> None:
         with suppress(OSError):  # if the file stays, the disk is read-only or failing and has no room anyway
             self._path.unlink(missing_ok=True)
 

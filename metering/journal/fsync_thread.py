@@ -50,9 +50,9 @@ class FsyncThread:
         self._lock = threading.Lock()  # guards the next two
         self._files: list[int] = []  # the last one is being written, the others have their last bytes to sync
         self._has_new_name = False
-        self._may_go_on = threading.Event()
+        self._is_replaced = threading.Event()
         self._is_stopping = False
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
 
@@ -69,7 +69,7 @@ class FsyncThread:
             self._has_new_name = True
         for old in stale:
             _close(old)
-        self._may_go_on.set()
+        self._is_replaced.set()
 
     def wait(self, waiters: Sequence[Waiter]) -> None:
         """Resolve the waiters, in order, once everything written before now is durable."""
@@ -79,7 +79,7 @@ class FsyncThread:
         """Sync what is left, end the thread, close the files. Blocks; `on_failure` is not called for the last sync."""
         self._is_stopping = True
         self._queue.put(None)
-        self._may_go_on.set()
+        self._is_replaced.set()
         self._thread.join()
         for file in self._files:
             _close(file)
@@ -88,19 +88,19 @@ class FsyncThread:
     def _run(self) -> None:
         running = True
         while running:
-            asked = self._next_asked()
-            running = None not in asked
-            waiters = [waiter for waiters in asked if waiters is not None for waiter in waiters]
+            requests = self._next_requests()
+            running = None not in requests
+            waiters = [waiter for waiters in requests if waiters is not None for waiter in waiters]
             try:
                 self._serve(waiters)
             except Exception:  # without this thread no call ever ends
                 if not self.failures:
                     logger.exception("journal.sync.failed")
                 self.failures += 1
-                running = running and self._is_mended(waiters)
+                running = running and self._wait_for_repair(waiters)
             else:
                 if waiters:
-                    self._tell(_resolve, waiters)
+                    self._call_in_loop(_resolve, waiters)
 
     def _serve(self, waiters: list[Waiter]) -> None:
         if not self.failures:  # a failing disk has no room for new calls, whatever it reports
@@ -108,15 +108,15 @@ class FsyncThread:
         if waiters or self.frames or self.failures:
             self._sync()
 
-    def _is_mended(self, waiters: list[Waiter]) -> bool:
+    def _wait_for_repair(self, waiters: list[Waiter]) -> bool:
         """Wait until all is written elsewhere. False: the journal closes; no sync of these files can be trusted."""
-        self._may_go_on.clear()
-        self._tell(self._on_failure, waiters)
+        self._is_replaced.clear()
+        self._call_in_loop(self._on_failure, waiters)
         if not self._is_stopping:
-            self._may_go_on.wait()
+            self._is_replaced.wait()
         return not self._is_stopping
 
-    def _next_asked(self) -> list[Sequence[Waiter] | None]:
+    def _next_requests(self) -> list[Sequence[Waiter] | None]:
         try:
             first = self._queue.get(timeout=FLUSH_S)
         except Empty:
@@ -141,13 +141,13 @@ class FsyncThread:
 
     def _watch_disk(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at >= FLUSH_S:
-            self._looked_at = now
+        if now - self._checked_at >= FLUSH_S:
+            self._checked_at = now
             self._reserve.refresh()
 
-    def _tell(self, what: Callable[[list[Waiter]], None], waiters: list[Waiter]) -> None:
+    def _call_in_loop(self, callback: Callable[[list[Waiter]], None], waiters: list[Waiter]) -> None:
         with suppress(RuntimeError):  # the loop is closed: there is no waiter any more
-            self._loop.call_soon_threadsafe(what, waiters)
+            self._loop.call_soon_threadsafe(callback, waiters)
 
 
 def _resolve(waiters: list[Waiter]) -> None:

@@ -42,8 +42,8 @@ class GroupCommit:
         ] = []  # of the next group: ends that are written and wait for its sync
         self._in_flight: dict[Waiter, list[PendingClose]] = {}  # by the future that is resolved after them
         self._is_busy = False
-        self._again: asyncio.TimerHandle | None = None
-        self._soon: asyncio.Handle | None = None
+        self._retry_timer: asyncio.TimerHandle | None = None
+        self._early_write: asyncio.Handle | None = None
         self.is_stuck = False  # the gathered ends could not be written, and are retried
 
     async def add(self, request_id: str, frame: bytes, *, soon: bool = False) -> None:
@@ -55,8 +55,8 @@ class GroupCommit:
         self._gathered.append(PendingClose(request_id, frame, waiter))
         if not self._is_busy:
             self._commit()
-        elif soon and self._soon is None:
-            self._soon = self._loop.call_soon(self._write_gathered)
+        elif soon and self._early_write is None:
+            self._early_write = self._loop.call_soon(self._write_gathered)
         await waiter
 
     async def drain(self) -> None:
@@ -69,18 +69,18 @@ class GroupCommit:
             else:
                 await asyncio.sleep(RETRY_S)
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Write no more; every waiter gets CloseNotPersisted."""
-        for handle in (self._again, self._soon):
+        for handle in (self._retry_timer, self._early_write):
             if handle is not None:
                 handle.cancel()
         for ends in (self._written, self._gathered, *self._in_flight.values()):
             for end in ends:
-                end.give_up()
+                end.fail()
         self._gathered, self._written = [], []
 
     def _write_gathered(self) -> None:
-        self._soon = None
+        self._early_write = None
         if self._gathered and self._write_early(self._gathered):
             self._written += self._gathered
             self._gathered = []
@@ -101,11 +101,11 @@ class GroupCommit:
         if len(ends) >= CROWD:
             next_at += min(LONGEST_LINGER_S, LINGER_PER_CALL_S * len(ends))
         done: Waiter = self._loop.create_future()
-        done.add_done_callback(lambda _: self._synced(done, next_at))
+        done.add_done_callback(lambda _: self._on_synced(done, next_at))
         self._in_flight[done] = ends
         waiters = [*(end.waiter for end in ends), done]
         if late:
-            asyncio.gather(*late).add_done_callback(lambda all_late: self._all_written(all_late, waiters))
+            asyncio.gather(*late).add_done_callback(lambda all_late: self._sync_after(all_late, waiters))
         else:
             self._sync(waiters)
 
@@ -113,22 +113,22 @@ class GroupCommit:
         """Keep the ends that `write` failed on. Some may be written already: a second end of a call changes nothing."""
         self._gathered[:0] = ends
         self.is_stuck = True
-        if self._again is not None:
-            self._again.cancel()
-        self._again = self._loop.call_later(RETRY_S, self._go_on)
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+        self._retry_timer = self._loop.call_later(RETRY_S, self._commit_next)
 
-    def _all_written(self, all_late: asyncio.Future[list[None]], waiters: list[Waiter]) -> None:
+    def _sync_after(self, all_late: asyncio.Future[list[None]], waiters: list[Waiter]) -> None:
         if all_late.exception() is None:  # else the journal has closed, and the waiters got the error
             self._sync(waiters)
 
-    def _synced(self, done: Waiter, next_at: float) -> None:
+    def _on_synced(self, done: Waiter, next_at: float) -> None:
         del self._in_flight[done]
         if next_at > self._loop.time():
-            self._loop.call_at(next_at, self._go_on)
+            self._loop.call_at(next_at, self._commit_next)
         else:
-            self._go_on()
+            self._commit_next()
 
-    def _go_on(self) -> None:
+    def _commit_next(self) -> None:
         if self._gathered or self._written:
             self._commit()
         else:

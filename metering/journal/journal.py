@@ -65,17 +65,17 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(self.directory.path / "reserve", reserve_bytes)
         self._syncer = FsyncThread(self._loop, self.directory.path, self._reserve, self._repair)
-        self._group = GroupCommit(self._loop, self._write_ends, self._syncer.wait, self._has_written)
-        self._live: set[str] = set()
-        self._closing: set[str] = set()  # ended, but their end is not written yet
-        self._left: set[str] = set()  # calls whose end was not written when the journal closed
+        self._group = GroupCommit(self._loop, self._write_ends, self._syncer.wait, self._write_with_reserve)
+        self._open_ids: set[str] = set()
+        self._closing_ids: set[str] = set()  # ended, but their end is not written yet
+        self._unwritten_ids: set[str] = set()  # calls whose end was not written when the journal closed
         self._lag = Lag()
-        self._backlog = RetryQueue(self._loop, lambda end: self._try_append_ends([end]))
+        self._retry_queue = RetryQueue(self._loop, lambda end: self._try_append_ends([end]))
         self._file, self._segment, self._offset = -1, 0, 0
         self._is_torn = False  # a partial frame is at the end of the segment
-        self._newest = 0  # the last segment number that was tried
-        self._copy = 0  # the first segment that only repeats frames no sync has confirmed
-        self._mending: asyncio.TimerHandle | None = None
+        self._last_number = 0  # the last segment number that was tried
+        self._first_copy = 0  # the first segment that only repeats frames no sync has confirmed
+        self._repair_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._next_segment()
 
@@ -87,11 +87,11 @@ class Journal:
             self._append(encode(record))
         except OSError as error:
             raise MeteringUnavailable(self._reserve.free_bytes, self._reserve.size) from error
-        self._live.add(record.id)
+        self._open_ids.add(record.id)
 
     def mark(self, record: Mark | Answered) -> None:
         """Write the progress of a call. It is an estimate: it is dropped if the disk has no room."""
-        if record.id in self._live:
+        if record.id in self._open_ids:
             with FALLBACKS.noted("journal_mark", OSError):
                 self._append(encode(record))
 
@@ -102,12 +102,12 @@ class Journal:
         before that is the same as one before the response was read. Else it may wait for the sync in progress. Raises
         CloseNotPersisted only if the journal closes before the disk has taken it.
         """
-        if record.id not in self._live:
-            if record.id in self._left:
+        if record.id not in self._open_ids:
+            if record.id in self._unwritten_ids:
                 raise CloseNotPersisted(record.id)
             return
-        self._live.discard(record.id)
-        self._closing.add(record.id)
+        self._open_ids.discard(record.id)
+        self._closing_ids.add(record.id)
         frame = encode(record)
         if self._waits:
             await self._group.add(record.id, frame, soon=soon)
@@ -117,16 +117,16 @@ class Journal:
 
     def void(self, request_id: str) -> None:
         """Discard the call: it never reached a provider."""
-        if request_id in self._live:
-            self._live.discard(request_id)
-            self._append_surely(
+        if request_id in self._open_ids:
+            self._open_ids.discard(request_id)
+            self._append_or_queue(
                 PendingClose(request_id, encode(Void(request_id)), self._loop.create_future())
             )
 
     def rewrite_open(self, opens: Iterable[tuple[Open, Sequence[Record]]]) -> None:
         """Write the OPEN and the progress of running calls again, so that old segments can be removed."""
         for record, progress in opens:
-            if record.id in self._live or record.id in self._closing:
+            if record.id in self._open_ids or record.id in self._closing_ids:
                 self._append(b"".join([encode(each) for each in (record, *progress)]))
 
     async def sync(self) -> None:
@@ -135,20 +135,20 @@ class Journal:
         self._syncer.wait([waiter])
         await waiter
 
-    async def close(self, patience_s: float = 5.0) -> None:
+    async def close(self, timeout_s: float = 5.0) -> None:
         """Stop. The directory is removed if all of it was shipped; otherwise the next start adopts it.
 
         Ends that the disk does not take in time fail with CloseNotPersisted: for the adopter, their calls still run.
         """
         self._reserve.close()
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(timeout_s):
                 await self._group.drain()
-                await self._backlog.drained()
+                await self._retry_queue.drained()
                 await self.sync()
-        self._give_up()
+        self._abandon()
         await self._loop.run_in_executor(None, self._syncer.stop)
-        if not (self._left or self.unshipped_records):
+        if not (self._unwritten_ids or self.unshipped_records):
             with suppress(OSError):  # a process that adopts the rest finds every call in the ledger
                 self.directory.remove()
         self.directory.release()
@@ -160,7 +160,7 @@ class Journal:
     @property
     def has_room(self) -> bool:
         """Whether new calls may start; part of readiness."""
-        return self._reserve.has_room and not self._backlog.ends and not self._group.is_stuck
+        return self._reserve.has_room and not self._retry_queue.ends and not self._group.is_stuck
 
     @property
     def written(self) -> Position:
@@ -172,7 +172,7 @@ class Journal:
 
     @property
     def unshipped_records(self) -> int:
-        return self._lag.records + len(self._backlog.ends)
+        return self._lag.records + len(self._retry_queue.ends)
 
     @property
     def oldest_unshipped_s(self) -> float:
@@ -193,20 +193,20 @@ class Journal:
 
     def _write_ends(self, ends: Sequence[PendingClose]) -> list[Waiter]:
         """Write the ends of calls, together if they fit. Returns what to await for those without room."""
-        if not ends or (not self._backlog.ends and self._try_append_ends(ends)):
+        if not ends or (not self._retry_queue.ends and self._try_append_ends(ends)):
             late = []
         else:
-            late = [waiter for end in ends if (waiter := self._append_surely(end)) is not None]
+            late = [waiter for end in ends if (waiter := self._append_or_queue(end)) is not None]
         failpoints.reach("after_close_write")
         return late
 
-    def _append_surely(self, end: PendingClose) -> Waiter | None:
+    def _append_or_queue(self, end: PendingClose) -> Waiter | None:
         """Write the end of a call, into the reserve if needed. Returns what to await if there is no room."""
-        return None if self._has_written([end]) else self._backlog.add(end)
+        return None if self._write_with_reserve([end]) else self._retry_queue.add(end)
 
-    def _has_written(self, ends: Sequence[PendingClose]) -> bool:
+    def _write_with_reserve(self, ends: Sequence[PendingClose]) -> bool:
         """Write the ends of calls, into the reserve if needed; False without room, or if others wait for it."""
-        if self._backlog.ends:
+        if self._retry_queue.ends:
             return False
         if self._try_append_ends(ends):
             return True
@@ -220,7 +220,7 @@ class Journal:
             return False
         written, now = Position(self._segment, self._offset), self._loop.time()
         for end in ends:
-            self._closing.discard(end.id)
+            self._closing_ids.discard(end.id)
             self._lag.close(written, now)
         return True
 
@@ -232,21 +232,21 @@ class Journal:
             self._write_again(waiters)
         else:
             self._reserve.release()
-            self._mending = self._loop.call_later(RETRY_S, self._write_again, waiters)
+            self._repair_timer = self._loop.call_later(RETRY_S, self._write_again, waiters)
 
     def _write_again(self, waiters: list[Waiter]) -> None:
         """Write everything that is not durable to a new segment, and sync that."""
         # The next retry is scheduled first, so that no error can end the retries.
-        self._mending = self._loop.call_later(RETRY_S, self._write_again, waiters)
+        self._repair_timer = self._loop.call_later(RETRY_S, self._write_again, waiters)
         try:
             self._create_segment(b"".join(self._syncer.frames))
         except OSError:
             self._reserve.release()
             return
-        self._mending.cancel()
+        self._repair_timer.cancel()
         if self._syncer.failures > 1:
             self._remove_copies()
-        self._copy = self._segment
+        self._first_copy = self._segment
         self._syncer.replace(self._file)  # last: the thread is paused until here
         self._syncer.wait(waiters)
 
@@ -254,7 +254,7 @@ class Journal:
         """Unlink the segments whose every frame is in the current one too."""
         with suppress(OSError):
             for number in self.directory.segments():
-                if self._copy <= number < self._segment:
+                if self._first_copy <= number < self._segment:
                     self.directory.remove_segment(number)
 
     def _next_segment(self) -> None:
@@ -263,8 +263,8 @@ class Journal:
 
     def _create_segment(self, data: bytes = b"") -> None:
         """Continue in a new segment that begins with this; raises OSError, and then nothing has changed."""
-        self._newest += 1
-        path = self.directory.segment(self._newest)
+        self._last_number += 1
+        path = self.directory.segment(self._last_number)
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             _write_whole(file, data)
@@ -274,18 +274,22 @@ class Journal:
             with suppress(OSError):
                 os.close(file)
             raise
-        self._file, self._segment, self._offset, self._is_torn = file, self._newest, len(data), False
+        self._file, self._segment, self._offset, self._is_torn = file, self._last_number, len(data), False
 
-    def _give_up(self) -> None:
+    def _abandon(self) -> None:
         """Write nothing more. Running calls and ends without room are left to the process that adopts the directory."""
         self._is_closed = True
-        if self._closing:
-            logger.error("journal.closed_early", extra={"calls": len(self._closing)})
-        self._left, self._live, self._closing = self._live | self._closing, set(), set()
-        if self._mending is not None:
-            self._mending.cancel()
-        self._group.give_up()
-        self._backlog.abandon()
+        if self._closing_ids:
+            logger.error("journal.closed_early", extra={"calls": len(self._closing_ids)})
+        self._unwritten_ids, self._open_ids, self._closing_ids = (
+            self._open_ids | self._closing_ids,
+            set(),
+            set(),
+        )
+        if self._repair_timer is not None:
+            self._repair_timer.cancel()
+        self._group.abandon()
+        self._retry_queue.abandon()
 
 
 def _write_whole(file: int, data: bytes) -> None:

@@ -23,7 +23,7 @@ class PendingClose(NamedTuple):
     frame: bytes
     waiter: Waiter
 
-    def give_up(self) -> None:
+    def fail(self) -> None:
         """Fail the waiter: the write is not tried any more."""
         if not self.waiter.done():
             self.waiter.set_exception(CloseNotPersisted(self.id))

@@ -36,7 +36,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="O
     client_request_id: str = ""
 
     @property
-    def writes(self) -> bool:
+    def has_output(self) -> bool:
         """Whether its response has output tokens; embeddings have none."""
         return not self.endpoint.endswith("embeddings")
 

@@ -42,7 +42,7 @@ class RetryQueue:
         if self._timer is not None:
             self._timer.cancel()
         for end in self.ends:
-            end.give_up()
+            end.fail()
 
     def _retry(self) -> None:
         # The next retry is scheduled first, so that no error can end the retries.

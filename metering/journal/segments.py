@@ -37,7 +37,7 @@ def new_name() -> str:
 
 
 class Directory:
-    """A directory whose lock this process holds. `create` makes one, `take` adopts that of an ended process."""
+    """A directory whose lock this process holds. `create` makes one, `take_over` adopts that of an ended process."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class Directory:
         return cls(path, lock)
 
     @classmethod
-    def take(cls, path: Path) -> Self | None:
+    def take_over(cls, path: Path) -> Self | None:
         """Return the directory if its process has ended; None if it is live, or if another process took it first."""
         try:
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
@@ -76,7 +76,7 @@ class Directory:
         return cls(path, lock)
 
     @classmethod
-    def look(cls, path: Path) -> Self:
+    def for_reading(cls, path: Path) -> Self:
         """Return a directory for reading only, whichever process holds it."""
         return cls(path, -1)
 

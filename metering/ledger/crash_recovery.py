@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from django.db import Error as DatabaseFailed
 
-from catalog.pricing.prices import as_kept
+from catalog.pricing.prices import as_stored
 from gateway.values.fallback_log import FALLBACKS
-from metering.attempt_costs import Tries, add_tries
-from metering.disputed_usage import Charge, Most, charge
+from metering.attempt_costs import AttemptCosts, add_attempt_costs
+from metering.disputed_usage import Charge, ChargeLimit, charge
 from metering.journal.reader import Call
 from metering.journal.records import Close
 from metering.journal.segments import Directory, directories
@@ -54,24 +54,27 @@ class RecoveredJournal(msgspec.Struct, frozen=True, kw_only=True):
     rejected_ids: tuple[str, ...] = ()
 
 
-Tell = Callable[["Sequence[WindowTotal]", "Sequence[str]"], None]
-Gone = Callable[[str], None]
+PublishTotals = Callable[["Sequence[WindowTotal]", "Sequence[str]"], None]
+ReleaseWorker = Callable[[str], None]
 
 
 def recover(
-    root: Path, using: str = "default", tell: Tell | None = None, gone: Gone | None = None
+    root: Path,
+    using: str = "default",
+    publish_totals: PublishTotals | None = None,
+    release_worker: ReleaseWorker | None = None,
 ) -> list[RecoveredJournal]:
     """Ship and delete the journal of every ended process under `root`. May raise DatabaseError.
 
-    `tell` gets the new totals and the ids of the calls, before the journal drops them; `gone` gets the name of each
-    journal before it is deleted. A TimeoutError of theirs ends this run, and the next run does the rest. Any other of
-    their errors leaves the journal to the next run, like a journal that cannot be read, and the journals after it are
-    still adopted.
+    `publish_totals` gets the new totals and the ids of the calls, before the journal drops them; `release_worker`
+    gets the name of each journal before it is deleted. A TimeoutError of theirs ends this run, and the next run does
+    the rest. Any other of their errors leaves the journal to the next run, like a journal that cannot be read, and the
+    journals after it are still adopted.
     """
     adopted = []
     for path in directories(root):
         try:
-            found = _take(path, using, tell or _nobody, gone or _nobody)
+            found = _recover_one(path, using, publish_totals or _ignore, release_worker or _ignore)
         except (DatabaseFailed, TimeoutError):
             raise
         except Exception as error:  # one journal that cannot be read must not keep the others
@@ -99,17 +102,17 @@ def _log(found: RecoveredJournal) -> None:
     )
 
 
-def incomplete(call: OpenCall, died_at: float) -> Close:
+def incomplete(call: OpenCall, ended_at: float) -> Close:
     """Return the CLOSE of a call whose process crashed: estimated, and the rest of its hold unsettled."""
     opened = call.record
-    answered, usage = call.answered, used_by(call)
+    answered, usage = call.answered, crashed_usage(call)
     sheet = answered.sheet if answered is not None and answered.sheet is not None else opened.sheet
-    tries = _tries(call, usage, sheet)
-    bill, bounds = tries.charged.bill, Bounds.of(opened, sheet, tries)
+    costs = _attempt_costs(call, usage, sheet)
+    bill, bounds = costs.charged.bill, Bounds.for_call(opened, sheet, costs)
     unsettled = bounds.rest(bill.total_nanousd) if bounds is not None else 0
-    if tries.is_estimated:
+    if costs.is_estimated:
         usage = msgspec.structs.replace(usage, estimated=True)
-    finished_at = max(opened.started_at, died_at)
+    finished_at = max(opened.started_at, ended_at)
     return Close(
         id=opened.id,
         finished_at=finished_at,
@@ -119,7 +122,7 @@ def incomplete(call: OpenCall, died_at: float) -> Close:
         provider=(answered and answered.provider) or opened.provider,
         deployment=(answered and answered.deployment) or opened.deployment,
         upstream_model=(answered and answered.upstream_model) or opened.upstream_model,
-        usage=as_kept(usage, sheet),
+        usage=as_stored(usage, sheet),
         cost_nanousd=bill.total_nanousd,
         unsettled_nanousd=unsettled,
         price_id=sheet.id,
@@ -129,22 +132,24 @@ def incomplete(call: OpenCall, died_at: float) -> Close:
     )
 
 
-def _tries(call: OpenCall, usage: Usage, sheet: PriceSheet) -> Tries:
+def _attempt_costs(call: OpenCall, usage: Usage, sheet: PriceSheet) -> AttemptCosts:
     """Return the bill of a call whose process crashed: of its last attempt, and of earlier ones that may be billed."""
     opened = call.record
     is_known = not usage.estimated
-    most = Most(opened.most_output, opened.hold_of_one if opened.is_bound else None)
-    own = charge(usage, sheet, most)
+    limit = ChargeLimit(opened.most_output, opened.hold_of_one if opened.is_bound else None)
+    own = charge(usage, sheet, limit)
     if not is_known:  # no provider has claimed the excess
         own = Charge(own.bill)
     lost = Attempt(opened.provider, opened.deployment, DIED, None, 0.0, opened.model)
     attempts = [lost] * opened.tries
     hold = opened.hold_nanousd if opened.is_bound else None
     prompt = opened.input_tokens
-    return add_tries(own, usage, attempts, lambda _: opened.sheet, prompt, most, hold, is_known=is_known)
+    return add_attempt_costs(
+        own, usage, attempts, lambda _: opened.sheet, prompt, limit, hold, is_known=is_known
+    )
 
 
-def used_by(call: OpenCall) -> Usage:
+def crashed_usage(call: OpenCall) -> Usage:
     """Return the usage of a call whose process crashed: as reported, if its response had come, else estimated.
 
     Most providers send a token an event; where the events of a stream are larger than that, their bytes are counted.
@@ -154,7 +159,7 @@ def used_by(call: OpenCall) -> Usage:
         return answered.usage
     text = sound = 0
     if answered is not None:
-        text = answered.size // BYTES_A_TOKEN if opened.writes else 0
+        text = answered.size // BYTES_A_TOKEN if opened.has_output else 0
     elif mark is not None:
         is_token_each = mark.output_bytes <= mark.output_tokens * LONGEST_TOKEN
         text = mark.output_tokens if is_token_each else mark.output_bytes // BYTES_A_TOKEN
@@ -164,44 +169,48 @@ def used_by(call: OpenCall) -> Usage:
     )
 
 
-def _nobody(*_: object) -> None:
+def _ignore(*_: object) -> None:
     """Do nothing: before serving there is no receiver, and totals are read afterwards."""
 
 
-def _take(path: Path, using: str, tell: Tell, gone: Gone) -> RecoveredJournal | None:
+def _recover_one(
+    path: Path, using: str, publish_totals: PublishTotals, release_worker: ReleaseWorker
+) -> RecoveredJournal | None:
     """Adopt one journal; None if its process is live, or if another process took it first."""
-    directory = Directory.take(path)
+    directory = Directory.take_over(path)
     if directory is None:
         return None
     try:
-        return _adopt(JournalLoader(directory, using), tell, gone)
+        return _load(JournalLoader(directory, using), publish_totals, release_worker)
     finally:
         directory.release()
 
 
-def _adopt(shipment: JournalLoader, tell: Tell, gone: Gone) -> RecoveredJournal:
-    tail, until = shipment.tail, shipment.tail.end()
-    died_at = _last_write(shipment.directory)
+def _load(
+    loader: JournalLoader, publish_totals: PublishTotals, release_worker: ReleaseWorker
+) -> RecoveredJournal:
+    reader, until = loader.reader, loader.reader.end()
+    ended_at = _last_write(loader.directory)
     finished = 0
-    while (batch := shipment.write(until)).calls:
+    while (batch := loader.write(until)).calls:
         finished += len(batch.calls)
-        tell(batch.posts, [call.open.id for call in batch.calls])
-        shipment.settle()
-    running = list(tail.running.values())
+        publish_totals(batch.posts, [call.open.id for call in batch.calls])
+        loader.settle()
+    running = list(reader.running.values())
     for start in range(0, len(running), BATCH):
         part = running[start : start + BATCH]
-        posts = shipment.insert([Call(call.record, incomplete(call, died_at)) for call in part])
-        tell(posts, [call.record.id for call in part])
-    gone(shipment.directory.path.name)
-    shipment.remove()
+        posts = loader.insert([Call(call.record, incomplete(call, ended_at)) for call in part])
+        publish_totals(posts, [call.record.id for call in part])
+    release_worker(loader.directory.path.name)
+    loader.remove()
     return RecoveredJournal(
-        journal=shipment.directory.path.name,
+        journal=loader.directory.path.name,
         finished=finished,
         incomplete=len(running),
-        torn_bytes=sum(d.gap.end - d.gap.start for d in tail.damages if d.gap.torn),
-        damaged_bytes=sum(d.gap.end - d.gap.start for d in tail.damages if not d.gap.torn),
-        lost_ids=tuple(tail.lost_ids),
-        rejected_ids=tuple(shipment.rejected),
+        torn_bytes=sum(d.gap.end - d.gap.start for d in reader.damages if d.gap.torn),
+        damaged_bytes=sum(d.gap.end - d.gap.start for d in reader.damages if not d.gap.torn),
+        lost_ids=tuple(reader.lost_ids),
+        rejected_ids=tuple(loader.rejected),
     )
 
 

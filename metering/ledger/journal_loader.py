@@ -46,7 +46,7 @@ class JournalLoader:
 
     def __init__(self, directory: Directory, using: str = "default") -> None:
         self.directory = directory
-        self.tail = JournalReader(directory)
+        self.reader = JournalReader(directory)
         self.rejected: list[str] = []
         self._using = using
         self._calls: list[Call] = []  # read, and not in the ledger yet
@@ -54,16 +54,16 @@ class JournalLoader:
     def write(self, until: Position) -> Batch:
         """Write the next calls to the ledger. After an error the same calls are tried again."""
         if not self._calls:
-            self._calls = self.tail.read(until, BATCH)
+            self._calls = self.reader.read(until, BATCH)
         posts = self.insert(self._calls) if self._calls else []
         calls, self._calls = self._calls, []
-        return Batch(calls, posts, self.tail.position)
+        return Batch(calls, posts, self.reader.position)
 
     def settle(self) -> None:
         """After the counters were updated: store the cursor durably, then remove the segments nothing depends on."""
-        done = [n for n in self.directory.segments() if n < self.tail.oldest_segment]
+        done = [n for n in self.directory.segments() if n < self.reader.oldest_segment]
         failpoints.reach("before_cursor")
-        self.directory.note_cursor(self.tail.position, durable=bool(done))
+        self.directory.note_cursor(self.reader.position, durable=bool(done))
         failpoints.reach("before_unlink")
         for number in done:
             self.directory.remove_segment(number, keep_as_corrupt=number in self._damaged())
@@ -74,16 +74,16 @@ class JournalLoader:
             self.directory.remove_segment(number, keep_as_corrupt=True)
         self.directory.remove()
 
-    def stragglers(self) -> list[OpenCall]:
+    def long_running(self) -> list[OpenCall]:
         """Return the running calls whose OPEN keeps old segments from removal."""
-        behind = self.tail.position.segment - _CARRY_BEHIND
-        if self.tail.oldest_segment > behind:
+        behind = self.reader.position.segment - _CARRY_BEHIND
+        if self.reader.oldest_segment > behind:
             return []
-        return [call for call in self.tail.running.values() if call.segment <= behind]
+        return [call for call in self.reader.running.values() if call.segment <= behind]
 
     def insert(self, calls: Sequence[Call]) -> list[WindowTotal]:
         """Write calls to the ledger; one that the database never accepts must not block the others."""
-        self._insist_on_disk()
+        self._sync_commits()
         try:
             return ledger.write(calls, self._using).posts
         except REFUSED:
@@ -105,7 +105,7 @@ class JournalLoader:
         """Close this thread's database connection; the next write opens a new one."""
         connections[self._using].close()
 
-    def _insist_on_disk(self) -> None:
+    def _sync_commits(self) -> None:
         """Sync each commit: a cursor must not survive a crash that loses the rows before it; 10 us a batch."""
         connection = connections[self._using]
         if connection.vendor == "sqlite":
@@ -113,7 +113,7 @@ class JournalLoader:
                 cursor.execute("PRAGMA synchronous=FULL")
 
     def _damaged(self) -> set[int]:
-        return {damage.segment for damage in self.tail.damages if not damage.gap.torn}
+        return {damage.segment for damage in self.reader.damages if not damage.gap.torn}
 
     def _reject(self, call: Call) -> None:
         """Keep a call that no ledger accepts in a file of its own, for the operator."""

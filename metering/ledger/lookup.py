@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from metering.decision import arm_met
+from metering.decision import arm_in
 from metering.journal.frames import Gap, scan
 from metering.journal.records import Close, Open, Void
 from metering.journal.segments import Directory, directories
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from metering.journal.records import Record
 
-Place = Literal["ledger", "journal", "running", "void"]
+Source = Literal["ledger", "journal", "running", "void"]
 ID = re.compile(
     r"req_([0-9a-f]{12})[0-9a-f]{20}"
 )  # the first 48 bits are milliseconds (gateway/http/request_id.py)
@@ -37,7 +37,7 @@ class Found(NamedTuple):
     """A call. In the journal it has ended but is not shipped yet; a running one has no end, a void one no bill."""
 
     event: UsageEvent
-    place: Place
+    source: Source
 
 
 def find(request_id: str, root: Path) -> Found | LoggedRequest | None:
@@ -71,16 +71,16 @@ def _in_ledger(request_id: str) -> Found | None:
 def _in_journals(request_id: str, root: Path) -> Found | None:
     for path in directories(root):
         opened: Open | None = None
-        for record in _records(Directory.look(path), request_id):
+        for record in _records(Directory.for_reading(path), request_id):
             match record:
                 case Open():
                     opened = record
                 case Close() if opened is not None:
-                    return Found(_ended(opened, record), "journal")
+                    return Found(_closed_row(opened, record), "journal")
                 case Void() if opened is not None:
-                    return Found(_begun(opened), "void")
+                    return Found(_open_row(opened), "void")
         if opened is not None:
-            return Found(_begun(opened), "running")
+            return Found(_open_row(opened), "running")
     return None
 
 
@@ -96,7 +96,7 @@ def _records(directory: Directory, request_id: str) -> Iterator[Record]:
                         yield record
 
 
-def _begun(opened: Open) -> UsageEvent:
+def _open_row(opened: Open) -> UsageEvent:
     """Return the row with what the OPEN of a call holds; it is never saved."""
     return UsageEvent(
         id=opened.id,
@@ -122,8 +122,8 @@ def _begun(opened: Open) -> UsageEvent:
     )
 
 
-def _ended(opened: Open, closed: Close) -> UsageEvent:
-    event, usage = _begun(opened), closed.usage
+def _closed_row(opened: Open, closed: Close) -> UsageEvent:
+    event, usage = _open_row(opened), closed.usage
     event.finished_at = moment(closed.finished_at)
     event.input_tokens = usage.total_input_tokens
     event.output_tokens = usage.total_output_tokens
@@ -142,5 +142,5 @@ def _ended(opened: Open, closed: Close) -> UsageEvent:
         "decision",
     ):
         setattr(event, name, getattr(closed, name))
-    event.arm = arm_met(closed.decision)
+    event.arm = arm_in(closed.decision)
     return event

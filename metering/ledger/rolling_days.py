@@ -43,14 +43,14 @@ def sum_of_days(
     return total.plus(_make(key, run, counted, make_row, span.since))
 
 
-def with_returns(connection: BaseDatabaseWrapper, post: WindowTotal) -> WindowTotal:
+def with_first_return(connection: BaseDatabaseWrapper, post: WindowTotal) -> WindowTotal:
     """Add the amount that returns first to the total of a rolling window."""
     if not is_rolling(post.window.schedule):
         return post
     return msgspec.structs.replace(post, returns=_first_return(connection, post))
 
 
-def tell_returns(
+def add_changed_returns(
     connection: BaseDatabaseWrapper, posts: Sequence[WindowTotal], first: float
 ) -> list[WindowTotal]:
     """Add the amount that returns first to the totals of rolling windows whose days have changed since `first`.
@@ -58,7 +58,7 @@ def tell_returns(
     Usually none has: only a call from before the window's last day changes them.
     """
     return [
-        with_returns(connection, post)
+        with_first_return(connection, post)
         if is_rolling(post.window.schedule) and first < _since(post.window)
         else post
         for post in posts

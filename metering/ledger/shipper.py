@@ -25,7 +25,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 INTERVAL_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
-_SYNC_PATIENCE_S = 5.0  # a disk that cannot sync must not keep the server from stopping
+_SYNC_TIMEOUT_S = 5.0  # a disk that cannot sync must not keep the server from stopping
 
 
 class AcceptsTotals(Protocol):
@@ -40,9 +40,9 @@ class Shipper:
     def __init__(self, journal: Journal, admission: AcceptsTotals, database: str = "default") -> None:
         self._journal, self._admission = journal, admission
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shipper")
-        self._shipment = JournalLoader(journal.directory, database)
-        self._position = self._read = self._shipment.tail.position  # published up to, in the ledger up to
-        self._wanted, self._moved = asyncio.Event(), asyncio.Event()
+        self._loader = JournalLoader(journal.directory, database)
+        self._position = self._read = self._loader.reader.position  # published up to, in the ledger up to
+        self._wake, self._has_shipped = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         self.failures = 0  # in a row
@@ -50,11 +50,11 @@ class Shipper:
     @property
     def rejected(self) -> int:
         """Calls that the database never accepts; they are in a file beside the journal."""
-        return len(self._shipment.rejected)
+        return len(self._loader.rejected)
 
     @property
     def damages(self) -> int:
-        return sum(not damage.gap.torn for damage in self._shipment.tail.damages)
+        return sum(not damage.gap.torn for damage in self._loader.reader.damages)
 
     def start(self) -> None:
         self._task = spawn(self._run(), name="shipper")
@@ -63,17 +63,17 @@ class Shipper:
         """Return when everything written before now is in the ledger and published, however long that takes."""
         until = self._journal.written
         while self._position < until:
-            self._moved.clear()
-            self._wanted.set()
-            await self._moved.wait()
+            self._has_shipped.clear()
+            self._wake.set()
+            await self._has_shipped.wait()
 
     async def stop(self) -> None:
         """End the task after the current batch, and close the thread's database connection."""
         self._is_stopping = True
-        self._wanted.set()
+        self._wake.set()
         if self._task is not None:
             await self._task
-        await self._in_thread(self._shipment.disconnect)
+        await self._in_thread(self._loader.disconnect)
         self._thread.shutdown()
 
     async def _run(self) -> None:
@@ -85,7 +85,7 @@ class Shipper:
             except Exception:  # the journal keeps everything until the database takes it
                 self.failures += 1
                 logger.exception("ledger.batch.failed", extra={"failures": self.failures})
-                await self._in_thread(self._shipment.disconnect)
+                await self._in_thread(self._loader.disconnect)
             if not is_full:
                 await self._pause()
 
@@ -94,32 +94,32 @@ class Shipper:
         until = self._journal.written
         if self._read >= until:
             if self._position < self._read:
-                await self._tell([], [])
+                await self._publish([], [])
             return False
-        async with asyncio.timeout(_SYNC_PATIENCE_S):
+        async with asyncio.timeout(_SYNC_TIMEOUT_S):
             await self._journal.sync()  # calls that closed before now resume, and settle before the totals go
-        batch = await self._in_thread(self._shipment.write, until)
+        batch = await self._in_thread(self._loader.write, until)
         self._read = batch.position
-        await self._tell(batch.posts, [call.open.id for call in batch.calls])
-        if stragglers := self._shipment.stragglers():
-            self._journal.rewrite_open([(call.record, call.progress) for call in stragglers])
+        await self._publish(batch.posts, [call.open.id for call in batch.calls])
+        if long_running := self._loader.long_running():
+            self._journal.rewrite_open([(call.record, call.progress) for call in long_running])
         return len(batch.calls) == BATCH
 
-    async def _tell(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
+    async def _publish(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
         """Publish the totals; only when admission has all of them may the journal drop its records."""
         if not await self._admission.publish_totals(posts, request_ids):
             return
-        await self._in_thread(self._shipment.settle)
+        await self._in_thread(self._loader.settle)
         self._journal.shipped(self._read)
         self._position = self._read
-        self._moved.set()
+        self._has_shipped.set()
 
     async def _pause(self) -> None:
         delay = min(_LONGEST_BACKOFF_S, INTERVAL_S * 2 ** min(self.failures, 10))
-        timer = asyncio.get_running_loop().call_later(delay, self._wanted.set)
-        await self._wanted.wait()
+        timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
+        await self._wake.wait()
         timer.cancel()
-        self._wanted.clear()
+        self._wake.clear()
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))

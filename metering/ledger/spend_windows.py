@@ -8,7 +8,7 @@ from django.db import connections, transaction
 
 from budgets.admission.budget_windows import is_rolling, window_from
 from metering.ledger.changed_hours import hour_of
-from metering.ledger.rolling_days import sum_of_days, with_returns
+from metering.ledger.rolling_days import sum_of_days, with_first_return
 from metering.ledger.write import lock_windows, moment, select_windows
 from metering.window_amount import Amount
 
@@ -33,7 +33,7 @@ def load_windows(keys: Sequence[WindowKey], using: str = "default") -> list[Wind
             for key in missing:
                 _create(connection, key)
             found |= read_windows(missing, using)
-    return [with_returns(connection, found[key]) for key in keys]
+    return [with_first_return(connection, found[key]) for key in keys]
 
 
 def read_windows(keys: Sequence[WindowKey], using: str = "default") -> dict[WindowKey, WindowTotal]:

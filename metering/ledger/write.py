@@ -21,11 +21,11 @@ from budgets.admission.interface import WindowKey, WindowTotal
 from gateway.values.advisory_locks import WINDOWS
 from gateway.values.money import LARGEST_NANOUSD
 from metering import failpoints
-from metering.decision import arm_met
+from metering.decision import arm_in
 from metering.journal.reader import Call
 from metering.ledger.bulk_insert import insert_rows
 from metering.ledger.changed_hours import mark_changed_hours
-from metering.ledger.rolling_days import tell_returns
+from metering.ledger.rolling_days import add_changed_returns
 from metering.window_amount import NOTHING, Amount
 from providers.usage import ImageCount
 
@@ -80,7 +80,7 @@ def write(calls: Sequence[Call], using: str = "default") -> Written:
         mark_changed_hours(connection, [call.open.started_at for call in calls if call.open.id in new])
         posts = _add_up(connection, calls, new)
         first = min([call.open.started_at for call in calls if call.open.id in new], default=math.inf)
-        posts = tell_returns(connection, posts, first)
+        posts = add_changed_returns(connection, posts, first)
         failpoints.reach("before_commit")
     failpoints.reach("after_commit")
     return Written(posts, len(new))
@@ -224,7 +224,7 @@ def _row(call: Call, instant: Callable[[float], Any], *, keep_words: bool = True
         _text(opened.trace_id, 64),
         _text(opened.idempotency_key, 255) if keep_words else "",
         _text(opened.client_request_id, 255) if keep_words else "",
-        _text(arm_met(closed.decision), 200),
+        _text(arm_in(closed.decision), 200),
         _document(usage),
         _document(closed.receipt),
         _document(closed.decision),

@@ -49,7 +49,7 @@ class Disagreement(msgspec.Struct, frozen=True):
     """`what` names a window or a call; the two amounts should be equal."""
 
     what: str
-    says: int
+    recorded: int
     ledger: int
 
 
@@ -111,7 +111,7 @@ def journals(root: Path) -> list[JournalState]:
     return [_journal(path) for path in directories(root)]
 
 
-def leftovers(root: Path) -> list[str]:
+def orphaned_journals(root: Path) -> list[str]:
     """Return the files that were set aside for the operator: damaged segments, rejected calls."""
     return sorted(path.name for kind in ("*.corrupt", "*.rejected") for path in root.glob(kind))
 
@@ -130,7 +130,7 @@ def _journal(path: Path) -> JournalState:
 def _read(path: Path) -> tuple[JournalReader, list[str]]:
     """Read a journal to its end, again if its process unlinked a shipped segment meanwhile."""
     while True:
-        tail = JournalReader(Directory.look(path))
+        tail = JournalReader(Directory.for_reading(path))
         ended: list[str] = []
         with suppress(FileNotFoundError):
             until = tail.end()

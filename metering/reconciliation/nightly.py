@@ -31,6 +31,6 @@ def reconcile(now: datetime) -> int:
     for found in wrong[:_MOST_LOGGED]:
         logger.error(
             "reconciliation.ledger.mismatch",
-            extra={"subject": found.what, "counted": found.says, "ledger": found.ledger},
+            extra={"subject": found.what, "counted": found.recorded, "ledger": found.ledger},
         )
     return len(wrong[:_MOST_LOGGED])

@@ -62,23 +62,23 @@ class LedgerView(msgspec.Struct, frozen=True):
 
 def shared_counts(url: str) -> SharedCounts:
     """Return what Redis counts, and which of it is wrong. Raises budgets.redis.snapshot.SnapshotUnavailable."""
-    with SnapshotReader(url) as audit:
-        first = _look(audit)
+    with SnapshotReader(url) as reader:
+        first = _compare(reader)
         if not first.faults:
             return first
         time.sleep(AGAIN_S)  # noqa: TID251 - in a command, never where calls are served
-        second, known = _look(audit), {fault.what for fault in first.faults}
+        second, known = _compare(reader), {fault.what for fault in first.faults}
         return msgspec.structs.replace(second, faults=tuple(f for f in second.faults if f.what in known))
 
 
-def _look(audit: SnapshotReader) -> SharedCounts:
+def _compare(reader: SnapshotReader) -> SharedCounts:
     running = held = ended = unread = 0
     faults: list[Mismatch] = []
-    tenants = audit.tenants()
+    tenants = reader.tenants()
     for tag, scopes in tenants.items():
-        before = audit.picture(tag, scopes)
+        before = reader.picture(tag, scopes)
         ledger = _ledger_of(before)
-        after = audit.picture(tag, scopes)
+        after = reader.picture(tag, scopes)
         holding = [call for call in after.calls if not call.is_settled]
         running, ended = running + len(holding), ended + len(after.calls) - len(holding)
         held += sum(call.amount_nanousd for call in holding)
@@ -112,13 +112,15 @@ def _wrong_sums(picture: Snapshot) -> Iterator[Mismatch]:
         calls = [call for call in picture.calls if window.counts(call) and not call.is_posted]
         held = sum(call.amount_nanousd for call in calls if not call.is_settled)
         owed = sum(call.amount_nanousd for call in calls if call.is_settled)
-        for name, says, true in (
+        for name, counted, true in (
             ("held", window.held_nanousd, held),
             ("ended", window.settled_nanousd, owed),
         ):
-            if says != true:
+            if counted != true:
                 what = f"{_name(window)}: {name} in Redis"
-                yield Mismatch(what, f"{what} {usd(says)} USD, but its calls there come to {usd(true)} USD")
+                yield Mismatch(
+                    what, f"{what} {usd(counted)} USD, but its calls there come to {usd(true)} USD"
+                )
 
 
 def _wrong_totals(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
@@ -138,12 +140,12 @@ def _wrong_totals(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
 
 def _counted_twice(after: Snapshot, ledger: LedgerView) -> Iterator[Mismatch]:
     """A call leaves Redis' counts in the same step that adds its batch to the totals."""
-    told = [
+    posted = [
         window for window in after.windows if window.is_whole and window.version >= ledger.version(window)
     ]
     for call in after.calls:
-        is_told = any(window.counts(call) for window in told)
-        if call.request_id in ledger.calls and is_told and not call.is_posted and call.amount_nanousd:
+        is_in_totals = any(window.counts(call) for window in posted)
+        if call.request_id in ledger.calls and is_in_totals and not call.is_posted and call.amount_nanousd:
             what = f"call {call.request_id}"
             yield Mismatch(what, f"{what} is in the ledger, and Redis counts it beside the ledger too")
 

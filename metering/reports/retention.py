@@ -64,9 +64,9 @@ def _limit(now: datetime, days: int, using: str) -> datetime:
 
 def _delete_before(limit: datetime, using: str) -> int:
     late = _late_hours(using)
-    count = sum(_in_turn(hour, _add_and_delete_late, using) for hour in late)
+    count = sum(_with_locks(hour, _add_and_delete_late, using) for hour in late)
     while (hour := _oldest(using)) is not None and hour < limit:
-        count += _in_turn(hour, _sum_and_delete, using)
+        count += _with_locks(hour, _sum_and_delete, using)
     return count
 
 
@@ -88,7 +88,7 @@ def _oldest(using: str) -> datetime | None:
     return None if first is None else hour_of(first)
 
 
-def _in_turn(hour: datetime, work: Callable[[datetime, str], int], using: str) -> int:
+def _with_locks(hour: datetime, work: Callable[[datetime, str], int], using: str) -> int:
     """Process one hour, with no batch half written meanwhile and no other writer of roll-ups."""
     with transaction.atomic(using=using):
         lock_roll_ups(connections[using])
@@ -121,9 +121,9 @@ def _delete_calls(hour: datetime, using: str) -> int:
 
 def _blank(using: str) -> int:
     """Blank client texts in calls from before zero_retention was set; new calls have none."""
-    said = UsageEvent.objects.using(using).filter(~Q(client_request_id="") | ~Q(idempotency_key=""))
+    rows = UsageEvent.objects.using(using).filter(~Q(client_request_id="") | ~Q(idempotency_key=""))
     count = 0
-    while ids := list(said.values_list("id", flat=True)[:CHUNK]):
+    while ids := list(rows.values_list("id", flat=True)[:CHUNK]):
         blank = UsageEvent.objects.using(using).filter(id__in=ids)
         count += blank.update(client_request_id="", idempotency_key="")
     return count

@@ -34,7 +34,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     status: int
     code: str = ""
-    words: str = ""
+    message: str = ""
     figures: dict[str, Any] = {}
     decision: list[Any] = []
     latency_ms: float = 0.0

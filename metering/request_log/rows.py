@@ -68,29 +68,29 @@ def _row(entry: Logged) -> LoggedRequest:
         id=plain(entry.id, 64),
         at=_moment(entry.at),
         method=plain(entry.method, 16),
-        path=_told(entry.path, LONGEST_PATH),
+        path=_redacted(entry.path, LONGEST_PATH),
         endpoint=plain(entry.endpoint, 64),
         tenant_id=entry.tenant_id,
         tenant=plain(entry.tenant, LONGEST_NAME),
         key_id=entry.key_id,
         api_key_prefix=plain(entry.key_prefix, 32),
-        model=_told(entry.model, LONGEST_NAME),
+        model=_redacted(entry.model, LONGEST_NAME),
         stream=entry.stream,
         http_status=entry.status,
         error_code=plain(entry.code, 64),
-        message=_told(entry.words, LONGEST_WORDS),
+        message=_redacted(entry.message, LONGEST_WORDS),
         figures=plain_document(entry.figures),
         decision=plain_document(entry.decision),
         latency_ms=entry.latency_ms,
         client=plain(entry.client, 45),
         trace_id=plain(entry.trace_id, 64),
-        client_request_id=_told(entry.client_request_id, 128),
+        client_request_id=_redacted(entry.client_request_id, 128),
         alike=entry.alike,
         until=_moment(entry.until) if entry.until is not None else None,
     )
 
 
-def _told(text: str, most: int) -> str:
+def _redacted(text: str, most: int) -> str:
     """Return a client's text, without anything that looks like a key."""
     return plain(redact(plain(text, 4 * most)), most) if text else ""
 
@@ -105,7 +105,7 @@ def expire(now: datetime, retention: Retention | None = None) -> int:
     """
     rules = retention or settings.GATEWAY.retention
     deleting = _Deleting()
-    deleting.all_of(LoggedRequest.objects.filter(at__lt=now - timedelta(days=rules.request_log_days)))
+    deleting.delete_all(LoggedRequest.objects.filter(at__lt=now - timedelta(days=rules.request_log_days)))
     most = rules.request_log_rows
     counts: list[tuple[int, int]] = list(
         LoggedRequest.objects.order_by().values_list("tenant_id").annotate(Count("id"))
@@ -113,31 +113,31 @@ def expire(now: datetime, retention: Retention | None = None) -> int:
     total = sum(count for _, count in counts)
     if total > most:
         for tenant_id, count in counts:
-            total -= deleting.oldest_of(
+            total -= deleting.delete_oldest(
                 LoggedRequest.objects.filter(tenant_id=tenant_id), count - most // SHARE
             )
-        deleting.oldest_of(LoggedRequest.objects.all(), total - most)
-    if deleting.gone:
-        logger.info("request_log.rows.expired", extra={"rows": deleting.gone})
-    return deleting.gone
+        deleting.delete_oldest(LoggedRequest.objects.all(), total - most)
+    if deleting.deleted:
+        logger.info("request_log.rows.expired", extra={"rows": deleting.deleted})
+    return deleting.deleted
 
 
 class _Deleting:
     """Deletes in batches of one transaction each, up to the limit of one run."""
 
     def __init__(self) -> None:
-        self.gone, self._batches = 0, 0
+        self.deleted, self._batches = 0, 0
 
-    def all_of(self, rows: QuerySet[LoggedRequest]) -> None:
+    def delete_all(self, rows: QuerySet[LoggedRequest]) -> None:
         while self._batch(rows, DELETED_AT_ONCE):
             pass
 
-    def oldest_of(self, rows: QuerySet[LoggedRequest], count: int) -> int:
+    def delete_oldest(self, rows: QuerySet[LoggedRequest], count: int) -> int:
         """Return how many were deleted."""
-        before = self.gone
-        while (left := count - (self.gone - before)) > 0 and self._batch(rows, min(left, DELETED_AT_ONCE)):
+        before = self.deleted
+        while (left := count - (self.deleted - before)) > 0 and self._batch(rows, min(left, DELETED_AT_ONCE)):
             pass
-        return self.gone - before
+        return self.deleted - before
 
     def _batch(self, rows: QuerySet[LoggedRequest], count: int) -> bool:
         if self._batches >= MOST_BATCHES:
@@ -145,5 +145,5 @@ class _Deleting:
         self._batches += 1
         ids = list(rows.order_by("at").values_list("pk", flat=True)[:count])
         chosen: Any = LoggedRequest.objects.filter(pk__in=ids)
-        self.gone += chosen._raw_delete(chosen.db) if ids else 0  # noqa: SLF001 - nothing refers to a row
+        self.deleted += chosen._raw_delete(chosen.db) if ids else 0  # noqa: SLF001 - nothing refers to a row
         return len(ids) == count

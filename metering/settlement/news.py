@@ -15,7 +15,7 @@ from django.db import connections
 
 from budgets.admission.interface import WindowKey, WindowTotal
 from gateway.stores.database_threads import InDatabase
-from metering.ledger.rolling_days import with_returns
+from metering.ledger.rolling_days import with_first_return
 from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
 from metering.settlement.settle import ByPolicy, settle
@@ -29,35 +29,37 @@ KEEP = timedelta(days=7)
 POLICY = Actor("policy")
 
 
-class TakesPosts(Protocol):
+class AcceptsTotals(Protocol):
     """The one method of admission that is used here."""
 
     async def publish_totals(self, posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> bool: ...
 
 
-class News(NamedTuple):
+class SettledTotals(NamedTuple):
     """The totals that settlements changed, and the newest one that was read."""
 
     posts: list[WindowTotal]
     last: int
 
 
-class Listening:
+class SettlementReader:
     """Used by one process. `in_database` runs a blocking read in the database threads."""
 
-    def __init__(self, admission: TakesPosts, in_database: InDatabase, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, admission: AcceptsTotals, in_database: InDatabase, now: Callable[[], datetime]
+    ) -> None:
         self._admission, self._in_database, self._now = admission, in_database, now
         self._last = 0
 
-    async def hear(self) -> None:
+    async def publish_settled(self) -> None:
         """Publish the new totals to admission. Raises DatabaseError."""
-        news = await self._in_database(read_news, self._last, self._now() - NEWS)
-        if news.posts:
-            await self._admission.publish_totals(news.posts, [])
-        self._last = news.last
+        settled = await self._in_database(read_settled, self._last, self._now() - NEWS)
+        if settled.posts:
+            await self._admission.publish_totals(settled.posts, [])
+        self._last = settled.last
 
 
-def read_news(last: int, since: datetime, using: str = "default") -> News:
+def read_settled(last: int, since: datetime, using: str = "default") -> SettledTotals:
     """Return what was settled after settlement `last`; those before `since` are skipped. One small query."""
     found = list(
         Settlement.objects.using(using)
@@ -74,9 +76,9 @@ def read_news(last: int, since: datetime, using: str = "default") -> News:
         scopes = [f"tenant:{tenant_id}", f"key:{key_id}"]
         condition = 'scope IN (%s, %s) AND start <= %s AND "end" > %s'
         for window in select_windows(connection, condition, [*scopes, at, at]):
-            post = with_returns(connection, window.post())
+            post = with_first_return(connection, window.post())
             posts[post.window] = post
-    return News(list(posts.values()), found[-1][0] if found else last)
+    return SettledTotals(list(posts.values()), found[-1][0] if found else last)
 
 
 def settle_due(now: datetime, using: str = "default") -> int:

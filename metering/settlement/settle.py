@@ -16,7 +16,7 @@ from django.db import connections, transaction
 from catalog.pricing.prices import Receipt, ReceiptLine
 from gateway.values.timestamps import rfc3339
 from metering.decision import Settled
-from metering.disputed_usage import Charge, Most, charge
+from metering.disputed_usage import Charge, ChargeLimit, charge
 from metering.ledger.changed_hours import mark_changed_hours
 from metering.ledger.write import lock_windows, select_windows
 from metering.models import Settlement, UsageEvent
@@ -100,7 +100,7 @@ def settle(request_id: str, known: Known, by: Actor, now: datetime, using: str =
         counted = event.cost_nanousd + event.unsettled_nanousd
         _change(event, known, charged, by, now)
         event.save(using=using, update_fields=CHANGED)
-        _count(event, Amount(event.cost_nanousd - counted, -before["unsettled_nanousd"]), using)
+        _update_windows(event, Amount(event.cost_nanousd - counted, -before["unsettled_nanousd"]), using)
         mark_changed_hours(connection, [event.started_at.timestamp()])
         Settlement.objects.using(using).create(
             request_id=event.id,
@@ -123,7 +123,7 @@ def _charge(event: UsageEvent, known: Known) -> Charge:
     match known:
         case ByUsage(usage):
             bounds = _bounds(event)
-            return charge(usage, bounds.sheet, Most(bounds.most_output, counted))
+            return charge(usage, bounds.sheet, ChargeLimit(bounds.most_output, counted))
         case ByCost(nanousd):
             paid = min(nanousd, counted)
             return Charge(Receipt((_line(paid, event.price_id),), paid), nanousd - paid)
@@ -149,7 +149,7 @@ def _change(event: UsageEvent, known: Known, charged: Charge, by: Actor, now: da
     settled = Settled(
         by=by.name,
         at=rfc3339(now.timestamp()),
-        how=_how(known),
+        how=_method(known),
         cost_nanousd=event.cost_nanousd,
         unsettled_nanousd=event.unsettled_nanousd,
     )
@@ -163,10 +163,10 @@ def _change(event: UsageEvent, known: Known, charged: Charge, by: Actor, now: da
     event.estimated = isinstance(known, ByPolicy)
     if isinstance(known, ByUsage):
         event.estimated = known.usage.estimated
-        _use(event, known.usage.with_few_tools({line.note for line in charged.bill.lines}))
+        _set_usage(event, known.usage.with_few_tools({line.note for line in charged.bill.lines}))
 
 
-def _how(known: Known) -> str:
+def _method(known: Known) -> str:
     match known:
         case ByUsage():
             return "by its usage"
@@ -175,7 +175,7 @@ def _how(known: Known) -> str:
     return f"by policy ({known.policy})"
 
 
-def _use(event: UsageEvent, usage: Usage) -> None:
+def _set_usage(event: UsageEvent, usage: Usage) -> None:
     event.input_tokens = usage.total_input_tokens
     event.cached_input_tokens = usage.cached_input_tokens
     event.cache_write_tokens = usage.cache_write_tokens + usage.cache_write_1h_tokens
@@ -185,7 +185,7 @@ def _use(event: UsageEvent, usage: Usage) -> None:
     event.usage = msgspec.to_builtins(usage)
 
 
-def _count(event: UsageEvent, change: Amount, using: str) -> None:
+def _update_windows(event: UsageEvent, change: Amount, using: str) -> None:
     """Change the windows of the call. Each gets a new version, even if the total stays the same."""
     connection = connections[using]
     at = connection.ops.adapt_datetimefield_value(event.started_at)

@@ -62,7 +62,7 @@ class Answered(msgspec.Struct, frozen=True):
         return self.usage is not None and not self.produced
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True):
+class ParsedEvent(msgspec.Struct, frozen=True, array_like=True):
     """The content of a large stream event that was parsed in another process. `error` is the body of an error."""
 
     malformed: str = ""
@@ -84,7 +84,7 @@ class Stream(Protocol):
     usage: Usage | None
     failure: bytes | None  # the body of an error that the provider sent inside the stream
     large: bytes | None  # an event to be parsed in another process before anything else is fed
-    reads_aside: bool  # another process is available for that
+    has_offload: bool  # another process is available for that
     is_full: bool  # it failed because the gateway has no memory for an event
     produced_events: int
     produced_bytes: int  # of text, tool arguments and reasoning, in UTF-8
@@ -105,7 +105,7 @@ class Stream(Protocol):
         """Nothing was produced and no choice has finished since the usage was reported."""
         ...
 
-    def is_for(self, model: str, secrets: tuple[str, ...]) -> None:
+    def set_target(self, model: str, secrets: tuple[str, ...]) -> None:
         """Set the upstream model, and the secrets of the target that are searched for in unusual events."""
         ...
 
@@ -113,7 +113,7 @@ class Stream(Protocol):
         """Return the client's bytes for these upstream bytes. Raises MalformedStream."""
         ...
 
-    def go_on(self, seen: Seen) -> bytes:
+    def resume(self, event: ParsedEvent) -> bytes:
         """Return the client's bytes for the large event, and for the events after it."""
         ...
 
@@ -136,16 +136,16 @@ def least_tokens(stream: Stream) -> int:
     return stream.produced_bytes // BYTES_IN_A_TOKEN + stream.sound_chars // SOUND_CHARS_IN_A_TOKEN
 
 
-def has_said_all(stream: Stream) -> bool:
+def has_complete_usage(stream: Stream) -> bool:
     """Whether the usage that a stream reported is final. Some servers report it with every event, or before the first
     one: it does not cover what follows, and without a later report that part is unknown.
     """
     return stream.usage is not None and stream.has_final_usage and stream.is_finished
 
 
-def last_word(stream: Stream) -> Usage | None:
+def final_usage(stream: Stream) -> Usage | None:
     """Return the usage of a stream that its provider ended, also with an error; None where more may follow."""
-    is_over = stream.failure is not None or has_said_all(stream)
+    is_over = stream.failure is not None or has_complete_usage(stream)
     return None if not is_over or stream.usage is None or stream.usage.is_lacking else stream.usage
 
 
@@ -169,17 +169,17 @@ class Dialect(Protocol):
         """Return the body for this target; `added`: how the target takes what the gateway adds, where known."""
         ...
 
-    def told(self, added: Added) -> str:
+    def describe_additions(self, added: Added) -> str:
         """List what the gateway sets in the body, for the client; "" where it sets nothing."""
         ...
 
     @property
-    def writes(self) -> bool:
+    def has_output(self) -> bool:
         """Whether its responses have output tokens, and may be streamed."""
         ...
 
     def response(self, raw: bytes) -> Answered:
-        """Raises MalformedAnswer; Laborious where parsing in another process may succeed."""
+        """Raises MalformedAnswer; NeedsOffload where parsing in another process may succeed."""
         ...
 
     def stream(self) -> Stream: ...
@@ -193,5 +193,5 @@ class Dialect(Protocol):
         ...
 
 
-class Laborious(MalformedAnswer):
+class NeedsOffload(MalformedAnswer):
     """It may be a valid response, but deciding that takes longer than the serving process may spend."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.dialects.base import Seen
+from providers.dialects.base import ParsedEvent
 from providers.usage import Usage
 
 
@@ -14,7 +14,7 @@ class BinaryStream:
         self.started = self.done = False
         self.failure: bytes | None = None
         self.large: bytes | None = None
-        self.reads_aside = self.is_full = False
+        self.has_offload = self.is_full = False
         self.produced_events = self.produced_bytes = self.sound_chars = 0  # of text and tokens: it has none
         self.received_bytes = 0
         self.unfinished_bytes = self.produced_tokens = 0
@@ -27,7 +27,7 @@ class BinaryStream:
     def has_final_usage(self) -> bool:
         return self.usage is not None
 
-    def is_for(self, model: str, secrets: tuple[str, ...]) -> None:
+    def set_target(self, model: str, secrets: tuple[str, ...]) -> None:
         """Nothing in the bytes names a model."""
 
     def feed(self, block: bytes) -> bytes:
@@ -35,7 +35,7 @@ class BinaryStream:
         self.received_bytes += len(block)
         return block
 
-    def go_on(self, seen: Seen) -> bytes:
+    def resume(self, event: ParsedEvent) -> bytes:
         raise NotImplementedError("a binary response has no events")
 
     def end(self) -> bytes:

@@ -10,11 +10,11 @@ from typing import Final
 
 from providers.dialects.base import Dialect, Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.sse import MAX_EVENT, Room
+from providers.dialects.sse import MAX_EVENT, GrantMemory
 from providers.registry import PROVIDERS
 from providers.target import Target
 
-Factory = Callable[[Shape, Room | None, int], Dialect]
+Factory = Callable[[Shape, GrantMemory | None, int], Dialect]
 
 OPENAI: Final = "openai"
 FACTORIES: Final[dict[tuple[str, str], Factory]] = {
@@ -23,17 +23,21 @@ FACTORIES: Final[dict[tuple[str, str], Factory]] = {
 
 
 class Dialects:
-    """The dialects of one call. `room` and `max_event` bound the events of its streams (providers/dialects/sse.py)."""
+    """The dialects of one call. `grant_memory` and `max_event` bound the events of its streams (dialects/sse.py)."""
 
     __slots__ = ("_arguments", "_client_api", "_made")
 
     def __init__(
-        self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT, client_api: str = OPENAI
+        self,
+        shape: Shape,
+        grant_memory: GrantMemory | None = None,
+        max_event: int = MAX_EVENT,
+        client_api: str = OPENAI,
     ) -> None:
-        self._arguments, self._client_api = (shape, room, max_event), client_api
+        self._arguments, self._client_api = (shape, grant_memory, max_event), client_api
         self._made: dict[str, Dialect] = {}
 
-    def of(self, target: Target) -> Dialect:
+    def for_target(self, target: Target) -> Dialect:
         """Return the dialect for this target; the same object for all targets of one API."""
         api = PROVIDERS[target.provider].api
         dialect = self._made.get(api)

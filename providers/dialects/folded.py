@@ -31,7 +31,7 @@ class Folded(msgspec.Struct, frozen=True, array_like=True):
     document: bytes = b""
 
 
-def look(events: bytes) -> Folded:
+def fold_events(events: bytes) -> Folded:
     """Fold events of any size."""
     try:
         return Folded("", fold(events))
@@ -67,8 +67,8 @@ class _Whole:
         known = self._choices.setdefault(index, {})
         for name, value in given.items():
             if name in {"delta", "message"}:
-                said = value if value[:1] == b"{" else b'{"content":%b}' % value
-                known["message"] = _joined("message", known.get("message"), said)
+                merged = value if value[:1] == b"{" else b'{"content":%b}' % value
+                known["message"] = _joined("message", known.get("message"), merged)
             else:
                 known[name] = _joined(name, known.get(name), value)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from gateway.values.fallback_log import FALLBACKS
-from providers.dialects.base import Answered, Seen, Shape
+from providers.dialects.base import Answered, ParsedEvent, Shape
 from providers.dialects.folded import Folded
-from providers.dialects.lenient.large_events import read_event_aside
-from providers.dialects.lenient.large_responses import read_aside
+from providers.dialects.lenient.large_events import read_large_event
+from providers.dialects.lenient.large_responses import read_large_response
 from providers.dialects.one_piece import Piece
 from providers.json_scan.limits import MalformedAnswer
 from providers.processes.heavy_work import HeavyWork, Share
 from providers.processes.work_process import WorkFailed
 
 
-class Aside:
+class Offload:
     """For one call of this tenant."""
 
     __slots__ = ("_heavy", "_shape", "_tenant_id")
@@ -29,16 +29,16 @@ class Aside:
 
     async def answer(self, raw: bytes) -> Answered:
         """Return a whole response as sent to the client. Raises MalformedAnswer."""
-        return await read_aside(self._share, self._shape, raw)
+        return await read_large_response(self._share, self._shape, raw)
 
-    async def event(self, raw: bytes) -> Seen:
-        return await read_event_aside(self._share, raw)
+    async def event(self, raw: bytes) -> ParsedEvent:
+        return await read_large_event(self._share, raw)
 
     async def piece(self, raw: bytes) -> Piece:
         """Parse a whole response that was received instead of a stream."""
         plain = msgspec.structs.replace(self._shape, layout=None, salt=None)  # what concerns the response
         try:
-            return await self._share.ask(Piece, "piece", raw, plain)
+            return await self._share.run(Piece, "piece", raw, plain)
         except WorkFailed as fault:
             FALLBACKS.note("large_answers", fault)
             return Piece(f"an answer of {len(raw)} bytes could not be read: {fault}")
@@ -46,7 +46,7 @@ class Aside:
     async def folded(self, events: bytes) -> bytes:
         """Fold a stream's events into one response. Raises MalformedAnswer."""
         try:
-            folded = await self._share.ask(Folded, "fold", events)
+            folded = await self._share.run(Folded, "fold", events)
         except WorkFailed as fault:
             FALLBACKS.note("large_answers", fault)
             raise MalformedAnswer(f"a stream of {len(events)} bytes could not be folded: {fault}") from fault

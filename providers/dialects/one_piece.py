@@ -49,10 +49,10 @@ def edits_of(raw: bytes) -> list[Edit]:
     mark = len(_BOM) if raw.startswith(_BOM) else 0
     reader.at = mark
     edits: list[Edit] = [(0, mark, b"")] if mark else []
-    first, is_told = reader.begin() + 1, False
+    first, has_object = reader.begin() + 1, False
     for name, _, _ in reader.members():
         if name == "object":
-            begin, is_told = reader.at, True
+            begin, has_object = reader.at, True
             edits.append((begin, reader.skip(), _CHUNK))
         elif name == "choices" and reader.next == b"[":
             for _ in reader.elements():
@@ -60,8 +60,8 @@ def edits_of(raw: bytes) -> list[Edit]:
         else:
             reader.skip()
         if len(edits) > MOST_EDITS:
-            raise MalformedAnswer("more is in it than anybody writes")
-    if not is_told:
+            raise MalformedAnswer("it holds more than any server writes")
+    if not has_object:
         edits.insert(1 if mark else 0, (first, first, b'"object":%b,' % _CHUNK))
     return edits
 

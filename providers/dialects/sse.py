@@ -12,19 +12,19 @@ from typing import Final
 
 import msgspec
 
-MAX_EVENT: Final = 1024 * 1024  # where no `room` is given
+MAX_EVENT: Final = 1024 * 1024  # without `grant_memory`
 LF: Final = 10  # searching for a number is twice as fast
 CR: Final = 13
 COLON: Final = 58
-ROOM_FROM: Final = 64 * 1024  # bytes from which on memory is requested, in steps of:
-ROOM_STEP: Final = 256 * 1024
+MEMORY_FROM: Final = 64 * 1024  # bytes from which on memory is requested, in steps of:
+MEMORY_STEP: Final = 256 * 1024
 MOST_LINES: Final = 10_000  # of one event; more take too long to parse, and no server sends them
 ERROR: Final = "error"  # the type of an event that reports one; also of the field of that name
-STRAY: Final = "\0stray"  # the type of JSON without a field; no stream can send this name
+NO_FIELD: Final = "\0stray"  # the type of JSON without a field; no stream can send this name
 _OBJECT: Final = b"data: {"
 _BOM: Final = b"\xef\xbb\xbf"
 
-Room = Callable[[int], bool]
+GrantMemory = Callable[[int], bool]
 
 
 class SseEvent(msgspec.Struct, frozen=True, gc=False):
@@ -41,26 +41,26 @@ class EventTooLarge(Exception):
     """
 
     def __init__(self, limit: int, events: list[bytes | SseEvent], *, is_ours: bool = False) -> None:
-        told = (
+        message = (
             f"there is no memory for an event of {limit} bytes"
             if is_ours
             else f"an event is larger than {limit} bytes"
         )
-        super().__init__(told)
+        super().__init__(message)
         self.limit, self.events, self.is_ours = limit, events, is_ours
 
 
 class SseParser:
     """Takes blocks, returns events. Line ends may be LF, CR, CRLF or a mix; a block may end anywhere.
 
-    `room(size)` is called before an unfinished event buffers that many bytes; on False the event is too large.
+    `grant_memory(size)` is called before an unfinished event buffers that many bytes; on False the event is too large.
     """
 
-    __slots__ = ("_begun", "_ended_with_cr", "_granted", "_max_event", "_pending", "_room")
+    __slots__ = ("_begun", "_ended_with_cr", "_grant_memory", "_granted", "_max_event", "_pending")
 
-    def __init__(self, max_event: int = MAX_EVENT, room: Room | None = None) -> None:
-        self._max_event, self._room = max_event, room
-        self._granted = ROOM_FROM if room is not None else max_event
+    def __init__(self, max_event: int = MAX_EVENT, grant_memory: GrantMemory | None = None) -> None:
+        self._max_event, self._grant_memory = max_event, grant_memory
+        self._granted = MEMORY_FROM if grant_memory is not None else max_event
         self._pending = bytearray()  # an unfinished event, its line ends already LF
         self._begun = False
         self._ended_with_cr = False
@@ -126,9 +126,9 @@ class SseParser:
         """Raises EventTooLarge."""
         if size > self._max_event + 1:  # its last byte may be half of the blank line
             raise EventTooLarge(self._max_event, events)
-        if size > self._granted and self._room is not None:
-            wanted = min(size + ROOM_STEP, self._max_event + 1)
-            if not self._room(wanted):
+        if size > self._granted and self._grant_memory is not None:
+            wanted = min(size + MEMORY_STEP, self._max_event + 1)
+            if not self._grant_memory(wanted):
                 raise EventTooLarge(size, events, is_ours=True)
             self._granted = wanted
 
@@ -169,12 +169,12 @@ def events_of(part: bytes) -> list[SseEvent]:
         elif field == b"error":
             failed = value.removeprefix(b" ")
         elif line[:1] in b"{[" and line:
-            stray = SseEvent(b"\n".join(lines[at:]), STRAY)
-            return [*_told(data, kind, failed), stray]
-    return _told(data, kind, failed)
+            stray = SseEvent(b"\n".join(lines[at:]), NO_FIELD)
+            return [*_field(data, kind, failed), stray]
+    return _field(data, kind, failed)
 
 
-def _told(data: list[bytes], kind: bytes, failed: bytes | None) -> list[SseEvent]:
+def _field(data: list[bytes], kind: bytes, failed: bytes | None) -> list[SseEvent]:
     events = [SseEvent(b"\n".join(data), kind.decode(errors="replace"))] if data else []
     if failed is not None:
         events.append(SseEvent(failed, ERROR))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers.errors.messages import MOST_REASON, Said, printable, said_in
+from providers.errors.messages import MOST_REASON, ProviderMessage, printable, read_error
 from providers.errors.redaction import cleaned, redact
 from providers.errors.retry_after import milliseconds, parse_retry_after
 from providers.errors.verdicts import NO_PATH, Fault, Verdict, verdict_in_stream, verdict_on
@@ -68,7 +68,7 @@ class UpstreamFailed(Exception):
     """No usable response from a provider. `reached`: the request may have arrived there, so it may be billed.
 
     `kind` is its class in metrics; `fault` is the cause that the breaker counts; `is_sure`: one failure is enough;
-    `why`: another model might accept the same request.
+    `fallback_reason`: another model might accept the same request.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class UpstreamFailed(Exception):
         self.reason = reason  # for logs and the decision trace; may name hosts, so it is not for clients
         self.retryable, self.status, self.code = retryable, status, code
         self.body, self.retry_after_s, self.reached = body, retry_after_s, True
-        self.kind, self.why, self.is_sure = code, "", code == "upstream_auth_failed"
+        self.kind, self.fallback_reason, self.is_sure = code, "", code == "upstream_auth_failed"
         self.fault: Fault = _FAULTS.get(code, "deployment")
         self.usage: Usage | None = None  # reported by the provider despite the failure
-        self.so_far: Usage | None = None  # reported before the end: the final usage may be higher
+        self.partial_usage: Usage | None = None  # reported before the end: the final usage may be higher
         self.answer_status = 504 if code == "upstream_timeout" else 502
-        self.provider, self.deployment, self.target_id = "", "", 0  # set by `came_from`
+        self.provider, self.deployment, self.target_id = "", "", 0  # set by `set_target`
         self._secrets: tuple[str, ...] = ()
-        self._read: Said | None = None  # the parsed body
+        self._read: ProviderMessage | None = None  # the parsed body
 
-    def came_from(self, target: Target) -> None:
+    def set_target(self, target: Target) -> None:
         """Record the target that failed, and redact the secrets that it was sent from the reason."""
         if self.target_id == target.id and self._secrets:
             return  # already done
@@ -102,29 +102,29 @@ class UpstreamFailed(Exception):
         self._secrets = target.secrets()
         self.reason = redact(self.reason, self._secrets)
 
-    def judged(self, verdict: Verdict) -> None:
+    def apply(self, verdict: Verdict) -> None:
         """Apply the verdict on the provider's error."""
         self.retryable, self.code, self.answer_status = verdict.retryable, verdict.code, verdict.answer_status
         self.kind, self.fault, self.is_sure = verdict.kind, verdict.fault, verdict.is_sure
-        self.why = verdict.why
+        self.fallback_reason = verdict.fallback_reason
 
-    def said(self, most: int = MOST_REASON) -> str:
+    def provider_message(self, most: int = MOST_REASON) -> str:
         """Return the provider's message in one line without secrets, for the operator; "" if there is none."""
         if not self.body:
             return ""
-        self._read = self._read or said_in(self.body)
+        self._read = self._read or read_error(self.body)
         return redact(self._read.short(most), self._secrets)[:most]
 
     @property
-    def passed_on(self) -> PassthroughError | None:
+    def passthrough(self) -> PassthroughError | None:
         """The refusal for the client in the provider's words, or None if the client gets the gateway's message."""
         if self.fault != "request":
             return None
-        self._read = self._read or said_in(self.body)
+        self._read = self._read or read_error(self.body)
         return cleaned(_passed_on(self.answer_status, self._read), self._secrets)
 
     @property
-    def words(self) -> str:
+    def client_message(self) -> str:
         """The message for the client."""
         if self.fault == "credential" and not self.is_sure:
             return _UNSURE
@@ -173,7 +173,7 @@ class ErrorWith200(UpstreamBroken):
         super().__init__("the provider sent an error instead of content", body=error, kind="error_in_stream")
         verdict = verdict_in_stream(error)
         if verdict is not None:
-            self.judged(verdict)
+            self.apply(verdict)
 
 
 class DeadlineExceeded(UpstreamFailed):
@@ -206,18 +206,18 @@ class UpstreamStatus(UpstreamFailed):
         retry_after_s: float | None = None,
         location: str = "",
     ) -> None:
-        said = said_in(body)
+        message = read_error(body)
         reason = f"status {status}{_leads_to(location)}" if 300 <= status < 400 else f"status {status}"  # noqa: PLR2004
-        wait = said.retry_after_s if retry_after_s is None else retry_after_s
+        wait = message.retry_after_s if retry_after_s is None else retry_after_s
         super().__init__(reason, status=status, body=body, retry_after_s=wait)
-        self._read = said
-        self.judged(verdict_on(status, body, said))
+        self._read = message
+        self.apply(verdict_on(status, body, message))
         if self.kind == NO_PATH:
             self.reason = _NOWHERE
         self.content_type = content_type
 
     @classmethod
-    def of(
+    def from_response(
         cls, status: int, headers: Mapping[str, str], body: bytes, now: float | None = None
     ) -> UpstreamStatus:
         """Read a response's head; `now` is Unix time, for a Retry-After that is a date."""
@@ -254,20 +254,27 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     elif code == "upstream_auth_failed":
         summary.fault, summary.is_sure = "credential", any(failure.is_sure for failure in failures)
     seen = next((failure for failure in reversed(failures) if failure.reached), None)
-    summary.reached, summary.so_far = seen is not None, seen.so_far if seen is not None else None
-    told = seen or last
-    summary.provider, summary.deployment, summary.target_id = told.provider, told.deployment, told.target_id
+    summary.reached, summary.partial_usage = (
+        seen is not None,
+        seen.partial_usage if seen is not None else None,
+    )
+    source = seen or last
+    summary.provider, summary.deployment, summary.target_id = (
+        source.provider,
+        source.deployment,
+        source.target_id,
+    )
     return summary
 
 
-def _passed_on(status: int, said: Said) -> PassthroughError:
+def _passed_on(status: int, message: ProviderMessage) -> PassthroughError:
     return PassthroughError(
         status,
-        (_PAGE if said.is_page else "") + said.message
+        (_PAGE if message.is_page else "") + message.message
         or f"The provider refused the request with status {status}.",
-        said.type or "invalid_request_error",
-        said.param,
-        said.code,
+        message.type or "invalid_request_error",
+        message.param,
+        message.code,
     )
 
 

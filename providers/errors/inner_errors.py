@@ -26,7 +26,7 @@ _ENDED_SO: Final = _STATES | {"incomplete", "cancelled"}  # Responses, in place 
 _KINDS: Final = frozenset({_ERROR, "exception", *[f"response.{state}" for state in _ENDED_SO]})
 _EXCEPTION: Final = "Exception"  # the suffix of AWS's error names
 _STATUSES: Final = range(400, 600)  # HTTP errors
-_TELLING: Final = (
+_ERROR_MEMBERS: Final = (
     "error", "errors", "error_code", "error_msg", "error_message", "errorMessage", "message", "Message", "msg",
     "detail", "details", "fault", "exception", "err", "__type",
 )  # fmt: skip
@@ -51,7 +51,10 @@ def is_error(document: Any) -> bool:
     base = document.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         return True
-    return any(_tells(name, document.get(name)) for name in _TELLING) or _wrapped(document) is not None
+    return (
+        any(_indicates_error(name, document.get(name)) for name in _ERROR_MEMBERS)
+        or _wrapped(document) is not None
+    )
 
 
 def error_body(raw: bytes, document: Any) -> bytes | None:
@@ -74,8 +77,8 @@ def _wrapped(document: dict[str, Any]) -> Any:
         state, why = response.get("status"), response.get("incomplete_details")
         if _is_in(state, _ENDED_SO) or why:
             reason = why.get("reason") if isinstance(why, dict) else why
-            told = ", ".join([each for each in (state, reason) if isinstance(each, str)])
-            return f"the response is not complete: {told}"[:_MOST_WORDS]
+            details = ", ".join([each for each in (state, reason) if isinstance(each, str)])
+            return f"the response is not complete: {details}"[:_MOST_WORDS]
     if isinstance(feedback, dict) and feedback.get("blockReason"):
         return {"code": feedback["blockReason"], "message": feedback.get("blockReasonMessage")}
     for name, value in document.items():
@@ -92,7 +95,7 @@ def _is_status(value: Any) -> bool:
     return type(value) is int and value in _STATUSES
 
 
-def _tells(name: str, value: Any) -> bool:
+def _indicates_error(name: str, value: Any) -> bool:
     """An object named `message` is the beginning of an Anthropic response, and no error."""
     is_words = name in {"message", "Message", "msg"}
     return bool(value) and not (is_words and not isinstance(value, str | list))

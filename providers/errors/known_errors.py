@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from providers.errors.messages import Said
+    from providers.errors.messages import ProviderMessage
 
 _READ: Final = 4_000  # characters of a message
 
@@ -194,63 +194,63 @@ _ABSENT: Final = re.compile(
 )
 
 
-def is_too_long(said: Said) -> bool:
+def is_too_long(message: ProviderMessage) -> bool:
     """Return whether the error means that the prompt does not fit the model's context window."""
-    if said.names & _LONG_CODES:
+    if message.names & _LONG_CODES:
         return True
-    words = said.message[:_READ]
+    words = message.message[:_READ]
     return bool(_LONG.search(words)) and not _OF_RATES.search(words)
 
 
-def is_too_large(said: Said) -> bool:
+def is_too_large(message: ProviderMessage) -> bool:
     """Return whether a 429 is for one request larger than the whole limit of a minute: waiting does not help."""
-    return bool(_TOO_LARGE.search(said.message[:_READ]))
+    return bool(_TOO_LARGE.search(message.message[:_READ]))
 
 
-def has_flag(said: Said) -> bool:
+def has_flag(message: ProviderMessage) -> bool:
     """Return whether the error's names or details, not only its words, report a moderation refusal."""
-    return said.is_flagged or any(_FLAG_CODES.search(name) for name in said.names)
+    return message.is_flagged or any(_FLAG_CODES.search(name) for name in message.names)
 
 
-def is_flagged(said: Said) -> bool:
+def is_flagged(message: ProviderMessage) -> bool:
     """Return whether the error reports, if only in words, that a moderation refused the request."""
-    return has_flag(said) or bool(_FLAGGED.search(said.message[:_READ]))
+    return has_flag(message) or bool(_FLAGGED.search(message.message[:_READ]))
 
 
-def is_account(said: Said, *, by_name: bool = False) -> bool:
+def is_account(message: ProviderMessage, *, by_name: bool = False) -> bool:
     """Return whether the operator's account at the provider cannot pay; `by_name`: words are not enough."""
-    if said.names & _ACCOUNT_CODES:
+    if message.names & _ACCOUNT_CODES:
         return True
-    return not by_name and bool(_ACCOUNT.match(said.message[:_READ]))
+    return not by_name and bool(_ACCOUNT.match(message.message[:_READ]))
 
 
-def is_beyond_credit(said: Said) -> bool:
+def is_beyond_credit(message: ProviderMessage) -> bool:
     """Return whether the same account may still pay for another request: a smaller one (OpenRouter's "can only
     afford"), or that of another end user with a separate budget at LiteLLM.
     """
-    return "budget_exceeded" in said.names or bool(_AFFORD.search(said.message[:_READ]))
+    return "budget_exceeded" in message.names or bool(_AFFORD.search(message.message[:_READ]))
 
 
-def is_key(said: Said, *, by_name: bool = False) -> bool:
+def is_key(message: ProviderMessage, *, by_name: bool = False) -> bool:
     """Return whether the credential is wrong, or not valid here; `by_name`: words are not enough."""
-    if said.names & _KEY_CODES:
+    if message.names & _KEY_CODES:
         return True
-    return not by_name and bool(_KEY.match(said.message[:_READ]))
+    return not by_name and bool(_KEY.match(message.message[:_READ]))
 
 
-def is_limit(said: Said) -> bool:
+def is_limit(message: ProviderMessage) -> bool:
     """Return whether the error's names, whatever the status, mean too many calls at the moment."""
-    return bool(said.names & _LIMIT_CODES)
+    return bool(message.names & _LIMIT_CODES)
 
 
-def is_model(said: Said) -> bool:
+def is_model(message: ProviderMessage) -> bool:
     """Return whether there is no such model: the name is the operator's, since clients only name an alias."""
-    return bool(said.names & _MODEL_CODES) or bool(_MODEL.match(said.message[:_READ]))
+    return bool(message.names & _MODEL_CODES) or bool(_MODEL.match(message.message[:_READ]))
 
 
-def is_absent_model(said: Said) -> bool:
+def is_absent_model(message: ProviderMessage) -> bool:
     """Return whether a 404 is about the model or its deployment: most servers send one for a wrong path too."""
-    if said.is_page:
+    if message.is_page:
         return False
-    is_named = said.param == "model" or any(_ABSENT_CODES.search(name) for name in said.names)
-    return is_named or bool(_ABSENT.search(said.message[:_READ]))
+    is_named = message.param == "model" or any(_ABSENT_CODES.search(name) for name in message.names)
+    return is_named or bool(_ABSENT.search(message.message[:_READ]))

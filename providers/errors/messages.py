@@ -64,7 +64,7 @@ _TAG: Final = re.compile(r"<[^<>]{0,2000}>")
 _DELAY: Final = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)s")
 
 
-class Said(msgspec.Struct, frozen=True):
+class ProviderMessage(msgspec.Struct, frozen=True):
     """`message` is "" if there is none. `names` are codes, types and reasons, in lower case."""
 
     message: str = ""
@@ -82,15 +82,17 @@ class Said(msgspec.Struct, frozen=True):
         return printable((self.message or " ".join(sorted(self.names)))[: most + _MARGIN])
 
 
-def said_in(body: bytes | None) -> Said:
+def read_error(body: bytes | None) -> ProviderMessage:
     """Read the body of an error. Never raises."""
     if not body:
-        return Said()
+        return ProviderMessage()
     if _PAGE.match(body[:1024]):
-        return Said(message=_of_page(body[:LONGEST]), is_page=True)
+        return ProviderMessage(message=_of_page(body[:LONGEST]), is_page=True)
     document = _read(body) if len(body) <= LONGEST else None
     if document is None:
-        return Said(message=printable(body[: 4 * MOST_QUOTED].decode("utf-8", "replace"))[:MOST_QUOTED])
+        return ProviderMessage(
+            message=printable(body[: 4 * MOST_QUOTED].decode("utf-8", "replace"))[:MOST_QUOTED]
+        )
     return _of_document(document)
 
 
@@ -112,15 +114,15 @@ def printable(text: str) -> str:
     return " ".join("".join([letter if letter.isprintable() else " " for letter in text]).split())
 
 
-def _of_document(document: Any) -> Said:
+def _of_document(document: Any) -> ProviderMessage:
     error = _error_in(document)
     whole = document if isinstance(document, dict) else {}
     names = frozenset(_names(error)) | frozenset(_names(whole))
-    message = _message(error) or _message(document) or _several(_anything(document, "", _DEEP))
+    message = _message(error) or _message(document) or _joined(_all_texts(document, "", _DEEP))
     inner = _passed_on_in(error)
     if inner.message:
         message = f"{message}: {inner.message}"[:MOST_MESSAGE]
-    return Said(
+    return ProviderMessage(
         message=message,
         type=_name(error.get("type")),
         param=_name(error.get("param")) or _name(error.get("loc")) or inner.param,
@@ -132,11 +134,11 @@ def _of_document(document: Any) -> Said:
     )
 
 
-def _passed_on_in(error: dict[str, Any]) -> Said:
+def _passed_on_in(error: dict[str, Any]) -> ProviderMessage:
     """Return the error of the provider behind a router, which OpenRouter passes on as a text (`metadata.raw`)."""
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    return said_in(raw.encode("utf-8", "replace")) if isinstance(raw, str) else Said()
+    return read_error(raw.encode("utf-8", "replace")) if isinstance(raw, str) else ProviderMessage()
 
 
 def _error_in(document: Any) -> dict[str, Any]:
@@ -163,10 +165,10 @@ def _message(value: Any) -> str:
         for name in ("message", "Message", "detail", "error", "msg"):
             if isinstance(value.get(name), str) and value[name].strip():
                 return str(value[name])[:MOST_MESSAGE]
-    return _several(_texts(value, _DEPTH))
+    return _joined(_texts(value, _DEPTH))
 
 
-def _several(found: Iterator[str]) -> str:
+def _joined(found: Iterator[str]) -> str:
     texts: list[str] = []
     for text in found:
         if text not in texts:
@@ -176,7 +178,7 @@ def _several(found: Iterator[str]) -> str:
     return "; ".join(texts)[:MOST_QUOTED]
 
 
-def _anything(value: Any, name: str, depth: int) -> Iterator[str]:
+def _all_texts(value: Any, name: str, depth: int) -> Iterator[str]:
     """Yield every text and number, with the name of its member: an unknown member may be the reason, too."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text = str(value).strip()[:MOST_QUOTED]
@@ -184,13 +186,13 @@ def _anything(value: Any, name: str, depth: int) -> Iterator[str]:
             yield f"{name}: {text}" if name else text
     elif depth and isinstance(value, list):
         for each in value[:_MOST_TEXTS]:
-            yield from _anything(each, name, depth - 1)
+            yield from _all_texts(each, name, depth - 1)
     elif depth and isinstance(value, dict):
         for inner in list(value)[:_MOST_MEMBERS]:
             if inner not in _NO_REASONS and not (
                 inner in _OF_ANSWERS and isinstance(value[inner], str | int)
             ):
-                yield from _anything(
+                yield from _all_texts(
                     value[inner], name if inner in _ENVELOPES else inner[:_MOST_NAME], depth - 1
                 )
 
@@ -204,7 +206,7 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
         for each in value[:_MOST_TEXTS]:
             yield from _texts(each, depth - 1)
     elif depth and isinstance(value, dict):
-        where = _place(value.get("loc"))
+        where = _location(value.get("loc"))
         for name in _TEXTS:
             for text in _texts(value.get(name), depth - 1):
                 yield f"{where}: {text}" if where else text
@@ -212,7 +214,7 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
                 return
 
 
-def _place(loc: Any) -> str:
+def _location(loc: Any) -> str:
     if not isinstance(loc, list):
         return ""
     return ".".join([str(each) for each in loc[:8] if isinstance(each, str | int)])[:_MOST_NAME]
@@ -261,7 +263,7 @@ def _delay(error: dict[str, Any]) -> float | None:
 
 def _name(value: Any) -> str | None:
     if isinstance(value, list):
-        value = _place(value)
+        value = _location(value)
     is_one = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
     return str(value)[:_MOST_NAME] if is_one else None
 

@@ -7,14 +7,14 @@ from typing_extensions import override
 from providers.errors.exceptions import UpstreamFailed
 
 
-class NoRoom(UpstreamFailed):
+class OutOfMemory(UpstreamFailed):
     """There is no memory for an event of the stream."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, retryable=False, code="overloaded")
-        self.kind, self.fault, self.answer_status = "no_room", "nobody", 503
+        self.kind, self.fault, self.answer_status = "no_room", "none", 503
 
     @property
     @override
-    def words(self) -> str:
+    def client_message(self) -> str:
         return "The gateway has no memory left for this answer."

@@ -101,11 +101,11 @@ def redact_for_client(text: str, secrets: Iterable[str] = ()) -> str:
     return _SIX.sub(_address, _FOUR.sub(_address, text))
 
 
-def cleaned(said: T, secrets: Iterable[str]) -> T:
+def cleaned(message: T, secrets: Iterable[str]) -> T:
     """Return a provider's message to a tenant with each of its texts redacted."""
-    texts = {name: value for name, value in msgspec.structs.asdict(said).items() if isinstance(value, str)}
+    texts = {name: value for name, value in msgspec.structs.asdict(message).items() if isinstance(value, str)}
     return msgspec.structs.replace(
-        said, **{name: redact_for_client(text, secrets) for name, text in texts.items()}
+        message, **{name: redact_for_client(text, secrets) for name, text in texts.items()}
     )
 
 

@@ -18,13 +18,13 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         seconds = _until(value, now)
-    return _sane(seconds)
+    return _in_range(seconds)
 
 
 def milliseconds(value: str | None) -> float | None:
     """Convert milliseconds to seconds; None if the value is no number."""
     try:
-        return _sane(float(value) / 1000) if value else None
+        return _in_range(float(value) / 1000) if value else None
     except ValueError:
         return None
 
@@ -39,6 +39,6 @@ def _until(date: str, now: float) -> float:
     return max(0.0, instant.timestamp() - now)
 
 
-def _sane(seconds: float) -> float | None:
+def _in_range(seconds: float) -> float | None:
     is_one = seconds >= 0 and math.isfinite(seconds)  # NaN is not >= 0
     return min(seconds, MAX_RETRY_AFTER_S) if is_one else None

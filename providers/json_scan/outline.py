@@ -18,7 +18,7 @@ LARGE: Final = 256 * 1024  # bytes; a body up to this size is decoded at once, w
 BUSY: Final = 8_192  # if it has no more opening brackets than this
 SLICE: Final = 512  # units of work between two yields; a unit is a token or a kB of text: 0.3 to 3 us
 
-_TELLING = frozenset({"image_url", "input_audio", "json_schema"})
+_FEATURE_NAMES = frozenset({"image_url", "input_audio", "json_schema"})
 _QUOTE, _LIST, _OBJECT = b'"[{'
 _NUMBER_OR_WORD = frozenset(b"-0123456789tfn")
 _TOP = 1  # the number of open lists and objects there
@@ -44,7 +44,7 @@ class Outline:
         self.names: list[str] = []
         self.ends: list[int] = []
         self.counts: dict[str, int] = {}  # elements of the limited top-level lists
-        self.telling: dict[str, int] = {}  # occurrences of names that indicate what a call needs
+        self.feature_counts: dict[str, int] = {}  # occurrences of names that indicate what a call needs
         self.media_bytes = 0  # in long strings without a space: images and audio
 
     @property
@@ -77,12 +77,12 @@ def outline_of(raw: bytes, limits: Limits) -> Outline:
 
 
 class _Frame:
-    """An open list or object. `most` limits its elements; `what` is the name of that limit."""
+    """An open list or object. `limit` bounds its elements; `limit_name` is its name."""
 
-    __slots__ = ("count", "is_object", "most", "name", "start", "what")
+    __slots__ = ("count", "is_object", "limit", "limit_name", "name", "start")
 
-    def __init__(self, start: int, *, is_object: bool, most: int, what: str) -> None:
-        self.start, self.is_object, self.most, self.what = start, is_object, most, what
+    def __init__(self, start: int, *, is_object: bool, limit: int, limit_name: str) -> None:
+        self.start, self.is_object, self.limit, self.limit_name = start, is_object, limit, limit_name
         self.count, self.name = 0, b""
 
 
@@ -130,11 +130,11 @@ class _Scan:
             self.outline.has_escapes = self.outline.has_escapes or b"\\" in frame.name
         self._count(2, names=1)
         if b"_" in frame.name or b"\\" in frame.name:
-            self._tell(decoded(frame.name))
+            self._count_features(decoded(frame.name))
         start = found.start(2) if found[3] is not None else found.end()
         if found[3] is None or (raw[start] == _LIST and self._limit_here()[0]):
             return self._long(start)
-        self._took(frame, start, found.end(2))
+        self._count_value(frame, start, found.end(2))
         self._pos = found.end()
         if found[3] == b"}":
             self._pop()
@@ -154,16 +154,16 @@ class _Scan:
             return self._long(start)
         start = found.start(1)
         if raw[start] in _NUMBER_OR_WORD:
-            self._take_run(frame, start)
+            self._scan_run(frame, start)
             return 0
         self._count(1)
-        self._took(frame, start, found.end(1))
+        self._count_value(frame, start, found.end(1))
         self._pos = found.end()
         if found[2] == b"]":
             self._pop()
         return 0
 
-    def _took(self, frame: _Frame, start: int, end: int) -> None:
+    def _count_value(self, frame: _Frame, start: int, end: int) -> None:
         """Count a value that was matched as a whole, with its content."""
         raw = self._raw
         if raw[start] in {_LIST, _OBJECT}:
@@ -173,15 +173,15 @@ class _Scan:
             self._count(names + raw.count(b'"', start, end) // 2, names=names)
             self._tokens += (end - start) // 128
             if names and (raw.find(b"_", start, end) > 0 or raw.find(b"\\", start, end) > 0):
-                self._tell(*names_in(raw[start:end]))
+                self._count_features(*names_in(raw[start:end]))
         self._ended(frame, start, end)
 
-    def _tell(self, *names: str) -> None:
+    def _count_features(self, *names: str) -> None:
         for name in names:
-            if name in _TELLING:
-                self.outline.telling[name] = self.outline.telling.get(name, 0) + 1
+            if name in _FEATURE_NAMES:
+                self.outline.feature_counts[name] = self.outline.feature_counts.get(name, 0) + 1
 
-    def _take_run(self, frame: _Frame, start: int) -> None:
+    def _scan_run(self, frame: _Frame, start: int) -> None:
         """Scan numbers and literals in bulk: to the end of the list, or to the last comma within MOST_RUN."""
         raw = self._raw
         run = RUN.match(raw, start, start + MOST_RUN)
@@ -225,7 +225,7 @@ class _Scan:
             raise OverLimit("nesting", self._limits.nesting)
         is_limited = not is_object and self._stack[-1].is_object
         most, what = self._limit_here() if is_limited else (0, "")
-        self._stack.append(_Frame(start, is_object=is_object, most=most, what=what))
+        self._stack.append(_Frame(start, is_object=is_object, limit=most, limit_name=what))
         self._pos = start + 1
 
     def _close_empty(self, frame: _Frame, bracket: bytes) -> None:
@@ -240,7 +240,7 @@ class _Scan:
         is_over = True
         while is_over:
             frame = self._stack.pop()
-            if len(self._stack) == _TOP and frame.what:
+            if len(self._stack) == _TOP and frame.limit_name:
                 self.outline.counts[self._top] = frame.count
             is_over = bool(self._stack) and self._ends_with(frame.start, self._pos)
 
@@ -263,8 +263,8 @@ class _Scan:
 
     def _add(self, frame: _Frame, count: int) -> None:
         frame.count += count
-        if frame.most and frame.count > frame.most:
-            raise OverLimit(frame.what, frame.most)
+        if frame.limit and frame.count > frame.limit:
+            raise OverLimit(frame.limit_name, frame.limit)
 
     def _count(self, values: int, names: int = 0) -> None:
         if names and self._top not in self._limits.bulk:

@@ -53,10 +53,10 @@ class Sound(NamedTuple):
     is_bounded: bool = True
 
 
-def sound_in(data: str, said: Sequence[str] = ()) -> Sound | None:
+def sound_in(data: str, stated: Sequence[str] = ()) -> Sound | None:
     """Return the longest duration of base64 text as audio, line breaks allowed; None: it is not base64.
 
-    `said`: the formats or media types stated in the request. With one that does not match, there is no bound.
+    `stated`: the formats or media types stated in the request. With one that does not match, there is no bound.
     """
     whole = "".join(data.split())
     try:
@@ -65,12 +65,12 @@ def sound_in(data: str, said: Sequence[str] = ()) -> Sound | None:
         return None
     is_wave = sound[:4] == b"RIFF" and sound[8:12] == b"WAVE"
     found = _wave(sound) if is_wave else _mpeg(sound)
-    is_so = {_coding(each) for each in said} <= (_WAVE if is_wave else _MPEG) | _UNSAID
+    is_so = {_coding(each) for each in stated} <= (_WAVE if is_wave else _MPEG) | _UNSAID
     return found if is_so else Sound(max(found.most_ms, len(sound) // SLOWEST_BYTES_PER_MS), is_bounded=False)
 
 
-def _coding(said: str) -> str:
-    name = said.strip().lower()
+def _coding(stated: str) -> str:
+    name = stated.strip().lower()
     return name.removeprefix("audio/").removeprefix("x-")
 
 

@@ -16,7 +16,7 @@ CLAUDE_PICTURE: Final = 4_784
 PAGE_FRAME: Final = 64  # tokens added around a page
 
 
-class Sight(msgspec.Struct, frozen=True):
+class MediaLimits(msgspec.Struct, frozen=True):
     """The image limits of one model. `image_max_tokens`: one image, None: only the formulas of media/images.py.
 
     `pdf_page_max_tokens`: one page without its text, None: unknown, so that a PDF is bounded by the context window.
@@ -26,7 +26,7 @@ class Sight(msgspec.Struct, frozen=True):
     image_max_tokens: int | None = None
     pdf_page_max_tokens: int | None = None
 
-    def most_of(self, picture: Picture) -> int:
+    def max_tokens(self, picture: Picture) -> int:
         """Return the upper bound of an image's tokens; an unknown size counts as the largest the model accepts."""
         most = self.image_max_tokens
         if most is not None and not all(picture):
@@ -35,36 +35,38 @@ class Sight(msgspec.Struct, frozen=True):
         return measured if most is None else min(most, measured)
 
 
-def sight_of(provider: str, model: str, image: int | None = None, page: int | None = None) -> Sight:
+def media_limits_for(
+    provider: str, model: str, image: int | None = None, page: int | None = None
+) -> MediaLimits:
     """Return the limits of a deployment. A page has one if its provider documents reading it as text and image.
 
     OpenAI, "File inputs"; Anthropic, "PDF support". Other hosts of their models may read files differently.
     """
-    sight = Sight(name_at(provider, model), image, page)
+    sight = MediaLimits(name_at(provider, model), image, page)
     if page is None and provider in {"openai", "azure"}:
-        page = sight.most_of(UNKNOWN) + PAGE_FRAME
+        page = sight.max_tokens(UNKNOWN) + PAGE_FRAME
     elif page is None and provider == "anthropic":
         page = (CLAUDE_PICTURE if image is None else image) + PAGE_FRAME
     return msgspec.structs.replace(sight, pdf_page_max_tokens=page)
 
 
-def stated(provider: str, model: str, facts: Mapping[str, int]) -> Sight:
+def stated_media_limits(provider: str, model: str, facts: Mapping[str, int]) -> MediaLimits:
     """Return the limits of a deployment, with the values of its row."""
-    return sight_of(provider, model, facts.get("image_max_tokens"), facts.get("pdf_page_max_tokens"))
+    return media_limits_for(provider, model, facts.get("image_max_tokens"), facts.get("pdf_page_max_tokens"))
 
 
-def most_of_pictures(pictures: Sequence[Picture], sights: Sequence[Sight]) -> int:
+def max_tokens_of_pictures(pictures: Sequence[Picture], limits: Sequence[MediaLimits]) -> int:
     """Return the upper bound of all images' tokens, each at its most expensive deployment: thousands of images, and
     dozens of deployments with a few distinct formulas.
     """
-    if not sights:
+    if not limits:
         return sum([most_tokens(picture, ()) for picture in pictures])
-    ways = {(formula_of(sight.model), sight.image_max_tokens): sight for sight in sights}.values()
-    return sum([max([sight.most_of(picture) for sight in ways]) for picture in pictures])
+    ways = {(formula_of(sight.model), sight.image_max_tokens): sight for sight in limits}.values()
+    return sum([max([sight.max_tokens(picture) for sight in ways]) for picture in pictures])
 
 
-def most_of_page(sights: Sequence[Sight]) -> int | None:
+def max_tokens_of_page(limits: Sequence[MediaLimits]) -> int | None:
     """Return the upper bound of a page's tokens at any of them, without its text; None: unknown for one of them."""
-    pages = [sight.pdf_page_max_tokens for sight in sights]
+    pages = [sight.pdf_page_max_tokens for sight in limits]
     known = [page for page in pages if page is not None]
     return max(known) if known and len(known) == len(pages) else None

@@ -76,11 +76,11 @@ def of_url(url: str) -> tuple[Picture, int]:
         return UNKNOWN, len(data)
 
 
-def is_picture(said: str) -> bool:
+def is_picture(stated: str) -> bool:
     """Whether a media type or format is an image's, or empty. For the type of audio, a video or a document, a server
     may search for such content anywhere in the bytes.
     """
-    kind = said.strip().lower()
+    kind = stated.strip().lower()
     return kind.startswith("image/") or kind in _FORMATS
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.values.fallback_log import FALLBACKS
-from providers.processes.work_process import Job, Lost, WorkProcess
+from providers.processes.work_process import Job, WorkerLost, WorkProcess
 from providers.shielding import to_its_end
 
 T = TypeVar("T")
@@ -35,13 +35,13 @@ class HeavyWork:
 
     def __init__(self, module: str = "gateway.parsing.heavy_process", at_once: int = AT_ONCE) -> None:
         self._module = module
-        self._places = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="heavy")
         self._idle: list[WorkProcess] = []
         self._busy: set[WorkProcess] = set()
         self._is_closed = False
-        self._lines: dict[int, asyncio.Lock] = {}
-        self._in_line: dict[int, int] = {}
+        self._tenant_locks: dict[int, asyncio.Lock] = {}
+        self._tenant_waiting: dict[int, int] = {}
         self.waiting = 0
 
     def share(self, tenant_id: int) -> Share:
@@ -62,41 +62,41 @@ class HeavyWork:
             process.close()
 
     @asynccontextmanager
-    async def turn(self, tenant_id: int) -> AsyncIterator[None]:
+    async def slot(self, tenant_id: int) -> AsyncIterator[None]:
         """Wait in the tenant's own queue first, so that it takes one slot at most."""
-        line = self._lines.setdefault(tenant_id, asyncio.Lock())
-        self._in_line[tenant_id] = self._in_line.get(tenant_id, 0) + 1
+        lock = self._tenant_locks.setdefault(tenant_id, asyncio.Lock())
+        self._tenant_waiting[tenant_id] = self._tenant_waiting.get(tenant_id, 0) + 1
         self.waiting += 1
         try:
-            async with line, self._places:
+            async with lock, self._slots:
                 yield
         finally:
             self.waiting -= 1
-            self._in_line[tenant_id] -= 1
-            if not self._in_line[tenant_id]:
-                del self._in_line[tenant_id], self._lines[tenant_id]
+            self._tenant_waiting[tenant_id] -= 1
+            if not self._tenant_waiting[tenant_id]:
+                del self._tenant_waiting[tenant_id], self._tenant_locks[tenant_id]
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run it, and return only when it has ended, however often the task is cancelled meanwhile."""
         return await to_its_end(asyncio.get_running_loop().run_in_executor(self._threads, work))
 
-    def ask(self, job: Job, raw: bytes) -> bytes:
-        """Run a job in a process, and in another one if the first was killed; blocking. Raises TooDear, Lost."""
+    def run(self, job: Job, raw: bytes) -> bytes:
+        """Run a job, in another process if the first was killed; blocking. Raises WorkTooExpensive, WorkerLost."""
         try:
-            return self._ask(job, raw)
-        except Lost as fault:
+            return self._run(job, raw)
+        except WorkerLost as fault:
             if self._is_closed:
                 raise
             FALLBACKS.note("heavy_process", fault)
-            return self._ask(job, raw)
+            return self._run(job, raw)
 
-    def _ask(self, job: Job, raw: bytes) -> bytes:
-        process = self._take()
+    def _run(self, job: Job, raw: bytes) -> bytes:
+        process = self._idle_or_new()
         self._busy.add(process)
         try:
             if self._is_closed:  # `close` may have run before this one was added
-                raise Lost("it is closed")
-            return process.ask(job, raw)
+                raise WorkerLost("it is closed")
+            return process.run(job, raw)
         finally:
             self._busy.discard(process)
             if process.is_alive:
@@ -104,7 +104,7 @@ class HeavyWork:
             else:
                 process.close()
 
-    def _take(self) -> WorkProcess:
+    def _idle_or_new(self) -> WorkProcess:
         while self._idle:
             process = self._idle.pop()
             if process.is_alive:
@@ -113,39 +113,41 @@ class HeavyWork:
         try:
             return WorkProcess(self._module)
         except OSError as fault:
-            raise Lost(f"it cannot be started: {fault}") from fault
+            raise WorkerLost(f"it cannot be started: {fault}") from fault
 
 
 class Share:
     """One tenant's share of HeavyWork."""
 
-    __slots__ = ("_room", "_tenant_id")
+    __slots__ = ("_heavy", "_tenant_id")
 
-    def __init__(self, room: HeavyWork, tenant_id: int) -> None:
-        self._room, self._tenant_id = room, tenant_id
+    def __init__(self, heavy: HeavyWork, tenant_id: int) -> None:
+        self._heavy, self._tenant_id = heavy, tenant_id
 
-    async def ask(self, gives: type[T], work: str, raw: bytes, *arguments: Any) -> T:
-        """Run the job of this name (gateway/parsing/heavy_process.py). Raises TooDear, Lost."""
-        async with self._room.turn(self._tenant_id):
-            return await self._ask(gives, work, raw, CPU_S + CPU_S_PER_MB * len(raw) / MB, arguments)
+    async def run(self, result_type: type[T], work: str, raw: bytes, *arguments: Any) -> T:
+        """Run the job of this name (gateway/parsing/heavy_process.py). Raises WorkTooExpensive, WorkerLost."""
+        async with self._heavy.slot(self._tenant_id):
+            return await self._run(result_type, work, raw, CPU_S + CPU_S_PER_MB * len(raw) / MB, arguments)
 
-    async def ask_within(self, gives: type[T], work: str, raw: bytes, grant: Callable[[], float]) -> T:
+    async def run_within(self, result_type: type[T], work: str, raw: bytes, grant: Callable[[], float]) -> T:
         """Run it in as many seconds of CPU as `grant` returns at its turn; the job receives them.
 
-        Raises TooDear, Lost, and what `grant` raises.
+        Raises WorkTooExpensive, WorkerLost, and what `grant` raises.
         """
-        async with self._room.turn(self._tenant_id):
+        async with self._heavy.slot(self._tenant_id):
             seconds = grant()
-            return await self._ask(gives, work, raw, seconds + GRACE_S, (seconds,))
+            return await self._run(result_type, work, raw, seconds + GRACE_S, (seconds,))
 
     @asynccontextmanager
     async def thread(self) -> AsyncIterator[Callable[[Callable[[], T]], Awaitable[T]]]:
         """Wait for the tenant's turn, and yield what runs work in a thread: only work that releases the lock."""
-        async with self._room.turn(self._tenant_id):
-            yield self._room.in_thread
+        async with self._heavy.slot(self._tenant_id):
+            yield self._heavy.in_thread
 
-    async def _ask(self, gives: type[T], work: str, raw: bytes, cpu_s: float, arguments: Sequence[Any]) -> T:
+    async def _run(
+        self, result_type: type[T], work: str, raw: bytes, cpu_s: float, arguments: Sequence[Any]
+    ) -> T:
         words = msgspec.Raw(msgspec.msgpack.encode(arguments))
         job = Job(work, words, cpu_s, MEMORY + MEMORY_PER_BYTE * len(raw))
-        result = await self._room.in_thread(partial(self._room.ask, job, raw))
-        return msgspec.msgpack.decode(result, type=gives)
+        result = await self._heavy.in_thread(partial(self._heavy.run, job, raw))
+        return msgspec.msgpack.decode(result, type=result_type)

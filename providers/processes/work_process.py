@@ -23,7 +23,7 @@ QUESTION: Final = struct.Struct(">IQ")  # the sizes of the job and of its input
 ANSWER: Final = struct.Struct(">I")
 _PIPE: Final = 1024 * 1024  # bytes of the pipe's buffer: what Linux allows every user
 START_S: Final = 30.0
-PATIENCE: Final = 10  # times the CPU limit, after which the process or the machine is stuck
+STUCK_FACTOR: Final = 10  # times the CPU limit, after which the process or the machine is stuck
 _STOP_S: Final = 5.0
 
 
@@ -37,10 +37,10 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """`is_too_dear`: it would have exceeded its memory. `defect` is a bug of the gateway."""
+    """`exceeds_memory`: it would have exceeded its memory. `defect` is a bug of the gateway."""
 
     result: msgspec.Raw
-    is_too_dear: bool = False
+    exceeds_memory: bool = False
     defect: str = ""
 
 
@@ -48,11 +48,11 @@ class WorkFailed(Exception):
     """A job was not done."""
 
 
-class Lost(WorkFailed):
+class WorkerLost(WorkFailed):
     """The process ended before it had replied."""
 
 
-class TooDear(WorkFailed):
+class WorkTooExpensive(WorkFailed):
     """The job used up its CPU or memory."""
 
 
@@ -84,11 +84,11 @@ class WorkProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, job: Job, raw: bytes) -> bytes:
-        """Return the result as MessagePack. Raises TooDear, Lost."""
+    def run(self, job: Job, raw: bytes) -> bytes:
+        """Return the result as MessagePack. Raises WorkTooExpensive, WorkerLost."""
         words = msgspec.msgpack.encode(job)
-        patience = threading.Timer(START_S + PATIENCE * job.cpu_s, self.kill)
-        patience.start()
+        watchdog = threading.Timer(START_S + STUCK_FACTOR * job.cpu_s, self.kill)
+        watchdog.start()
         try:
             self._in.write(QUESTION.pack(len(words), len(raw)) + words)
             self._in.write(raw)
@@ -97,18 +97,18 @@ class WorkProcess:
         except (OSError, EOFError) as fault:
             self.kill()
             if self._process.wait(_STOP_S) == -signal.SIGPROF:
-                raise TooDear from None
-            raise Lost(f"exit code {self._process.returncode}") from fault
+                raise WorkTooExpensive from None
+            raise WorkerLost(f"exit code {self._process.returncode}") from fault
         finally:
-            patience.cancel()
-        if reply.is_too_dear:
-            raise TooDear
+            watchdog.cancel()
+        if reply.exceeds_memory:
+            raise WorkTooExpensive
         if reply.defect:
-            raise Lost(reply.defect)
+            raise WorkerLost(reply.defect)
         return bytes(reply.result)
 
     def kill(self) -> None:
-        """Kill it; a caller that waits for its reply gets Lost."""
+        """Kill it; a caller that waits for its reply gets WorkerLost."""
         self._process.kill()
 
     def close(self) -> None:

@@ -34,14 +34,14 @@ def features_of(
     unknown: list[str] = []
     for member in _LISTS:
         if member in stated:
-            _take_list(member, parts[member], found, unknown)
+            _read_list(member, parts[member], found, unknown)
     for member in _CHOICES:
         if member in stated:
-            _take_choice(member, strictly(stated[member]), parts, found, unknown)
+            _read_choice(member, strictly(stated[member]), parts, found, unknown)
     return tuple(dict.fromkeys(found)), list(dict.fromkeys(unknown))[:MOST_UNKNOWN]
 
 
-def _take_list(member: str, raw: msgspec.Raw, found: list[str], unknown: list[str]) -> None:
+def _read_list(member: str, raw: msgspec.Raw, found: list[str], unknown: list[str]) -> None:
     try:
         tools = _tools.decode(raw)
     except msgspec.ValidationError:
@@ -54,7 +54,7 @@ def _take_list(member: str, raw: msgspec.Raw, found: list[str], unknown: list[st
         raise Unacceptable(message, member, "too_many_members")
     for tool in odd:
         given = {name: strictly(bytes(value)) for name, value in tool.items()}
-        _take_tool(member, given, found, unknown)
+        _read_tool(member, given, found, unknown)
 
 
 def _is_own(tool: Raws) -> bool:
@@ -62,7 +62,7 @@ def _is_own(tool: Raws) -> bool:
     return (kind is None or bytes(kind) in _FUNCTIONS) and tool.keys() <= chat.FUNCTION
 
 
-def _take_tool(member: str, given: dict[str, Any], found: list[str], unknown: list[str]) -> None:
+def _read_tool(member: str, given: dict[str, Any], found: list[str], unknown: list[str]) -> None:
     """Add a tool that the provider runs: one of another type, or without a type but with an extra member."""
     others = [name for name in given if name not in chat.FUNCTION and given[name] is not None]
     refuse_objects(given if given.get("type") not in _OWN else {name: given[name] for name in others}, member)
@@ -74,7 +74,7 @@ def _take_tool(member: str, given: dict[str, Any], found: list[str], unknown: li
         found += [_feature(name) for name in others]
 
 
-def _take_choice(
+def _read_choice(
     member: str, choice: Any, parts: Mapping[str, msgspec.Raw], found: list[str], unknown: list[str]
 ) -> None:
     """Add what a tool choice requests beyond the given tools."""
@@ -87,15 +87,15 @@ def _take_choice(
         return
     kind = choice.get("type")
     if kind == _ALLOWED:
-        _take_allowed(member, choice, found, unknown)
+        _read_allowed(member, choice, found, unknown)
         return
     if isinstance(kind, str) and kind in _USUAL_CHOICES:
         rest = {name: value for name, value in choice.items() if name != "disable_parallel_tool_use"}
         choice = rest | {"type": _OWN[0]}
-    _take_tool(member, choice, found, unknown)
+    _read_tool(member, choice, found, unknown)
 
 
-def _take_allowed(member: str, choice: dict[str, Any], found: list[str], unknown: list[str]) -> None:
+def _read_allowed(member: str, choice: dict[str, Any], found: list[str], unknown: list[str]) -> None:
     inner = choice.get(_ALLOWED)
     tools = (inner if isinstance(inner, dict) else choice).get("tools")
     if not isinstance(tools, list) or len(tools) > MOST_ODD_TOOLS:
@@ -103,7 +103,7 @@ def _take_allowed(member: str, choice: dict[str, Any], found: list[str], unknown
         return
     for tool in tools:
         if isinstance(tool, dict):
-            _take_tool(member, tool, found, unknown)
+            _read_tool(member, tool, found, unknown)
         else:
             unknown.append(member)
 

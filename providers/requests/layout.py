@@ -20,14 +20,14 @@ NAMES: Final = {name: _encode(name) + b":" for name in (*chat.MEMBERS, *embeddin
 
 
 class Layout(msgspec.Struct, frozen=True, array_like=True):
-    """`values` are those of the members that may be replaced, as JSON. `gone` are their spans, with the comma before
+    """`values` are those of the members that may be replaced, as JSON. `removed` are their spans, with the comma before
     them, and the spans of members with a later duplicate.
     """
 
     start: int  # of the first member
     first_end: int
     values: dict[str, bytes]
-    gone: tuple[Span, ...]
+    removed: tuple[Span, ...]
 
     def parts(self) -> dict[str, msgspec.Raw]:
         return {name: msgspec.Raw(value) for name, value in self.values.items()}
@@ -43,13 +43,13 @@ class Unfit(Exception):
 
 def layout_of(raw: bytes, outline: Outline, names: AbstractSet[str]) -> Layout:
     """Return the layout in which these names may be replaced, as far as they are present. Raises Unfit."""
-    gone: list[Span] = []
+    removed: list[Span] = []
     latest: dict[str, Span] = {}
     begin, twins = outline.start, 0
     for name, end in zip(outline.names, outline.ends, strict=True):
         if name in latest:
             twins += 1
-            gone.append(latest[name])
+            removed.append(latest[name])
         if twins > MOST_TWINS:
             raise Unfit(name)
         latest[name] = (begin, end)
@@ -60,9 +60,9 @@ def layout_of(raw: bytes, outline: Outline, names: AbstractSet[str]) -> Layout:
         if end - begin > MOST_VALUE:
             raise Unfit(name)
         values[name] = raw[begin:end]
-        gone.append(latest[name])
+        removed.append(latest[name])
     first_end = outline.ends[0] if outline.ends else outline.start
-    return Layout(outline.start, first_end, values, tuple(sorted(gone)))
+    return Layout(outline.start, first_end, values, tuple(sorted(removed)))
 
 
 def splice(raw: bytes, layout: Layout, parts: Mapping[str, msgspec.Raw]) -> bytes:
@@ -71,7 +71,7 @@ def splice(raw: bytes, layout: Layout, parts: Mapping[str, msgspec.Raw]) -> byte
     pieces: list[bytes | memoryview] = [b"{"]
     pieces.append(b",".join([_encode(name) + b":" + bytes(value) for name, value in parts.items()]))
     at, is_first = layout.start, not parts
-    for begin, end in (*layout.gone, (len(raw), len(raw))):
+    for begin, end in (*layout.removed, (len(raw), len(raw))):
         if at < begin:
             # The first member has no comma before it.
             has_comma = at > layout.start or layout.start == layout.first_end

@@ -73,7 +73,7 @@ def parts_of(messages: Sequence[Raws]) -> Parts | None:
         _check_members(message, place, found)
         if not is_plain and content is not None:
             given = strictly(bytes(content))
-            _take_all(given if isinstance(given, list) else [given], place, found)
+            _read_all(given if isinstance(given, list) else [given], place, found)
         _check_bounds(place, found)
     return found
 
@@ -116,19 +116,19 @@ def _check_members(message: Raws, place: int, found: Parts) -> None:
             _name(found.references, where)
 
 
-def _take_all(parts: list[Any], place: int, found: Parts) -> None:
+def _read_all(parts: list[Any], place: int, found: Parts) -> None:
     """Add the parts of a content. What is neither a string nor an object is unknown."""
     where = f"messages[{place}].content"
     for part in parts:
         if isinstance(part, dict):
             is_text = len(part) == len(_PLAIN_TEXT) and part.keys() == _PLAIN_TEXT
             if not (is_text and part["type"] == "text" and isinstance(part["text"], str)):
-                _take(part, where, found)
+                _read_part(part, where, found)
         elif not isinstance(part, str) and found.unknown[-1:] != [where]:
             _name(found.unknown, where)
 
 
-def _take(part: dict[str, Any], where: str, found: Parts) -> None:
+def _read_part(part: dict[str, Any], where: str, found: Parts) -> None:
     """Add one content part. It counts as all that it carries, whatever its `type`."""
     kind = part.get("type")
     is_known = isinstance(kind, str) and (kind in chat.PART_TYPES or kind in chat.PART)
@@ -136,10 +136,10 @@ def _take(part: dict[str, Any], where: str, found: Parts) -> None:
         _name(found.unknown, f"{where}.{str(kind)[:64]}")
     for name, value in part.items():
         if value is not None:
-            _take_member(name, value, where, found)
+            _read_member(name, value, where, found)
 
 
-def _take_member(name: str, value: Any, where: str, found: Parts) -> None:
+def _read_member(name: str, value: Any, where: str, found: Parts) -> None:
     row = chat.PART.get(name)
     found.has_image = found.has_image or name in chat.IMAGES
     found.has_sound = found.has_sound or name in chat.SOUNDS
@@ -211,13 +211,13 @@ def _sound(value: Any, where: str, found: Parts) -> None:
     if not isinstance(data, str):
         _name(found.unknown, where)
         return
-    said = [value["format"]] if isinstance(value, dict) and isinstance(value.get("format"), str) else []
+    stated = [value["format"]] if isinstance(value, dict) and isinstance(value.get("format"), str) else []
     if data[:5].lower() == "data:":
         head, _, content = data.partition(",")
-        said.append(head[5:].partition(";")[0])
+        stated.append(head[5:].partition(";")[0])
     else:
         content = data
-    sound = sound_in(content, said)
+    sound = sound_in(content, stated)
     if sound is not None:
         found.sounds += 1
         found.audio_ms += sound.most_ms

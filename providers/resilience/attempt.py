@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LONGEST_TOLD_S: Final = 120.0  # no cooldown is longer, whatever a provider asks
+MAX_COOLDOWN_S: Final = 120.0  # no cooldown is longer, whatever a provider asks
 
 
 class DeploymentAttempt:
@@ -34,7 +34,7 @@ class DeploymentAttempt:
         "began",
         "is_own_probe",
         "is_probe",
-        "who",
+        "tenant_id",
     )
 
     def __init__(
@@ -43,59 +43,59 @@ class DeploymentAttempt:
         entry: DeploymentState,
         bulkhead: Bulkhead,
         began: float,
-        who: int,
+        tenant_id: int,
     ) -> None:
         self._health, self._entry, self._bulkhead = health, entry, bulkhead
-        self.began, self.who = began, who
+        self.began, self.tenant_id = began, tenant_id
         self.is_probe = self.is_own_probe = False
         self._is_in_flight = True
         entry.in_flight += 1
-        bulkhead.take(who)
+        bulkhead.acquire(tenant_id)
 
     def record_success(self) -> None:
         """Record that the deployment sent content."""
         entry, now = self._entry, self._health.clock()
         breaker = entry.breaker
-        entry.measure(now, now - self.began, self.who)
-        self._bulkhead.budget.answered(now)
+        entry.measure(now, now - self.began, self.tenant_id)
+        self._bulkhead.budget.record_success(now)
         before, was_hinted = breaker.phase, breaker.is_hinted
-        breaker.succeeded(now, self.began, is_probe=self.is_probe)
+        breaker.record_success(now, self.began, is_probe=self.is_probe)
         entry.answered_at = now
-        if entry.own:
-            self._answered_own(now)
+        if entry.tenant_breakers:
+            self._record_tenant_success(now)
         self.is_probe = self.is_own_probe = False
         if breaker.phase is not before and breaker.phase is Phase.CLOSED and not was_hinted:
-            self._health.watch.learned(HealthHint(entry.target.id, "closed"))
-            for own in entry.own.values():  # a tenant whose probe failed may probe at once
-                own.hear_closed(now)
+            self._health.watch.on_hint(HealthHint(entry.target.id, "closed"))
+            for own in entry.tenant_breakers.values():  # a tenant whose probe failed may probe at once
+                own.on_hint_closed(now)
         self._health.notify(entry, now)
 
-    def _answered_own(self, now: float) -> None:
-        own = self._entry.own.get(self.who)
+    def _record_tenant_success(self, now: float) -> None:
+        own = self._entry.tenant_breakers.get(self.tenant_id)
         if own is None:
             return
         before = own.phase
-        own.succeeded(now, self.began, is_probe=self.is_own_probe)
+        own.record_success(now, self.began, is_probe=self.is_own_probe)
         if own.phase is Phase.CLOSED and before is not Phase.CLOSED:
-            self._health.watch.learned(HealthHint(self._entry.target.id, "closed", tenant_id=self.who))
-        if own.is_calm:
-            del self._entry.own[self.who]
+            self._health.watch.on_hint(HealthHint(self._entry.target.id, "closed", tenant_id=self.tenant_id))
+        if own.is_unrestricted:
+            del self._entry.tenant_breakers[self.tenant_id]
 
     def record_failure(self, failure: UpstreamFailed) -> None:
         """Judge a failure: some open the breaker, a 429 starts a cooldown, a client's own error changes nothing."""
-        judge(self._health, self._entry, self, failure)
+        record_failure(self._health, self._entry, self, failure)
         self.is_probe = self.is_own_probe = False
 
     def release(self) -> None:
         """End without a verdict: the client disconnected, or its own deadline passed."""
-        self.give_back()
+        self.release_probe()
         self.finish()
 
-    def give_back(self) -> None:
+    def release_probe(self) -> None:
         """Release the probe, so that another call may be the probe."""
-        self._entry.breaker.let_go(is_probe=self.is_probe)
-        if self.is_own_probe and (own := self._entry.own.get(self.who)) is not None:
-            own.let_go(is_probe=True)
+        self._entry.breaker.release_probe(is_probe=self.is_probe)
+        if self.is_own_probe and (own := self._entry.tenant_breakers.get(self.tenant_id)) is not None:
+            own.release_probe(is_probe=True)
         self.is_probe = self.is_own_probe = False
 
     def finish(self) -> None:
@@ -103,27 +103,27 @@ class DeploymentAttempt:
         if self._is_in_flight:
             self._is_in_flight = False
             self._entry.in_flight -= 1
-            self._bulkhead.give_back(self.who)
+            self._bulkhead.release(self.tenant_id)
 
 
-def judge(
-    health: DeploymentHealth, entry: DeploymentState, turn: DeploymentAttempt, failure: UpstreamFailed
+def record_failure(
+    health: DeploymentHealth, entry: DeploymentState, attempt: DeploymentAttempt, failure: UpstreamFailed
 ) -> None:
     """Update the breakers according to the failure's fault, and set on the failure how long the cooldown is."""
     breaker, now = entry.breaker, health.clock()
     before, fault = breaker.phase, failure.fault
-    if fault in {"request", "nobody"}:
-        turn.give_back()
+    if fault in {"request", "none"}:
+        attempt.release_probe()
     elif fault == "limit":
-        turn.give_back()
-        _cool(health, entry, turn.who, failure, now)
+        attempt.release_probe()
+        _start_cooldown(health, entry, attempt.tenant_id, failure, now)
     elif failure.is_sure:
-        turn.give_back()
+        attempt.release_probe()
         breaker.trip(now, failure.code)
     else:
-        _count(health, entry, turn, failure, now)
-    if fault not in {"request", "nobody", "limit"}:
-        health.budget(entry.target).failed(turn.who)
+        _count_failure(health, entry, attempt, failure, now)
+    if fault not in {"request", "none", "limit"}:
+        health.budget(entry.target).record_failure(attempt.tenant_id)
     is_out = breaker.phase is Phase.OPEN and before is not Phase.OPEN
     if is_out and fault in {"credential", "account"}:
         logger.error(
@@ -139,44 +139,53 @@ def judge(
     health.notify(entry, now)
 
 
-def _cool(
-    health: DeploymentHealth, entry: DeploymentState, who: int, failure: UpstreamFailed, now: float
+def _start_cooldown(
+    health: DeploymentHealth, entry: DeploymentState, tenant_id: int, failure: UpstreamFailed, now: float
 ) -> None:
     """Start the cooldown that the provider asks for: for this tenant, whose prompt may exceed the whole limit of a
     minute; for all tenants once a call of another tenant is limited too.
     """
-    is_alone = bool(who) and not entry.is_limited_for_others(who, now)
-    breaker = entry.own_of(who) if is_alone else entry.breaker
-    breaker.cool(now, failure.retry_after_s)
-    entry.note_limited(who, max(breaker.cool_until, breaker.soft_until))
-    if failure.retry_after_s and failure.retry_after_s > LONGEST_TOLD_S:
+    is_alone = bool(tenant_id) and not entry.is_limited_for_others(tenant_id, now)
+    breaker = entry.tenant_breaker(tenant_id) if is_alone else entry.breaker
+    breaker.start_cooldown(now, failure.retry_after_s)
+    entry.record_limited(tenant_id, max(breaker.cool_until, breaker.soft_until))
+    if failure.retry_after_s and failure.retry_after_s > MAX_COOLDOWN_S:
         failure.retry_after_s = max(breaker.cool_until - now, 1.0)  # as for every other call
     if is_alone and failure.retry_after_s:
-        health.watch.learned(HealthHint(entry.target.id, "cool", breaker.cool_until - now, tenant_id=who))
+        health.watch.on_hint(
+            HealthHint(entry.target.id, "cool", breaker.cool_until - now, tenant_id=tenant_id)
+        )
 
 
-def _count(
+def _count_failure(
     health: DeploymentHealth,
     entry: DeploymentState,
-    turn: DeploymentAttempt,
+    attempt: DeploymentAttempt,
     failure: UpstreamFailed,
     now: float,
 ) -> None:
     """Count a possible fault of the deployment: for the tenant that saw it, and for all if others see it too."""
-    breaker, who, reason = entry.breaker, turn.who, failure.reason[:200]
-    is_doubt = failure.fault in {"credential", "account"}
-    was_probe = turn.is_probe
-    breaker.failed(now, turn.began, reason, is_probe=was_probe, who=who, is_doubt=is_doubt)
-    its_own = breaker
-    if who and breaker.phase is not Phase.OPEN:
-        its_own = entry.own_of(who)
-        before = its_own.phase
-        its_own.failed(now, turn.began, reason, is_probe=turn.is_own_probe)
+    breaker, tenant_id, reason = entry.breaker, attempt.tenant_id, failure.reason[:200]
+    needs_confirmation = failure.fault in {"credential", "account"}
+    was_probe = attempt.is_probe
+    breaker.record_failure(
+        now,
+        attempt.began,
+        reason,
+        is_probe=was_probe,
+        tenant_id=tenant_id,
+        needs_confirmation=needs_confirmation,
+    )
+    decisive = breaker
+    if tenant_id and breaker.phase is not Phase.OPEN:
+        decisive = entry.tenant_breaker(tenant_id)
+        before = decisive.phase
+        decisive.record_failure(now, attempt.began, reason, is_probe=attempt.is_own_probe)
         if was_probe:
-            its_own.trip(now, reason)  # the next probe for all tenants is another tenant's
-        if its_own.phase is Phase.OPEN and before is not Phase.OPEN:
-            health.rests_for(entry, who, now)
-    elif turn.is_own_probe:
-        entry.own_of(who).let_go(is_probe=True)
+            decisive.trip(now, reason)  # the next probe for all tenants is another tenant's
+        if decisive.phase is Phase.OPEN and before is not Phase.OPEN:
+            health.publish_tenant_ejection(entry, tenant_id, now)
+    elif attempt.is_own_probe:
+        entry.tenant_breaker(tenant_id).release_probe(is_probe=True)
     if failure.retry_after_s:
-        (breaker if breaker.has_witnesses else its_own).cool(now, failure.retry_after_s)
+        (breaker if breaker.affects_several_tenants else decisive).start_cooldown(now, failure.retry_after_s)

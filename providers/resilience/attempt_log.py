@@ -44,44 +44,44 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class Lines:
+class LogLimiter:
     """Limits the rate of log lines, and counts the suppressed ones."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._left, self._at = clock, float(MOST_LINES), clock()
-        self._held_back = 0
+        self._suppressed = 0
 
-    def take(self) -> int | None:
+    def acquire(self) -> int | None:
         """Return how many lines were suppressed before this one; None: this one is suppressed too."""
         now = self._clock()
         self._left = min(float(MOST_LINES), self._left + (now - self._at) * LINES_PER_S)
         self._at = now
         if self._left < 1.0:
-            self._held_back += 1
+            self._suppressed += 1
             return None
         self._left -= 1.0
-        held_back, self._held_back = self._held_back, 0
-        return held_back
+        suppressed, self._suppressed = self._suppressed, 0
+        return suppressed
 
 
-class Notes:
-    """Records the attempts of one call. `tried` receives each with its class; `quotes`: include providers' messages."""
+class AttemptRecorder:
+    """Records the attempts of one call. `on_attempt` receives each with its class; `quotes`: include messages."""
 
-    __slots__ = ("_lines", "_quotes", "_request_id", "_tried", "attempts")
+    __slots__ = ("_limiter", "_on_attempt", "_quotes", "_request_id", "attempts")
 
     def __init__(
         self,
         attempts: list[Attempt],
         request_id: str,
-        lines: Lines,
-        tried: Callable[[Target, str], None],
+        limiter: LogLimiter,
+        on_attempt: Callable[[Target, str], None],
         *,
         quotes: bool = True,
     ) -> None:
-        self.attempts, self._request_id, self._lines = attempts, request_id, lines
-        self._tried, self._quotes = tried, quotes
+        self.attempts, self._request_id, self._limiter = attempts, request_id, limiter
+        self._on_attempt, self._quotes = on_attempt, quotes
 
-    def ended(
+    def record_end(
         self, target: Target, outcome: str, status: int | None, started: float, *, reached: bool = True
     ) -> None:
         """Record an attempt that did not fail."""
@@ -89,12 +89,12 @@ class Notes:
         self.attempts.append(
             Attempt(target.provider, target.name, outcome, status, ms, target.alias, reached)
         )
-        self._tried(target, outcome)
+        self._on_attempt(target, outcome)
 
-    def failed(self, target: Target, failure: UpstreamFailed, started: float) -> None:
+    def record_failure(self, target: Target, failure: UpstreamFailed, started: float) -> None:
         """Record a failed attempt, and log it."""
-        held_back = self._lines.take()
-        reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
+        suppressed = self._limiter.acquire()
+        reason = self._reason(failure, MOST_REASON if suppressed is None else MOST_SAID)
         self.attempts.append(
             Attempt(
                 target.provider,
@@ -109,25 +109,25 @@ class Notes:
                 reason=reason[:MOST_REASON],
             )
         )
-        self._tried(target, failure.kind)
-        self._warn(target, failure, reason, held_back)
+        self._on_attempt(target, failure.kind)
+        self._warn(target, failure, reason, suppressed)
 
-    def broke(self, target: Target, failure: UpstreamFailed) -> None:
+    def record_break(self, target: Target, failure: UpstreamFailed) -> None:
         """Record that the stream of the last attempt broke after its first content."""
-        held_back = self._lines.take()
-        reason = self._reason(failure, MOST_REASON if held_back is None else MOST_SAID)
+        suppressed = self._limiter.acquire()
+        reason = self._reason(failure, MOST_REASON if suppressed is None else MOST_SAID)
         if self.attempts:
             last = self.attempts[-1]
             self.attempts[-1] = msgspec.structs.replace(last, kind=failure.kind, reason=reason[:MOST_REASON])
-        self._tried(target, f"broken_{failure.kind}")
-        self._warn(target, failure, reason, held_back)
+        self._on_attempt(target, f"broken_{failure.kind}")
+        self._warn(target, failure, reason, suppressed)
 
     def _reason(self, failure: UpstreamFailed, most: int) -> str:
-        said = failure.said(most) if self._quotes else ""
-        return printable(f"{failure.reason}: {said}" if said else failure.reason)
+        message = failure.provider_message(most) if self._quotes else ""
+        return printable(f"{failure.reason}: {message}" if message else failure.reason)
 
-    def _warn(self, target: Target, failure: UpstreamFailed, reason: str, held_back: int | None) -> None:
-        if held_back is None:
+    def _warn(self, target: Target, failure: UpstreamFailed, reason: str, suppressed: int | None) -> None:
+        if suppressed is None:
             return
         logger.warning(
             "attempt.failed",
@@ -139,7 +139,7 @@ class Notes:
                 "kind": failure.kind,
                 "status": failure.status,
                 "reason": reason,
-                "left_out": held_back,
+                "left_out": suppressed,
             },
         )
 

@@ -64,7 +64,7 @@ def _slow(records: Sequence[Record]) -> tuple[int, str] | None:
     waits = {r.id: _p95(r.latencies) for r in records if len(r.latencies) >= SLOW_SAMPLES}
     found: list[tuple[float, int, float]] = []
     for each, wait in waits.items():
-        peers = [other for them, other in waits.items() if them != each]
+        peers = [other for other_id, other in waits.items() if other_id != each]
         usual = median(peers) if peers else math.inf
         if wait >= SLOWER * usual and wait - usual >= SLOWER_BY_S:
             found.append((wait, each, usual))

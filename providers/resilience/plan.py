@@ -31,24 +31,24 @@ class Sent(Protocol):
     was_sent: bool
 
 
-class Asker:
-    """The client that waits for a call. `has_left`: it disconnected, so nothing further is begun for it.
+class CallProgress:
+    """The progress of one call. `client_disconnected`: nothing further is begun for it.
 
     `tenant_id` 0: the operator's own call.
     """
 
-    __slots__ = ("has_left", "latest", "stream", "tenant_id")
+    __slots__ = ("client_disconnected", "latest_request", "stream", "tenant_id")
 
     def __init__(self, tenant_id: int = 0) -> None:
         self.tenant_id = tenant_id
-        self.has_left = False
-        self.latest: Sent | None = None  # of the running attempt
+        self.client_disconnected = False
+        self.latest_request: Sent | None = None  # of the running attempt
         self.stream: Stream | None = None  # set before its first content
 
     @property
-    def is_heard(self) -> bool:
+    def was_sent(self) -> bool:
         """Whether a provider may be working on it."""
-        return self.latest is not None and self.latest.was_sent
+        return self.latest_request is not None and self.latest_request.was_sent
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, failure: UpstreamFailed) -> Sequence[Target]:
         """Return the targets to try after a refusal that another model might not make."""
-        return self.fallbacks_by_reason.get(failure.why, ()) if failure.why else ()
+        return self.fallbacks_by_reason.get(failure.fallback_reason, ()) if failure.fallback_reason else ()
 
 
 def timeouts_within(timeouts: Timeouts, deadline: Deadline | None, now: float, *, streams: bool) -> Timeouts:

@@ -13,51 +13,59 @@ from typing import Final
 EARNED: Final = 0.1  # by each response, not by each call: without responses nothing is earned
 MOST: Final = 50.0
 FLOOR_PER_S: Final = 3.0  # in any case so many a second
-WELL_S: Final = 10.0  # a response older than this no longer proves that an endpoint is healthy
-SICK: Final = 0.1  # moving average of failures from which on attempts are charged
+HEALTHY_S: Final = 10.0  # a response older than this no longer proves that an endpoint is healthy
+UNHEALTHY: Final = 0.1  # moving average of failures from which on attempts are charged
 WEIGHT: Final = 0.1  # of the newest outcome in it
 
 
 class RetryBudget:
     """Full at the start, so that a burst of calls may try an endpoint that was never called."""
 
-    __slots__ = ("_blamed", "_failing", "_floor", "_heard", "_refilled_at", "_tokens", "_well_until")
+    __slots__ = (
+        "_failure_rate",
+        "_first_outcome",
+        "_floor",
+        "_healthy_until",
+        "_last_failed_tenant",
+        "_refilled_at",
+        "_tokens",
+    )
 
     def __init__(self) -> None:
         self._tokens = MOST
         self._floor = FLOOR_PER_S
-        self._refilled_at = self._well_until = float("-inf")
-        self._failing = 0.0
-        self._blamed = 0
-        self._heard: asyncio.Event | None = None  # of calls that wait for the first outcome
+        self._refilled_at = self._healthy_until = float("-inf")
+        self._failure_rate = 0.0
+        self._last_failed_tenant = 0
+        self._first_outcome: asyncio.Event | None = None  # of calls that wait for the first outcome
 
-    def answered(self, now: float) -> None:
+    def record_success(self, now: float) -> None:
         """Record a response: ten responses earn one further attempt."""
         if self._tokens < MOST:
             self._tokens = min(MOST, self._tokens + EARNED)
-        if self._failing:
-            self._failing *= 1.0 - WEIGHT
-        self._well_until = now + WELL_S
-        if self._heard is not None:
+        if self._failure_rate:
+            self._failure_rate *= 1.0 - WEIGHT
+        self._healthy_until = now + HEALTHY_S
+        if self._first_outcome is not None:
             self._wake()
 
-    def failed(self, who: int) -> None:
+    def record_failure(self, tenant_id: int) -> None:
         """Record a failure: consecutive failures of one tenant count once, since its requests may cause them."""
-        if who and who == self._blamed:
+        if tenant_id and tenant_id == self._last_failed_tenant:
             return
-        self._blamed = who
-        self._failing = self._failing * (1.0 - WEIGHT) + WEIGHT
-        if self._heard is not None:
+        self._last_failed_tenant = tenant_id
+        self._failure_rate = self._failure_rate * (1.0 - WEIGHT) + WEIGHT
+        if self._first_outcome is not None:
             self._wake()
 
-    def is_well(self, now: float) -> bool:
+    def is_healthy(self, now: float) -> bool:
         """Whether it responds, so that a further attempt there is not charged."""
-        return now < self._well_until and self._failing < SICK
+        return now < self._healthy_until and self._failure_rate < UNHEALTHY
 
     @property
     def is_unknown(self) -> bool:
         """Whether it has no outcome yet: no response and no failure."""
-        return not self._failing and self._well_until == float("-inf")
+        return not self._failure_rate and self._healthy_until == float("-inf")
 
     def spend(self, now: float) -> bool:
         """Charge a further attempt; False: not now."""
@@ -77,15 +85,15 @@ class RetryBudget:
         self._floor -= 1.0
         return True
 
-    async def heard(self, seconds: float) -> None:
+    async def wait_for_outcome(self, seconds: float) -> None:
         """Wait for a response or a failure, at most so long."""
-        if self._heard is None:
-            self._heard = asyncio.Event()
+        if self._first_outcome is None:
+            self._first_outcome = asyncio.Event()
         with suppress(TimeoutError):  # then it is still unknown, and the caller decides
             async with asyncio.timeout(seconds):
-                await self._heard.wait()
+                await self._first_outcome.wait()
 
     def _wake(self) -> None:
-        assert self._heard is not None  # noqa: S101 - a call waits
-        self._heard.set()
-        self._heard = None
+        assert self._first_outcome is not None  # noqa: S101 - a call waits
+        self._first_outcome.set()
+        self._first_outcome = None

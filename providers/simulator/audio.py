@@ -45,20 +45,20 @@ _request = msgspec.json.Decoder(SpeechRequest)
 def speak(body: bytes) -> tuple[bytes, bytes]:
     """Return sound and its content type. Raises Refused."""
     try:
-        asked = _request.decode(body)
+        request = _request.decode(body)
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
-    if not 1 <= len(asked.input) <= MAX_CHARACTERS:
+    if not 1 <= len(request.input) <= MAX_CHARACTERS:
         raise SimulatorError(
             f"Invalid 'input': 1 to {MAX_CHARACTERS} characters.", param="input", code="invalid_value"
         )
-    if asked.response_format not in _FORMATS:
-        said = f"The simulator speaks {', '.join(_FORMATS)} only."
-        raise SimulatorError(said, param="response_format", code="unsupported_value")
-    if not 0.25 <= asked.speed <= 4:  # noqa: PLR2004 - OpenAI's own bounds
+    if request.response_format not in _FORMATS:
+        message = f"The simulator speaks {', '.join(_FORMATS)} only."
+        raise SimulatorError(message, param="response_format", code="unsupported_value")
+    if not 0.25 <= request.speed <= 4:  # noqa: PLR2004 - OpenAI's own bounds
         raise SimulatorError("Invalid 'speed': expected 0.25 to 4.", param="speed", code="invalid_value")
-    seconds = len(asked.input) / CHARACTERS_PER_SECOND / asked.speed
-    return _sound(asked.response_format, seconds), _FORMATS[asked.response_format]
+    seconds = len(request.input) / CHARACTERS_PER_SECOND / request.speed
+    return _sound(request.response_format, seconds), _FORMATS[request.response_format]
 
 
 def transcribe(body: bytes, content_type: str) -> tuple[bytes, bytes]:
@@ -71,8 +71,8 @@ def transcribe(body: bytes, content_type: str) -> tuple[bytes, bytes]:
             )
     shape = fields.get("response_format", b"json").decode("utf-8", "replace")
     if shape not in TEXT_FORMATS:
-        said = f"Invalid 'response_format': {shape!r}."
-        raise SimulatorError(said, param="response_format", code="invalid_value")
+        message = f"Invalid 'response_format': {shape!r}."
+        raise SimulatorError(message, param="response_format", code="invalid_value")
     prompt = fields.get("prompt", b"your recording").decode("utf-8", "replace")
     text, seconds = reply(prompt, Seed(fields["file"])), _seconds(fields["file"])
     return _written(text, seconds, shape)
@@ -141,7 +141,7 @@ def _written(text: str, seconds: float, shape: str) -> tuple[bytes, bytes]:
         return (
             "1\n" + span if shape == "srt" else "WEBVTT\n\n" + span
         ).encode(), b"text/plain; charset=utf-8"
-    said: dict[str, Any] = {"text": text, "usage": {"type": "duration", "seconds": math.ceil(seconds)}}
+    document: dict[str, Any] = {"text": text, "usage": {"type": "duration", "seconds": math.ceil(seconds)}}
     if shape == "verbose_json":
         segment = {
             "id": 0,
@@ -153,8 +153,8 @@ def _written(text: str, seconds: float, shape: str) -> tuple[bytes, bytes]:
             "temperature": 0.0,
         }
         segment |= {"avg_logprob": -0.1, "compression_ratio": 1.0, "no_speech_prob": 0.0}
-        said |= {"task": "transcribe", "language": "english", "duration": seconds, "segments": [segment]}
-    return orjson.dumps(said), b"application/json"
+        document |= {"task": "transcribe", "language": "english", "duration": seconds, "segments": [segment]}
+    return orjson.dumps(document), b"application/json"
 
 
 def _stamp(seconds: float, mark: str) -> str:

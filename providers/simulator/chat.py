@@ -127,48 +127,48 @@ _request = msgspec.json.Decoder(ChatRequest)
 def read(body: bytes) -> ChatRequest:
     """Return the parsed request. Raises Refused."""
     try:
-        asked = _request.decode(body)
+        request = _request.decode(body)
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
-    if not asked.messages:
+    if not request.messages:
         raise SimulatorError("Invalid 'messages': empty array.", param="messages", code="empty_array")
-    if asked.n is not None and not 1 <= asked.n <= MAX_CHOICES:
+    if request.n is not None and not 1 <= request.n <= MAX_CHOICES:
         raise SimulatorError(f"Invalid 'n': expected 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
-    if asked.cap is not None and asked.cap < 1:
-        field = "max_tokens" if asked.max_completion_tokens is None else "max_completion_tokens"
+    if request.cap is not None and request.cap < 1:
+        field = "max_tokens" if request.max_completion_tokens is None else "max_completion_tokens"
         raise SimulatorError(
             f"Invalid '{field}': expected at least 1.", param=field, code="integer_below_min_value"
         )
-    return asked
+    return request
 
 
-def complete(asked: ChatRequest) -> Completion:
+def complete(request: ChatRequest) -> Completion:
     """Return the completion; the same conversation gets the same one, streamed or not."""
-    material = asked.model.encode() + b"\0" + msgspec.json.encode([asked.messages, asked.seed])
+    material = request.model.encode() + b"\0" + msgspec.json.encode([request.messages, request.seed])
     seed = Seed(material)
     identity = f"chatcmpl-sim{seed.below(1 << 64):016x}"
-    tool = _wanted_tool(asked)
+    tool = _wanted_tool(request)
     answers = []
-    for index in range(asked.n or 1):
+    for index in range(request.n or 1):
         own = Seed(material, bytes([index]))
-        answers.append(_called(asked, tool, own) if tool is not None else _said(asked, own))
-    return Completion(identity, asked.model, answers, _prompt_tokens(asked))
+        answers.append(_called(request, tool, own) if tool is not None else _text_choice(request, own))
+    return Completion(identity, request.model, answers, _prompt_tokens(request))
 
 
-def _said(asked: ChatRequest, seed: Seed) -> Choice:
-    text = _content(asked, seed)
-    stops = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
+def _text_choice(request: ChatRequest, seed: Seed) -> Choice:
+    text = _content(request, seed)
+    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
     places = [place for place in (text.find(stop) for stop in stops if stop) if place >= 0]
-    said = capped(text[: min(places)] if places else text, asked.cap)
-    return Choice(said, "length" if said.cut else "stop", said.tokens)
+    output = capped(text[: min(places)] if places else text, request.cap)
+    return Choice(output, "length" if output.cut else "stop", output.tokens)
 
 
-def _called(asked: ChatRequest, tool: Function, seed: Seed) -> Choice:
+def _called(request: ChatRequest, tool: Function, seed: Seed) -> Choice:
     name_tokens = tokens_of_piece(tool.name)
-    room = None if asked.cap is None else asked.cap - name_tokens
+    room = None if request.cap is None else request.cap - name_tokens
     if room is not None and room < 0:  # not even the name fits
         return Choice(Text((), 0, cut=True), "length", 0)
-    made = _instance(tool.parameters or {"type": "object"}, seed, asked.prompt, "tools")
+    made = _instance(tool.parameters or {"type": "object"}, seed, request.prompt, "tools")
     arguments = capped(orjson.dumps(made).decode(), room)
     reason = "length" if arguments.cut else "tool_calls"
     return Choice(
@@ -176,18 +176,18 @@ def _called(asked: ChatRequest, tool: Function, seed: Seed) -> Choice:
     )
 
 
-def _content(asked: ChatRequest, seed: Seed) -> str:
-    wanted = asked.response_format
+def _content(request: ChatRequest, seed: Seed) -> str:
+    wanted = request.response_format
     if wanted is None or wanted.type == "text":
-        last = asked.messages[-1]
-        return reply(last.text if last.role == "tool" else asked.prompt, seed)
+        last = request.messages[-1]
+        return reply(last.text if last.role == "tool" else request.prompt, seed)
     if wanted.type == "json_object":
-        return orjson.dumps({"answer": reply(asked.prompt, seed)}).decode()
+        return orjson.dumps({"answer": reply(request.prompt, seed)}).decode()
     if wanted.json_schema is None or wanted.json_schema.schema is None:
         raise SimulatorError(
             "Missing required parameter: 'response_format.json_schema.schema'.", param="response_format"
         )
-    made = _instance(wanted.json_schema.schema, seed, asked.prompt, "response_format")
+    made = _instance(wanted.json_schema.schema, seed, request.prompt, "response_format")
     return orjson.dumps(made).decode()
 
 
@@ -208,10 +208,10 @@ def _instance(schema: dict[str, Any], seed: Seed, prompt: str, param: str) -> An
         raise SimulatorError(f"Invalid schema: {error}.", param=param, code="invalid_schema") from error
 
 
-def _wanted_tool(asked: ChatRequest) -> Function | None:
+def _wanted_tool(request: ChatRequest) -> Function | None:
     """Return the function to call, if one is forced or the user's own words name it."""
-    functions = [tool.function for tool in asked.tools or () if tool.function is not None]
-    choice = asked.tool_choice
+    functions = [tool.function for tool in request.tools or () if tool.function is not None]
+    choice = request.tool_choice
     if isinstance(choice, dict) and isinstance(choice.get("function"), dict):
         name = choice["function"].get("name")
         found = next((function for function in functions if function.name == name), None)
@@ -224,10 +224,10 @@ def _wanted_tool(asked: ChatRequest) -> Function | None:
                 "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice"
             )
         return functions[0]
-    if choice == "none" or asked.messages[-1].role != "user":
+    if choice == "none" or request.messages[-1].role != "user":
         return None  # a tool's result was sent: now the model responds with text
-    said = {word.lower() for word in words_of(asked.prompt)}
-    return next((function for function in functions if said & _hints(function)), None)
+    words = {word.lower() for word in words_of(request.prompt)}
+    return next((function for function in functions if words & _hints(function)), None)
 
 
 def _hints(function: Function) -> set[str]:
@@ -235,14 +235,14 @@ def _hints(function: Function) -> set[str]:
     return {word for word in words if len(word) >= _SHORTEST_HINT} | {function.name.lower()}
 
 
-def _prompt_tokens(asked: ChatRequest) -> int:
+def _prompt_tokens(request: ChatRequest) -> int:
     total = TOKENS_PER_MESSAGE
-    for message in asked.messages:
+    for message in request.messages:
         total += TOKENS_PER_MESSAGE + tokens_of_piece(message.role) + tokens_of(message.text)
         total += tokens_of_piece(message.name) + 1 if message.name else 0
         total += tokens_of(orjson.dumps(message.tool_calls).decode()) if message.tool_calls else 0
         parts = message.content if isinstance(message.content, list) else ()
         total += sum(TOKENS_PER_IMAGE for part in parts if part.type == "image_url")
-    if asked.tools:
-        total += tokens_of(msgspec.json.encode(asked.tools).decode())
+    if request.tools:
+        total += tokens_of(msgspec.json.encode(request.tools).decode())
     return total

@@ -14,13 +14,15 @@ from providers.simulator.chat import ChatRequest, Choice, Completion
 FINGERPRINT = "fp_simulator"
 
 
-def document(completion: Completion, asked: ChatRequest, created: int) -> bytes:
+def document(completion: Completion, request: ChatRequest, created: int) -> bytes:
     """Return the whole response."""
     choices = [
         {
             "index": index,
             "message": _message(choice),
-            "logprobs": _logprobs(choice.text.pieces, asked) if asked.logprobs and not choice.tool else None,
+            "logprobs": _logprobs(choice.text.pieces, request)
+            if request.logprobs and not choice.tool
+            else None,
             "finish_reason": choice.finish_reason,
         }
         for index, choice in enumerate(completion.choices)
@@ -29,9 +31,9 @@ def document(completion: Completion, asked: ChatRequest, created: int) -> bytes:
     return orjson.dumps({**head, "choices": choices, "usage": completion.usage()})
 
 
-def events(completion: Completion, asked: ChatRequest, created: int) -> Iterator[bytes]:
+def events(completion: Completion, request: ChatRequest, created: int) -> Iterator[bytes]:
     """Yield the stream's events: roles, a piece of each choice in turn, finish reasons, usage, [DONE]."""
-    wants_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
+    wants_usage = request.stream_options is not None and bool(request.stream_options.include_usage)
     head = _head(completion, "chat.completion.chunk", created)
 
     def event(choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
@@ -47,7 +49,7 @@ def events(completion: Completion, asked: ChatRequest, created: int) -> Iterator
         for (index, choice), piece in zip(numbered, turn, strict=True):
             if piece is not None:
                 yield event(
-                    [_choice(index, _delta(choice, piece), logprobs=_chunk_logprobs(choice, piece, asked))]
+                    [_choice(index, _delta(choice, piece), logprobs=_chunk_logprobs(choice, piece, request))]
                 )
     for index, choice in numbered:
         yield event([_choice(index, {}, finish_reason=choice.finish_reason)])
@@ -98,14 +100,14 @@ def _delta(choice: Choice, piece: str) -> dict[str, Any]:
     return {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
 
 
-def _chunk_logprobs(choice: Choice, piece: str, asked: ChatRequest) -> dict[str, Any] | None:
-    return _logprobs((piece,), asked) if asked.logprobs and not choice.tool else None
+def _chunk_logprobs(choice: Choice, piece: str, request: ChatRequest) -> dict[str, Any] | None:
+    return _logprobs((piece,), request) if request.logprobs and not choice.tool else None
 
 
-def _logprobs(pieces: tuple[str, ...], asked: ChatRequest) -> dict[str, Any]:
+def _logprobs(pieces: tuple[str, ...], request: ChatRequest) -> dict[str, Any]:
     """Return synthetic but valid logprobs: a piece's probability follows from its length, without alternatives."""
     content = []
     for piece in pieces:
         token = {"token": piece, "logprob": -len(piece) / 64, "bytes": list(piece.encode())}
-        content.append({**token, "top_logprobs": [token] if asked.top_logprobs else []})
+        content.append({**token, "top_logprobs": [token] if request.top_logprobs else []})
     return {"content": content, "refusal": None}

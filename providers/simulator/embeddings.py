@@ -35,24 +35,24 @@ _request = msgspec.json.Decoder(EmbeddingsRequest)
 def embed(body: bytes) -> bytes:
     """Return the response's bytes. Raises Refused."""
     try:
-        asked = _request.decode(body)
+        request = _request.decode(body)
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
-    dimensions = DEFAULT_DIMENSIONS if asked.dimensions is None else asked.dimensions
+    dimensions = DEFAULT_DIMENSIONS if request.dimensions is None else request.dimensions
     if not 1 <= dimensions <= MAX_DIMENSIONS:
         raise SimulatorError(
             f"Invalid 'dimensions': expected 1 to {MAX_DIMENSIONS}.", param="dimensions", code="invalid_value"
         )
     data, tokens = [], 0
-    for index, item in enumerate(_inputs(asked.input)):
+    for index, item in enumerate(_inputs(request.input)):
         features = words_of(item) or [item] if isinstance(item, str) else [str(token) for token in item]
         tokens += tokens_of(item) if isinstance(item, str) else len(item)
         vector = _vector(features, dimensions)
         data.append(
-            {"object": "embedding", "index": index, "embedding": _encoded(vector, asked.encoding_format)}
+            {"object": "embedding", "index": index, "embedding": _encoded(vector, request.encoding_format)}
         )
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return orjson.dumps({"object": "list", "data": data, "model": asked.model, "usage": usage})
+    return orjson.dumps({"object": "list", "data": data, "model": request.model, "usage": usage})
 
 
 def _inputs(given: str | list[Any]) -> list[str | list[int]]:

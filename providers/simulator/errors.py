@@ -43,5 +43,5 @@ def refusal_of(error: msgspec.DecodeError) -> SimulatorError:
         return SimulatorError(
             f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
         )
-    said = _PATH.sub("", text)
-    return SimulatorError(f"Invalid type for '{where}': {said}.", param=where or None, code="invalid_type")
+    shown = _PATH.sub("", text)
+    return SimulatorError(f"Invalid type for '{where}': {shown}.", param=where or None, code="invalid_type")

@@ -38,20 +38,22 @@ _request = msgspec.json.Decoder(ImagesRequest)
 def generate(body: bytes) -> bytes:
     """Return the response's bytes. Raises Refused."""
     try:
-        asked = _request.decode(body)
+        request = _request.decode(body)
     except msgspec.DecodeError as error:
         raise refusal_of(error) from error
-    if not asked.prompt:
+    if not request.prompt:
         raise SimulatorError("Invalid 'prompt': empty.", param="prompt", code="invalid_value")
-    count = 1 if asked.n is None else asked.n
+    count = 1 if request.n is None else request.n
     if not 1 <= count <= MAX_IMAGES:
         raise SimulatorError(f"Invalid 'n': expected 1 to {MAX_IMAGES}.", param="n", code="invalid_value")
-    width, height = _size(asked.size)
-    quality = _QUALITIES.get(asked.quality or "auto", asked.quality or "")
+    width, height = _size(request.size)
+    quality = _QUALITIES.get(request.quality or "auto", request.quality or "")
     if quality not in _TOKENS:
-        raise SimulatorError(f"Invalid 'quality': {asked.quality!r}.", param="quality", code="invalid_value")
-    data = [_item(asked, Seed(body, bytes([index])), width, height) for index in range(count)]
-    usage = _usage(tokens_of(asked.prompt), -(-_TOKENS[quality] * width * height // _SQUARE) * count)
+        raise SimulatorError(
+            f"Invalid 'quality': {request.quality!r}.", param="quality", code="invalid_value"
+        )
+    data = [_item(request, Seed(body, bytes([index])), width, height) for index in range(count)]
+    usage = _usage(tokens_of(request.prompt), -(-_TOKENS[quality] * width * height // _SQUARE) * count)
     shown = {"size": f"{width}x{height}", "quality": quality, "output_format": "png", "usage": usage}
     return orjson.dumps({"created": int(time.time()), "data": data, **shown})
 
@@ -74,15 +76,15 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def _item(asked: ImagesRequest, seed: Seed, width: int, height: int) -> dict[str, Any]:
+def _item(request: ImagesRequest, seed: Seed, width: int, height: int) -> dict[str, Any]:
     content = base64.b64encode(png(seed, width, height)).decode()
     # A data URL: it opens everywhere, and nothing has to be kept until a client fetches it.
     shown = (
         {"url": f"data:image/png;base64,{content}"}
-        if asked.response_format == "url"
+        if request.response_format == "url"
         else {"b64_json": content}
     )
-    return {**shown, "revised_prompt": asked.prompt}
+    return {**shown, "revised_prompt": request.prompt}
 
 
 def _size(text: str | None) -> tuple[int, int]:

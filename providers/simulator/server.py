@@ -42,12 +42,12 @@ Handler: TypeAlias = Callable[[bytes, str], Reply]
 
 
 def _chat(body: bytes, _content_type: str) -> Reply:
-    asked = chat.read(body)
-    completion = chat.complete(asked)
+    request = chat.read(body)
+    completion = chat.complete(request)
     created = int(time.time())
-    if asked.stream:
-        return Reply(chunks.events(completion, asked, created), b"text/event-stream; charset=utf-8")
-    return Reply(chunks.document(completion, asked, created))
+    if request.stream:
+        return Reply(chunks.events(completion, request, created), b"text/event-stream; charset=utf-8")
+    return Reply(chunks.document(completion, request, created))
 
 
 def _embeddings(body: bytes, _content_type: str) -> Reply:

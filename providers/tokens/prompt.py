@@ -53,12 +53,12 @@ def count_prompt(raw: bytes, model: str) -> Estimate:
         return Estimate(max(1, len(raw) // BYTES_PER_TOKEN))
 
 
-async def count_prompt_aside(share: Share, raw: bytes, model: str) -> Estimate:
+async def count_prompt_in_process(share: Share, raw: bytes, model: str) -> Estimate:
     """Return the same without blocking the event loop, whatever the size."""
     if not is_large(raw):
         return await asyncio.to_thread(count_prompt, raw, model)
     try:
-        return Estimate(await share.ask(int, "count", raw, model))
+        return Estimate(await share.run(int, "count", raw, model))
     except WorkFailed as fault:
         FALLBACKS.note("prompt_counter", fault)
         return Estimate(len(raw) // BYTES_PER_TOKEN)

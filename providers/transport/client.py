@@ -25,7 +25,7 @@ from providers.transport.request_head import Origin, head_of, request_target
 
 CONNECTIONS_PER_HOST: Final = 4096
 KEEP_ALIVE_S: Final = 30.0
-LEAVE_S: Final = 0.25  # to keep a connection, the unneeded rest of a response must arrive within this
+DRAIN_S: Final = 0.25  # to keep a connection, the unneeded rest of a response must arrive within this
 TICK_S: Final = 0.001  # event loops have timers of milliseconds
 STALE_S: Final = 1.0  # a kept connection that breaks later than this was not stale
 
@@ -55,7 +55,7 @@ class Transport:
         self._ca_file, self._per_host, self._keep_alive_s = ca_file, connections_per_host, keep_alive_s
         self._egress_allow = tuple(egress_allow)
         self._pool: Pool | None = None
-        self._left: set[asyncio.Task[None]] = set()
+        self._draining: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Create the pool. `ca_file` is trusted besides the system's CAs; verification cannot be turned off.
@@ -72,7 +72,7 @@ class Transport:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-        await asyncio.gather(*self._left)
+        await asyncio.gather(*self._draining)
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
         """Return the response once its head is there, whatever its status. Raises UpstreamFailed. The caller closes it.
@@ -83,29 +83,29 @@ class Transport:
         pool = self._pool
         if pool is None:
             raise ConnectFailed("the transport is not open")
-        place = request_target(request.url, is_guarded=request.is_guarded)
-        head = head_of(request.method, place, request.headers, len(request.body))
+        target = request_target(request.url, is_guarded=request.is_guarded)
+        head = head_of(request.method, target, request.headers, len(request.body))
         started = asyncio.get_running_loop().time()
-        connection = await pool.acquire_idle(place.origin)
+        connection = await pool.acquire_idle(target.origin)
         if connection is not None:
-            response = UpstreamResponse(self, place.origin, connection, timeouts, started, started)
+            response = UpstreamResponse(self, target.origin, connection, timeouts, started, started)
             request.was_sent = True
             try:
                 await response.start(head, request.body)
             except UpstreamBroken as failure:
-                pool.invalidate(place.origin, connection)
-                if not await connection.footing.is_unread():
+                pool.invalidate(target.origin, connection)
+                if not await connection.tcp_state.is_unread():
                     is_early = asyncio.get_running_loop().time() - started <= STALE_S
-                    failure.is_stale = is_early and not connection.was_heard
+                    failure.is_stale = is_early and not connection.has_received
                     raise
                 request.was_sent = False
             else:
                 return response
             finally:
-                connection.footing.dismiss()
-        connection = await connected(pool, place.origin, timeouts, started)
+                connection.tcp_state.dismiss()
+        connection = await connected(pool, target.origin, timeouts, started)
         sent_at = asyncio.get_running_loop().time()
-        response = UpstreamResponse(self, place.origin, connection, timeouts, started, sent_at)
+        response = UpstreamResponse(self, target.origin, connection, timeouts, started, sent_at)
         request.was_sent = True
         await response.start(head, request.body)
         return response
@@ -120,14 +120,14 @@ class Transport:
     def drain(self, origin: Origin, connection: Connection) -> None:
         """Take a connection back as soon as the unneeded rest of its response has arrived."""
         task = spawn(self._drain(origin, connection))
-        self._left.add(task)
-        task.add_done_callback(self._left.discard)
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
 
     async def _drain(self, origin: Origin, connection: Connection) -> None:
         try:
             with suppress(TimeoutError, UpstreamFailed):
-                async with asyncio.timeout(LEAVE_S):
-                    while await connection.block():
+                async with asyncio.timeout(DRAIN_S):
+                    while await connection.read_chunk():
                         pass
         finally:
             self.release(origin, connection)
@@ -139,9 +139,9 @@ class UpstreamResponse:
     __slots__ = (
         "_connection",
         "_first_by",
-        "_is_given",
-        "_is_heard",
-        "_is_left",
+        "_has_content",
+        "_is_abandoned",
+        "_is_released",
         "_loop",
         "_origin",
         "_timeouts",
@@ -167,7 +167,7 @@ class UpstreamResponse:
         self._transport, self._origin, self._connection = transport, origin, connection
         self._timeouts = timeouts
         self._first_by, self._total_at = sent_at + timeouts.first_byte, started + timeouts.total
-        self._is_given = self._is_heard = self._is_left = False
+        self._is_released = self._has_content = self._is_abandoned = False
         self._loop = asyncio.get_running_loop()
         self._waiting_since = sent_at
         self._watch = self._loop.call_at(min(self._first_by, self._total_at), self._tick)
@@ -176,10 +176,10 @@ class UpstreamResponse:
         """Send the request and wait for the response's head. Raises UpstreamFailed."""
         connection = self._connection
         try:
-            connection.ask(head, body)
+            connection.send_head(head, body)
             if len(body) > ONE_WRITE:
-                await connection.pour(body)
-            await connection.head()
+                await connection.send_body(body)
+            await connection.read_head()
         except BaseException:  # a failure, or canceled
             self._finish()
             raise
@@ -195,7 +195,7 @@ class UpstreamResponse:
         first = block = await self._next()
         if object_only and first[:1] != b"{":
             return first
-        self._is_heard, size = True, len(first)
+        self._has_content, size = True, len(first)
         while block and size <= max_bytes:
             if block := await self._next():
                 size += len(block)
@@ -220,9 +220,9 @@ class UpstreamResponse:
             return block
         raise StopAsyncIteration
 
-    def begun(self) -> None:
+    def note_content(self) -> None:
         """Note that content has arrived: until then the timeout is `first_byte`, from then on `idle`."""
-        self._is_heard = True
+        self._has_content = True
 
     async def aclose(self) -> None:
         """Close the connection unless the body is complete. May be called at any time, more than once."""
@@ -230,18 +230,18 @@ class UpstreamResponse:
 
     def abandon(self) -> None:
         """Give up the unread rest of the body; the connection is kept if the end arrives at once."""
-        self._is_left = True
+        self._is_abandoned = True
         self._finish()
 
     async def _next(self) -> bytes:
         """Return the bytes that have arrived, waiting if there are none; b"" is the end."""
         connection = self._connection
-        if self._is_given:
+        if self._is_released:
             raise UpstreamBroken("the answer was left")
         try:
-            if not connection.has_block:
+            if not connection.has_chunk:
                 self._wait_from(self._loop.time())
-            block = await connection.block()
+            block = await connection.read_chunk()
         except BaseException:  # a failure, or canceled
             self._finish()
             raise
@@ -259,7 +259,7 @@ class UpstreamResponse:
 
     def _limit_at(self, now: float) -> float:
         """Return when to check the timeouts again; the provider is late only while a reader waits."""
-        if self._is_heard:
+        if self._has_content:
             limit = (self._waiting_since or now) + self._timeouts.idle
         else:
             limit = self._first_by if self._waiting_since else max(self._first_by, now + self._timeouts.idle)
@@ -269,23 +269,23 @@ class UpstreamResponse:
         now = self._loop.time()
         if now >= self._total_at:
             self._connection.fail(UpstreamTimeout("total", self._timeouts.total))
-        elif self._waiting_since and now >= self._limit_at(now) and not self._connection.has_block:
+        elif self._waiting_since and now >= self._limit_at(now) and not self._connection.has_chunk:
             limits = self._timeouts
             silence = UpstreamTimeout("idle", limits.idle)
             self._connection.fail(
-                silence if self._is_heard else UpstreamTimeout("first_byte", limits.first_byte)
+                silence if self._has_content else UpstreamTimeout("first_byte", limits.first_byte)
             )
         else:
             self._watch = self._loop.call_at(max(self._limit_at(now), now + TICK_S), self._tick)
 
     def _finish(self) -> None:
         """Release the connection, once: it is kept if the response is complete, else closed."""
-        if self._is_given:
+        if self._is_released:
             return
-        self._is_given = True
+        self._is_released = True
         self._watch.cancel()
         connection = self._connection
-        if self._is_left and not connection.is_over and connection.failure is None:
+        if self._is_abandoned and not connection.is_over and connection.failure is None:
             self._transport.drain(self._origin, connection)
         else:
             self._transport.release(self._origin, connection)

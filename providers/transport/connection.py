@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from providers.errors.exceptions import UpstreamBroken, UpstreamFailed, named
 from providers.transport.content_coding import coding_of, unzipping
-from providers.transport.tcp_acknowledgement import Footing
+from providers.transport.tcp_acknowledgement import TcpState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,17 +33,17 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_blocks",
         "_encoding",
-        "_gone",
         "_had_body",
         "_head_bytes",
-        "_is_asked",
-        "_is_cut",
         "_is_delimited",
         "_is_interim",
         "_is_kept",
         "_is_paused",
-        "_is_stuffed",
+        "_is_request_cut",
+        "_is_sent",
+        "_is_write_paused",
         "_loop",
+        "_on_lost",
         "_parser",
         "_size",
         "_transport",
@@ -51,33 +51,33 @@ class Connection(asyncio.Protocol):
         "_unzipped",
         "_waiter",
         "failure",
-        "footing",
         "has_head",
+        "has_received",
         "headers",
         "is_lost",
         "is_over",
         "kept_since",
         "status",
-        "was_heard",
+        "tcp_state",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, gone: Callable[[Connection], None]) -> None:
-        self._loop, self._gone = loop, gone
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Connection], None]) -> None:
+        self._loop, self._on_lost = loop, on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self.is_lost = self._is_asked = self._is_stuffed = False
-        self._is_cut = False  # the rest of a request was never sent, so no other can be
+        self.is_lost = self._is_sent = self._is_write_paused = False
+        self._is_request_cut = False  # the rest of a request was never sent, so no other can be
         self.kept_since = 0.0
-        self.footing = Footing()
-        self._forget()
+        self.tcp_state = TcpState()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         """Reset for the next exchange."""
         self.status = 0
         self.headers: dict[str, str] = {}
         self.failure: UpstreamFailed | None = None
-        self.has_head = self.is_over = self.was_heard = self._is_kept = False
+        self.has_head = self.is_over = self.has_received = self._is_kept = False
         self._is_delimited = self._is_interim = self._is_paused = False
         self._had_body = False  # in the last read
         self._head_bytes = self._size = self._unzipped = 0
@@ -93,29 +93,29 @@ class Connection(asyncio.Protocol):
     @property
     def may_serve_again(self) -> bool:
         """Whether this exchange is complete on both sides and another may follow."""
-        is_whole = self._is_kept and not self._is_cut and self.failure is None
+        is_whole = self._is_kept and not self._is_request_cut and self.failure is None
         return is_whole and not self._is_paused and self.is_open  # paused: not read to its end
 
-    def ask(self, head: bytes, body: bytes) -> None:
-        """Send a request. A body beyond ONE_WRITE bytes is sent by `pour`."""
+    def send_head(self, head: bytes, body: bytes) -> None:
+        """Send a request. A body beyond ONE_WRITE bytes is sent by `send_body`."""
         assert self._transport is not None  # noqa: S101 - the caller is connected
-        self._forget()
-        self._is_asked = True
+        self._reset()
+        self._is_sent = True
         self._transport.write(head + body if len(body) <= ONE_WRITE else head)
 
-    async def pour(self, body: bytes) -> None:
+    async def send_body(self, body: bytes) -> None:
         """Send a large body as fast as the peer accepts it; stop as soon as a response arrives."""
-        assert self._transport is not None  # noqa: S101 - `ask` was called before
+        assert self._transport is not None  # noqa: S101 - `send_head` was called before
         view = memoryview(body)
         for start in range(0, len(body), ONE_WRITE):
-            while self._is_stuffed and not self.has_head and self.failure is None:
+            while self._is_write_paused and not self.has_head and self.failure is None:
                 await self._wait()
             if self.has_head or self.failure is not None:
-                self._is_cut = True
+                self._is_request_cut = True
                 return
             self._transport.write(view[start : start + ONE_WRITE])
 
-    async def head(self) -> None:
+    async def read_head(self) -> None:
         """Wait until `status` and `headers` are there. Raises UpstreamFailed."""
         while not self.has_head:
             if self.failure is not None:
@@ -123,10 +123,10 @@ class Connection(asyncio.Protocol):
             await self._wait()
 
     @property
-    def has_block(self) -> bool:
+    def has_chunk(self) -> bool:
         return bool(self._blocks) or self.is_over or self.failure is not None
 
-    async def block(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         """Return the bytes that have arrived, waiting if there are none; b"" is the end. Raises UpstreamFailed."""
         while not self._blocks:
             if self.failure is not None:
@@ -172,8 +172,8 @@ class Connection(asyncio.Protocol):
 
     @override
     def eof_received(self) -> None:
-        if not self.was_heard:
-            self.footing.hear_the_end()
+        if not self.has_received:
+            self.tcp_state.on_fin()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -190,23 +190,23 @@ class Connection(asyncio.Protocol):
                 )
                 self.failure = UpstreamBroken(why[:200], kind=kind)
         self._wake()
-        self._gone(self)
+        self._on_lost(self)
 
     @override
     def pause_writing(self) -> None:
-        self._is_stuffed = True
+        self._is_write_paused = True
 
     @override
     def resume_writing(self) -> None:
-        self._is_stuffed = False
+        self._is_write_paused = False
         self._wake()
 
     @override
     def data_received(self, data: bytes) -> None:
-        if not self._is_asked or self.is_over:
+        if not self._is_sent or self.is_over:
             self.abort()  # a response without a request
             return
-        self.was_heard = True
+        self.has_received = True
         self._had_body, self._unzipped = False, 0
         before = self._head_bytes
         try:

@@ -47,8 +47,8 @@ class Pool:
         self._trust, self._per_host, self._keep_alive_s = trust, connections_per_host, keep_alive_s
         self._egress_allow = egress_allow
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[Origin, OriginPool] = {}
-        self._names = Resolver()
+        self._origins: dict[Origin, OriginPool] = {}
+        self._resolver = Resolver()
         self._open: set[Connection] = set()
         self._is_closed = False
         self._sweep = self._loop.call_later(keep_alive_s, self._close_idle)
@@ -57,31 +57,31 @@ class Pool:
         """Close every connection, also those in use; one that is being opened is closed once it is established."""
         self._is_closed = True
         self._sweep.cancel()
-        self._names.close()
+        self._resolver.close()
         for connection in list(self._open):
             connection.fail(UpstreamBroken("the transport was closed"))
 
     async def acquire_idle(self, origin: Origin) -> Connection | None:
         """Take an idle connection; never waits. None: there is none, or no slot."""
-        lane = self._origin_pool(origin)
-        if lane.slots.locked():
+        origin_pool = self._origin_pool(origin)
+        if origin_pool.slots.locked():
             return None
-        while lane.idle:
-            connection = lane.idle.pop()
+        while origin_pool.idle:
+            connection = origin_pool.idle.pop()
             is_young = self._loop.time() - connection.kept_since < self._keep_alive_s
-            if is_young and connection.is_open and connection.footing.is_ready():
-                await lane.slots.acquire()
+            if is_young and connection.is_open and connection.tcp_state.is_ready():
+                await origin_pool.slots.acquire()
                 return connection
             connection.abort()
         return None
 
     def invalidate(self, origin: Origin, broken: Connection) -> None:
         """Close connections that have been idle for at least as long as the broken one: most likely they broke too."""
-        lane = self._origin_pool(origin)
-        for connection in lane.idle:
+        origin_pool = self._origin_pool(origin)
+        for connection in origin_pool.idle:
             if connection.kept_since <= broken.kept_since:
                 connection.abort()
-        lane.idle = [one for one in lane.idle if one.kept_since > broken.kept_since]
+        origin_pool.idle = [one for one in origin_pool.idle if one.kept_since > broken.kept_since]
 
     async def connect(self, origin: Origin) -> Connection:
         """Wait for a slot and open a connection. Raises OSError, ssl.SSLError; the caller bounds the wait."""
@@ -95,28 +95,28 @@ class Pool:
 
     def release(self, origin: Origin, connection: Connection) -> None:
         """Take a connection back: it is kept if its last response was read to the end and it is reusable."""
-        lane = self._origin_pool(origin)
-        lane.slots.release()
+        origin_pool = self._origin_pool(origin)
+        origin_pool.slots.release()
         if connection.may_serve_again:
             connection.kept_since = self._loop.time()
-            lane.idle.append(connection)
+            origin_pool.idle.append(connection)
         else:
             connection.abort()
 
     def _origin_pool(self, origin: Origin) -> OriginPool:
-        lane = self._lanes.get(origin)
-        if lane is None:
-            lane = self._lanes[origin] = OriginPool(self._per_host)
-        return lane
+        origin_pool = self._origins.get(origin)
+        if origin_pool is None:
+            origin_pool = self._origins[origin] = OriginPool(self._per_host)
+        return origin_pool
 
     async def _connect(self, origin: Origin) -> Connection:
-        addresses = await self._names.addresses(origin.host, origin.port)
+        addresses = await self._resolver.addresses(origin.host, origin.port)
         if origin.is_guarded and any(is_forbidden(str(each[4][0]), self._egress_allow) for each in addresses):
             raise ConnectFailed(f"{origin.host} leads inside this network", "egress_refused")
         try:
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_S)
         except OSError:
-            self._names.invalidate(origin.host, origin.port)
+            self._resolver.invalidate(origin.host, origin.port)
             raise
         try:
             _, connection = await self._loop.create_connection(
@@ -128,7 +128,7 @@ class Pool:
         except BaseException:  # also on cancel during the TLS handshake
             sock.close()
             raise
-        connection.footing.socket = sock
+        connection.tcp_state.socket = sock
         if self._is_closed:
             connection.abort()
             raise ConnectFailed("the transport was closed")
@@ -139,9 +139,9 @@ class Pool:
     def _close_idle(self) -> None:
         """Close connections that were idle for too long."""
         oldest = self._loop.time() - self._keep_alive_s
-        for lane in self._lanes.values():
-            for connection in lane.idle:
+        for origin_pool in self._origins.values():
+            for connection in origin_pool.idle:
                 if connection.kept_since <= oldest:
                     connection.abort()
-            lane.idle = [one for one in lane.idle if one.is_open and one.kept_since > oldest]
+            origin_pool.idle = [one for one in origin_pool.idle if one.is_open and one.kept_since > oldest]
         self._sweep = self._loop.call_later(self._keep_alive_s / 2, self._close_idle)

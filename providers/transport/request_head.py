@@ -71,9 +71,9 @@ def origin_text(url: str) -> str:
     return f"{'https' if origin.is_tls else 'http'}://{host}:{origin.port}"
 
 
-def head_of(method: str, place: RequestTarget, headers: Mapping[str, str], length: int) -> bytes:
+def head_of(method: str, target: RequestTarget, headers: Mapping[str, str], length: int) -> bytes:
     """Return the head of a request. Raises ConnectFailed, which names the field but never shows its value."""
-    lines = [method, place.after_method, f"content-length: {length}\r\n"]
+    lines = [method, target.after_method, f"content-length: {length}\r\n"]
     if _FORBIDDEN.search("".join(headers.values())) or _NO_TOKEN.search("".join(headers)):
         name = next(name for name in headers if _FORBIDDEN.search(headers[name]) or _NO_TOKEN.search(name))
         raise ConnectFailed(f"the header {name!r:.80} cannot be sent")

@@ -95,9 +95,9 @@ class Resolver:
         except Exception as error:  # noqa: BLE001 - every error is passed to the callers
             found = error
         with suppress(RuntimeError):  # the loop has closed meanwhile
-            self._loop.call_soon_threadsafe(self._ended, outcome, found)
+            self._loop.call_soon_threadsafe(self._on_resolved, outcome, found)
 
-    def _ended(self, outcome: asyncio.Future[Addresses], found: Addresses | Exception) -> None:
+    def _on_resolved(self, outcome: asyncio.Future[Addresses], found: Addresses | Exception) -> None:
         self._in_threads.discard(outcome)
         if outcome.done():
             return  # closed

@@ -21,7 +21,7 @@ _ESTABLISHED, _CLOSED = 1, 7
 _LEAST_S, _MOST_S = 0.1, 1.0  # to wait for the reset: it comes a round trip after the request
 
 
-class Seen(NamedTuple):
+class TcpInfo(NamedTuple):
     """The state of a TCP connection: `acked` counts the bytes that the peer has acknowledged so far."""
 
     state: int
@@ -29,13 +29,13 @@ class Seen(NamedTuple):
     acked: int
 
 
-def look(sock: socket.socket) -> Seen | None:
+def read_info(sock: socket.socket) -> TcpInfo | None:
     """Read TCP_INFO; None if the kernel has none."""
-    info = _info(sock)
-    return Seen(*_read(info)) if info else None
+    info = _raw_info(sock)
+    return TcpInfo(*_read(info)) if info else None
 
 
-def _info(sock: socket.socket) -> bytes:
+def _raw_info(sock: socket.socket) -> bytes:
     """Return the raw TCP_INFO, b"" if the kernel has none. About 1.3 us."""
     if not _TCP_INFO:
         return b""
@@ -46,35 +46,35 @@ def _info(sock: socket.socket) -> bytes:
     return info if len(info) == _SIZE else b""
 
 
-class Footing:
+class TcpState:
     """The kernel's state of a kept connection. `socket` is only inspected; every exchange ends with `dismiss`."""
 
-    __slots__ = ("_before", "_witness", "socket")
+    __slots__ = ("_before", "_duplicate", "socket")
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
         self._before = b""  # the next request; parsed only if that was lost
-        self._witness: socket.socket | None = None  # a duplicate that outlives the connection
+        self._duplicate: socket.socket | None = None  # a duplicate that outlives the connection
 
     def is_ready(self) -> bool:
         """Whether the connection may be used, as far as the kernel knows by now; saves its TCP_INFO."""
-        self._before = info = _info(self.socket) if self.socket is not None else b""
+        self._before = info = _raw_info(self.socket) if self.socket is not None else b""
         return not info or info[_STATE] == _ESTABLISHED
 
-    def hear_the_end(self) -> None:
+    def on_fin(self) -> None:
         """On the peer's FIN: keep the socket until it is known whether the request was read."""
         if self._before and self.socket is not None and self.socket.fileno() >= 0:
-            self._witness = socket.socket(fileno=os.dup(self.socket.fileno()))
+            self._duplicate = socket.socket(fileno=os.dup(self.socket.fileno()))
 
     async def is_unread(self) -> bool:
         """Whether certainly no byte of the request was read; False if the kernel does not report it in time."""
-        if self._witness is None or not self._before:
+        if self._duplicate is None or not self._before:
             return False
-        before = Seen(*_read(self._before))
+        before = TcpInfo(*_read(self._before))
         loop = asyncio.get_running_loop()
         until = loop.time() + min(_MOST_S, _LEAST_S + 4 * before.rtt_us / 1e6)
         pause = 0.001
-        while (seen := look(self._witness)) is not None and seen.acked == before.acked:
+        while (seen := read_info(self._duplicate)) is not None and seen.acked == before.acked:
             if seen.state == _CLOSED:
                 return True
             if loop.time() >= until:
@@ -86,6 +86,6 @@ class Footing:
     def dismiss(self) -> None:
         """Drop the saved state. May be called at any time."""
         self._before = b""
-        if self._witness is not None:
-            self._witness.close()
-            self._witness = None
+        if self._duplicate is not None:
+            self._duplicate.close()
+            self._duplicate = None

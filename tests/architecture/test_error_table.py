@@ -46,13 +46,13 @@ NEVER_AT_THE_DOOR = {
     "providers.simulator.errors.SimulatorError": "the simulator answers it as a provider would",
     "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
     "providers.json_scan.limits.MalformedAnswer": "becomes UpstreamBroken",
-    "providers.dialects.base.Laborious": "is read by another process, or becomes UpstreamBroken",
+    "providers.dialects.base.NeedsOffload": "is read by another process, or becomes UpstreamBroken",
     "providers.json_scan.limits.OverLimit": "becomes BadRequest",
     "providers.json_scan.limits.NotJson": "becomes BadRequest",
     "providers.requests.layout.Unfit": "becomes BadRequest",
     "providers.processes.work_process.WorkFailed": "is one of the two below",
-    "providers.processes.work_process.Lost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
-    "providers.processes.work_process.TooDear": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
+    "providers.processes.work_process.WorkerLost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
+    "providers.processes.work_process.WorkTooExpensive": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
     "providers.dialects.sse.EventTooLarge": "becomes MalformedStream",
 }
 

@@ -1,4 +1,4 @@
-"""Comments and docstrings of the product, and names of tests, keep to docs/glossary.md.
+"""Comments, docstrings and names of the product, and names of tests, keep to docs/glossary.md.
 
 They use terms of the field, and no personification.
 """
@@ -17,7 +17,14 @@ REFUSED = re.compile(
     r"|the dead|the living)\b",
     re.IGNORECASE,
 )
-REFUSED_IN_NAMES = re.compile(rf"{REFUSED.pattern}|\b(booked|strangers?|in any weather)\b")
+# As a word of a name: `not_told` has two. Stored names, such as the fields of records, have none of them.
+REFUSED_IN_NAMES = re.compile(
+    r"nobody|whoever|somebody|anybody|everybody|who|whose|whom|told|tells?|untold|said|says?|heard|hears?|unheard"
+    r"|asker|journey|purses?|graves?|bury|buried|heir|deaf|wish|chores?|rehears\w*|upkeep|mine|theirs"
+)
+NAMED = re.compile(rf"(?<![a-z])({REFUSED_IN_NAMES.pattern})(?![a-z])", re.IGNORECASE)
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+REFUSED_IN_TESTS = re.compile(rf"{REFUSED.pattern}|\b(booked|strangers?|in any weather)\b")
 TEST = re.compile(r"^ *(?:async )?def test_(\w+)", re.MULTILINE)
 LUA = sorted((ROOT / "budgets/redis/lua").rglob("*.lua"))
 
@@ -44,6 +51,31 @@ def refused(source: str) -> list[tuple[int, str]]:
     return [(line, word) for line, text in prose_of(source) for word in REFUSED.findall(text)]
 
 
+def names_of(source: str) -> list[tuple[int, str]]:
+    """Return the names that a file gives: to functions, classes, parameters, attributes and variables."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append((node.lineno, node.name))
+        elif isinstance(node, ast.arg):
+            found.append((node.lineno, node.arg))
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.append((node.lineno, node.attr))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append((node.lineno, node.id))
+    return found
+
+
+def refused_names(source: str) -> list[tuple[int, str]]:
+    if not NAMED.search(source):  # most files: nothing is taken apart
+        return []
+    return [
+        (line, name)
+        for line, name in names_of(source)
+        if any(REFUSED_IN_NAMES.fullmatch(word.lower()) for word in WORD.findall(name))
+    ]
+
+
 def test_comments_keep_to_the_glossary():
     found = {name_of(path): refused(text_of(path)) for path in SOURCES if is_ours(path)}
     assert {name: words for name, words in found.items() if words} == {}
@@ -63,7 +95,7 @@ def test_modules_keep_to_the_glossary():
 
 def badly_named(source: str) -> list[str]:
     names = [name.replace("_", " ") for name in TEST.findall(source)]
-    return [name for name in names if REFUSED_IN_NAMES.search(name)]
+    return [name for name in names if REFUSED_IN_TESTS.search(name)]
 
 
 def test_names_of_tests_keep_to_the_glossary():
@@ -74,6 +106,16 @@ def test_names_of_tests_keep_to_the_glossary():
 def test_a_refused_word_in_the_name_of_a_test_is_found():
     source = "async def test_a_call_is_booked():\n    nobody()\nclass Any:\n    def test_nobody_is_left(self): ...\n"
     assert badly_named(source) == ["a call is booked", "nobody is left"]
+
+
+def test_names_keep_to_the_glossary():
+    found = {name_of(path): refused_names(text_of(path)) for path in SOURCES if is_ours(path)}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_a_refused_word_is_found_in_every_kind_of_name_and_only_as_a_whole_word():
+    source = "class Purse:\n    whole: int\n    def _hear(self, who):\n        self.not_told = wish = who\n"
+    assert [name for _, name in refused_names(source)] == ["Purse", "_hear", "who", "not_told", "wish"]
 
 
 def test_a_refused_word_is_found_in_comments_and_docstrings_and_nowhere_else():

@@ -29,7 +29,7 @@ OWN_ROWS: dict[str, tuple[set[str], str]] = {
     "gateway/jobs/runs.py": ({"JobRun"}, "when a periodic job ran"),
     "gateway/server/known_secret.py": ({"KnownSecret"}, "the fingerprint of the pepper of this installation"),
     "gateway/site/session_store.py": ({"super()"}, "sessions of people"),
-    "gateway/supervisor/worker_rows.py": ({"ServingWorker", "mine"}, "workers that serve now"),
+    "gateway/supervisor/worker_rows.py": ({"ServingWorker", "own_row"}, "workers that serve now"),
     "metering/ledger/bulk_insert.py": ({"SQL"}, "the ledger"),
     "metering/ledger/changed_hours.py": ({"SQL"}, "hours whose sums are stale"),
     "metering/ledger/spend_windows.py": ({"SQL"}, "the ledger's totals"),

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from gateway.management.confirmation import confirmed
 from gateway.management.database_errors import database_errors_as_text
-from gateway.server.known_secret import give_up, stranded
+from gateway.server.known_secret import accept_secret, keys_of_other_secret
 from gateway.values.quantities import many
 from tenants.audit import at_the_shell
 
@@ -27,8 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = datetime.now(UTC)
         with database_errors_as_text():
-            lost = stranded(now).count()
+            lost = keys_of_other_secret(now).count()
             if lost and not (options["yes"] or confirmed(f"Revoke {many(lost, 'API key')} for good?")):
                 raise CommandError("Nothing was changed.", returncode=1)
-            given_up = give_up(at_the_shell(), now)
+            given_up = accept_secret(at_the_shell(), now)
         self.stdout.write(f"Revoked: {many(given_up, 'API key')}. The present secret counts from now on.")

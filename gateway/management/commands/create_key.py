@@ -14,7 +14,7 @@ from budgets.services import set_budget
 from gateway.config.fields import MOST_USD
 from gateway.management.database_errors import database_errors_as_text
 from gateway.management.money_arguments import nanousd_of
-from gateway.server.known_secret import insist
+from gateway.server.known_secret import check_secret
 from gateway.values.command_lines import typed
 from tenants.audit import at_the_shell
 from tenants.caller import SCOPES
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         limit = _nanousd(options["budget_usd"])
         budgets, actor = settings.GATEWAY.budgets, at_the_shell()
         with database_errors_as_text():
-            insist(datetime.now(UTC))
+            check_secret(datetime.now(UTC))
             tenant = _tenant(options["tenant"])
             with transaction.atomic():
                 issued = create_key(tenant, new, pepper=settings.SECRETS.pepper, actor=actor)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from gateway.management.database_errors import database_errors_as_text
-from metering.explain.refusal_story import tell
+from metering.explain.refusal_story import explain_refusal
 from metering.explain.story import explain
 from metering.explain.text import instant
 from metering.ledger.lookup import counted_at, find, moment_of
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(unknown, returncode=1)
         self.stdout.write(f"Call {request_id}")
-        for part in tell(found) if isinstance(found, LoggedRequest) else explain(*found):
+        for part in explain_refusal(found) if isinstance(found, LoggedRequest) else explain(*found):
             self.stdout.write(f"\n{part.title}")
             for sentence in part.sentences:
                 self.stdout.write(f"  {sentence}")

@@ -46,7 +46,7 @@ class Command(PeriodCommand):
         journals = ledger.journals(root)
         for journal in journals:
             self.stdout.write(_of_journal(journal))
-        for name in ledger.leftovers(root):
+        for name in ledger.orphaned_journals(root):
             self.stdout.write(f"set aside for you: {root / name}")
         return [
             *self._shared(settings.GATEWAY),
@@ -104,4 +104,6 @@ def _of_counts(counts: SharedCounts) -> str:
 
 
 def _of_amounts(wrong: Disagreement) -> str:
-    return f"{wrong.what}: {usd_aligned(wrong.says)} USD, but the ledger has {usd_aligned(wrong.ledger)} USD"
+    return (
+        f"{wrong.what}: {usd_aligned(wrong.recorded)} USD, but the ledger has {usd_aligned(wrong.ledger)} USD"
+    )

@@ -29,7 +29,7 @@ from gateway.http.request import Application
 from gateway.observability import log_format
 from gateway.server.data_dir import UMASK, make_private, refuse_ram_disk
 from gateway.server.file_descriptors import raise_limit
-from gateway.server.listeners import Door, Serves
+from gateway.server.listeners import ServedListener, Serves
 from gateway.server.startup_responder import Waiting, startup_responder
 from gateway.server.uvicorn_server import CannotListen, announce, bind, run
 from gateway.site.internal_access import may_see
@@ -110,26 +110,28 @@ def prepare(host: str, waiting: Waiting) -> None:
     """
     from catalog.sync import sync_catalog  # noqa: PLC0415 - needs the loaded apps, not only their names
     from gateway.bootstrap import bootstrap  # noqa: PLC0415
-    from gateway.server.known_secret import insist  # noqa: PLC0415
+    from gateway.server.known_secret import check_secret  # noqa: PLC0415
     from gateway.server.published_secrets import refuse_stored  # noqa: PLC0415
 
     config = settings.GATEWAY
     if not config.embedded:
-        wait_for_redis(config.redis.url, config.database.start_timeout, waiting.on("Redis"))
-    with preparing(config.database.start_timeout, waiting.on("the database")) as alias:
+        wait_for_redis(config.redis.url, config.database.start_timeout, waiting.reporter_for("Redis"))
+    with preparing(config.database.start_timeout, waiting.reporter_for("the database")) as alias:
         if config.database.run_migrations:
             migrate = partial(call_command, "migrate", database=alias, verbosity=0, interactive=False)
             retry_until_up(migrate, config.database.start_timeout)
         for warning in config.warnings:
             sys.stderr.write(f"warning: {warning}\n")
-        insist(datetime.now(UTC))
+        check_secret(datetime.now(UTC))
         for message in bootstrap(config):
             sys.stderr.write(f"{message}\n")
         sync_catalog(config)
         refuse_stored(host, *hosts_of(config)[1:])
 
 
-def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str, lock: IO[str]) -> None:
+def supervise(
+    config: Config, doors: Sequence[ServedListener], workers: int, welcome: str, lock: IO[str]
+) -> None:
     """Let worker processes serve until SIGTERM; this one only supervises them, and alone holds `lock`.
 
     If all but /v1 has a separate address, it has a separate process, so that unauthenticated traffic there takes no
@@ -155,7 +157,7 @@ def supervise(config: Config, doors: Sequence[Door], workers: int, welcome: str,
         drain_s=config.server.prestop_delay + config.server.graceful_shutdown_delay,
         prepare=(*manage, "bootstrap"),
         back_office=back_office,
-        bound=end_within,
+        set_time_limit=end_within,
     )
     try:
         asyncio.run(supervisor.run(lambda: announce(doors, welcome), forks))
@@ -171,7 +173,7 @@ def _work(config: Config, link: SupervisorClient, workers: int, *, is_back_offic
         os.environ[login_throttle.WORKERS] = "1"  # no other process takes sign-ins
     elif config.server.admin_bind is not None:
         serves = "calls"
-    run(config, [Door(link.listener, serves)], applications, link=link, workers=workers)
+    run(config, [ServedListener(link.listener, serves)], applications, link=link, workers=workers)
 
 
 def applications() -> tuple[Application, Application]:
@@ -181,13 +183,13 @@ def applications() -> tuple[Application, Application]:
     return application, no_socket
 
 
-def _open_doors(config: Config, address: tuple[str, int]) -> list[Door]:
+def _open_doors(config: Config, address: tuple[str, int]) -> list[ServedListener]:
     """Listen for calls, and on a separate address for all but /v1 if it is configured. Raises CannotListen."""
     host, admin = address[0], config.server.admin_bind
-    doors = [Door(bind(*address), "everything" if admin is None else "calls")]
+    doors = [ServedListener(bind(*address), "everything" if admin is None else "calls")]
     if admin is not None:
         host = admin[0]
-        doors.append(Door(bind(*admin), "back office"))
+        doors.append(ServedListener(bind(*admin), "back office"))
     _warn_of_the_network(config, *dict.fromkeys((address[0], host)))
     return doors
 

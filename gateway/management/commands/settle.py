@@ -90,9 +90,9 @@ def _why_not(request_id: str) -> str:
         return f"{request_id} never reached a provider: there is nothing to settle."
     if found is None:
         return f"No call {request_id} is known. The id is the answer's X-Request-ID."
-    if found.place == "running":
+    if found.source == "running":
         return f"{request_id} has not ended yet."
-    if found.place == "void":
+    if found.source == "void":
         return f"{request_id} never reached a provider: there is nothing to settle."
     return f"{request_id} is not in the ledger yet. Try again in a moment."
 

@@ -5,33 +5,33 @@ from __future__ import annotations
 import io
 
 from providers.dialects.base import MalformedStream
-from providers.dialects.sse import ROOM_FROM, ROOM_STEP, Room
+from providers.dialects.sse import MEMORY_FROM, MEMORY_STEP, GrantMemory
 
 
 class Document:
-    """`room(size)` is called before that many bytes are buffered; on False there is no memory for them."""
+    """`grant_memory(size)` is called before that many bytes are buffered; on False there is no memory for them."""
 
-    __slots__ = ("_granted", "_most", "_room", "_size", "_whole")
+    __slots__ = ("_grant_memory", "_granted", "_max_size", "_size", "_whole")
 
-    def __init__(self, most: int, room: Room | None = None) -> None:
-        self._most, self._room = most, room
-        self._granted = ROOM_FROM if room is not None else most
+    def __init__(self, max_size: int, grant_memory: GrantMemory | None = None) -> None:
+        self._max_size, self._grant_memory = max_size, grant_memory
+        self._granted = MEMORY_FROM if grant_memory is not None else max_size
         self._whole = io.BytesIO()
         self._size = 0
 
     def add(self, block: bytes) -> None:
         """Raises MalformedStream."""
         self._size += len(block)
-        if self._size > self._most:
-            raise MalformedStream(f"an answer is larger than {self._most} bytes")
-        if self._size > self._granted and self._room is not None:
-            wanted = min(self._size + ROOM_STEP, self._most)
-            if not self._room(wanted):
+        if self._size > self._max_size:
+            raise MalformedStream(f"an answer is larger than {self._max_size} bytes")
+        if self._size > self._granted and self._grant_memory is not None:
+            granted = min(self._size + MEMORY_STEP, self._max_size)
+            if not self._grant_memory(granted):
                 raise MalformedStream(f"there is no memory for an answer of {self._size} bytes", is_ours=True)
-            self._granted = wanted
+            self._granted = granted
         self._whole.write(block)
 
-    def taken(self) -> bytes:
+    def take_content(self) -> bytes:
         """Return the whole content without a copy, and keep nothing."""
         whole, self._whole = self._whole.getvalue(), io.BytesIO()
         return whole

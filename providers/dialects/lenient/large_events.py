@@ -1,6 +1,6 @@
 """Large events of a stream (images, long logprobs): parsed in another process, and passed on unchanged.
 
-`look` runs in that process (gateway/parsing/heavy_process.py).
+`parse_event` runs in that process (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.values.fallback_log import FALLBACKS
-from providers.dialects.base import Seen
+from providers.dialects.base import ParsedEvent
 from providers.dialects.lenient.large_responses import DEEPEST, MOST, MOST_VALUES, MOST_WORDS, RUNS
 from providers.dialects.lenient.loose import loosely, read_deep, sound_in
 from providers.dialects.openai.chunks import LooseChoice
 from providers.dialects.openai.usage import UsageJson
-from providers.dialects.openai.usage_places import merged, usage_beside, usage_of_twins
+from providers.dialects.openai.usage_places import merged, usage_elsewhere, usage_of_twins
 from providers.errors.inner_errors import body_of, choice_error, error_body
 from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
@@ -37,7 +37,7 @@ _LIMITS: Final = Limits(
 _LONG_ERROR: Final = b'{"error":{"message":"an error of many words"}}'
 
 
-def look(raw: bytes) -> Seen:
+def parse_event(raw: bytes) -> ParsedEvent:
     """Parse an event of any size."""
     try:
         try:
@@ -49,14 +49,14 @@ def look(raw: bytes) -> Seen:
             raw, outline = sane, outline_of(sane, _LIMITS)
         layout = layout_of(raw, outline, frozenset({"model"}))
     except (OverLimit, NotJson, Unfit) as fault:
-        return Seen(str(fault)[:MOST_WORDS] or type(fault).__name__)
+        return ParsedEvent(str(fault)[:MOST_WORDS] or type(fault).__name__)
     document = read_deep(raw)
     if not isinstance(document, dict):
-        return Seen("not a chunk")
+        return ParsedEvent("not a chunk")
     chunk = loosely(document)
-    usage, beside = usage_of_twins(raw, outline) or chunk.usage or None, usage_beside(document)
-    if beside is not None:
-        usage = merged(usage, beside)
+    usage, elsewhere = usage_of_twins(raw, outline) or chunk.usage or None, usage_elsewhere(document)
+    if elsewhere is not None:
+        usage = merged(usage, elsewhere)
     failed = choice_error(document.get("choices"))
     if failed is None and chunk.x_groq is not None and chunk.x_groq.error:
         failed = body_of(chunk.x_groq.error)
@@ -64,16 +64,16 @@ def look(raw: bytes) -> Seen:
         failed = error_body(_LONG_ERROR, document)
     if failed is not None or chunk.error:
         is_small = len(msgspec.msgpack.encode(_portable(usage))) <= MOST_USAGE
-        return Seen(error=failed or _LONG_ERROR, usage=usage if is_small else None)
+        return ParsedEvent(error=failed or _LONG_ERROR, usage=usage if is_small else None)
     choices = [_small(each) for each in chunk.choices or () if isinstance(each, LooseChoice)]
     tier = chunk.service_tier if isinstance(chunk.service_tier, str) else None
-    seen = Seen("", None, choices, _portable(usage), tier, layout)
+    seen = ParsedEvent("", None, choices, _portable(usage), tier, layout)
     is_too_much = (
         len(choices) > MOST_CHOICES
         or len(msgspec.msgpack.encode(usage)) > MOST_USAGE
         or len(msgspec.msgpack.encode(seen)) > MOST_SEEN
     )
-    return Seen("more is in it than anybody writes") if is_too_much else seen
+    return ParsedEvent("it holds more than any server writes") if is_too_much else seen
 
 
 def _portable(usage: UsageJson | None) -> UsageJson | None:
@@ -97,10 +97,10 @@ def _small(choice: LooseChoice) -> LooseChoice:
     return choice
 
 
-async def read_event_aside(share: Share, raw: bytes) -> Seen:
+async def read_large_event(share: Share, raw: bytes) -> ParsedEvent:
     """Parse an event in another process."""
     try:
-        return await share.ask(Seen, "event", raw)
+        return await share.run(ParsedEvent, "event", raw)
     except WorkFailed as fault:
         FALLBACKS.note("large_events", fault)
-        return Seen(f"an event of {len(raw)} bytes could not be read: {fault}")
+        return ParsedEvent(f"an event of {len(raw)} bytes could not be read: {fault}")

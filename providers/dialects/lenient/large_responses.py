@@ -1,6 +1,6 @@
 """Large complete responses of providers: their usage and model are found without splitting them into members.
 
-`look` runs in the process for large bodies (gateway/parsing/heavy_process.py).
+`parse_response` runs in the process for large bodies (gateway/parsing/heavy_process.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.values.fallback_log import FALLBACKS
-from providers.dialects.base import Answered, Laborious, Shape
+from providers.dialects.base import Answered, NeedsOffload, Shape
 from providers.dialects.lenient.rewritten import rewritten
 from providers.dialects.one_piece import Piece, edits_of
 from providers.dialects.openai.model_alias import assemble
@@ -39,7 +39,7 @@ _READ: Final = ("usage", "service_tier", "error", "model")
 _encode = msgspec.json.Encoder().encode
 
 
-class Look(msgspec.Struct, frozen=True):
+class LargeResponse(msgspec.Struct, frozen=True):
     """`malformed` is why the response is not usable; `layout` has its `model`; `source` is what was parsed, where that
     differs from what was received.
     """
@@ -51,7 +51,7 @@ class Look(msgspec.Struct, frozen=True):
     source: bytes | None = None
 
 
-def look(raw: bytes, shape: Shape) -> Look:
+def parse_response(raw: bytes, shape: Shape) -> LargeResponse:
     """Parse a response of any size."""
     limits = Limits(
         DEEPEST, NO_LIMIT, NO_LIMIT, NO_LIMIT, MOST_VALUES, MOST, frozenset({shape.content_key}), RUNS
@@ -67,10 +67,10 @@ def look(raw: bytes, shape: Shape) -> Look:
         layout = layout_of(text, outline, frozenset({"model"}))
     except (OverLimit, NotJson, MalformedAnswer, Unfit) as fault:
         usage = fault.usage if isinstance(fault, MalformedAnswer) else None
-        usage = usage or usage_in(text, writes=shape.content_key == "choices", most=len(text))
-        return Look(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__, usage=usage)
+        usage = usage or usage_in(text, has_output=shape.content_key == "choices", most=len(text))
+        return LargeResponse(malformed=str(fault)[:MOST_WORDS] or type(fault).__name__, usage=usage)
     produced = answer.produced[:MAX_PRODUCED_CHARS]
-    return Look("", answer.usage, produced, layout, None if source is raw else source)
+    return LargeResponse("", answer.usage, produced, layout, None if source is raw else source)
 
 
 def _as_json(raw: bytes) -> tuple[bytes, bytes]:
@@ -83,18 +83,20 @@ def _as_json(raw: bytes) -> tuple[bytes, bytes]:
     return source, mended(source) or source
 
 
-def look_for_events(raw: bytes, shape: Shape) -> Piece:
+def parse_as_event(raw: bytes, shape: Shape) -> Piece:
     """Do the same for a response that becomes a stream's only event."""
-    seen = look(raw, shape)
-    if seen.malformed:
-        return Piece(seen.malformed, seen.usage)
+    parsed = parse_response(raw, shape)
+    if parsed.malformed:
+        return Piece(parsed.malformed, parsed.usage)
     try:
-        return Piece("", seen.usage, edits_of(raw if seen.source is None else seen.source), seen.source)
+        return Piece(
+            "", parsed.usage, edits_of(raw if parsed.source is None else parsed.source), parsed.source
+        )
     except MalformedAnswer as fault:
-        return Piece(str(fault), seen.usage)
+        return Piece(str(fault), parsed.usage)
 
 
-async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
+async def read_large_response(share: Share, shape: Shape, raw: bytes) -> Answered:
     """Return the response for the client, without the white space that some servers send to keep a connection alive.
 
     Raises MalformedAnswer.
@@ -103,14 +105,14 @@ async def read_aside(share: Share, shape: Shape, raw: bytes) -> Answered:
     raw = raw if text.startswith(b"\0") else text  # else it is half of a space in UTF-16
     plain = msgspec.structs.replace(shape, layout=None, salt=None)  # what concerns the response
     try:
-        seen = await share.ask(Look, "answer", raw, plain)
+        parsed = await share.run(LargeResponse, "answer", raw, plain)
     except WorkFailed as fault:
         FALLBACKS.note("large_answers", fault)
         raise MalformedAnswer(f"an answer of {len(raw)} bytes could not be read: {fault}") from fault
-    return answered(raw, seen, shape)
+    return answered(raw, parsed, shape)
 
 
-def answered(raw: bytes, seen: Look, shape: Shape) -> Answered:
+def answered(raw: bytes, seen: LargeResponse, shape: Shape) -> Answered:
     """Assemble the client's bytes. Raises MalformedAnswer."""
     if seen.malformed or seen.layout is None:
         raise MalformedAnswer(seen.malformed, seen.usage)
@@ -134,7 +136,7 @@ def _answer(raw: bytes, outline: Outline, shape: Shape) -> Answered:
     answer = assemble(parts)
     try:
         return read_whole(answer, shape, has_time=True)
-    except Laborious:
+    except NeedsOffload:
         return read_whole(shallow(answer), shape, has_time=True)
 
 

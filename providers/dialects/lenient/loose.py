@@ -190,5 +190,5 @@ def produced_by(delta: Any) -> str:
 def text_of(choices: list[Any]) -> str:
     """Return everything that a model generated in the choices of a whole response."""
     whole = [each.message or each.delta for each in choices]
-    said = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
-    return "".join(said) + sounds_of([each.audio for each in whole if each])
+    texts = [each.text or "" for each in choices] + [produced_by(each) for each in whole if each]
+    return "".join(texts) + sounds_of([each.audio for each in whole if each])

@@ -50,11 +50,11 @@ def members(raw: bytes) -> dict[str, msgspec.Raw]:
 
 def assemble(parts: dict[str, msgspec.Raw]) -> bytes:
     """Assemble the members into an object, in their order."""
-    told: list[bytes | msgspec.Raw] = [b"{"]  # joined with one copy of each value
+    pieces: list[bytes | msgspec.Raw] = [b"{"]  # joined with one copy of each value
     for name, value in parts.items():
-        told += (NAMES.get(name) or _encode(name) + b":", value, b",")
-    told[-1] = b"}" if parts else b"{}"
-    return b"".join(told)
+        pieces += (NAMES.get(name) or _encode(name) + b":", value, b",")
+    pieces[-1] = b"}" if parts else b"{}"
+    return b"".join(pieces)
 
 
 class Aliased:
@@ -73,7 +73,7 @@ class Aliased:
             if not is_null and data.find(_NAME) < 0 and data.find(_ESCAPED) < 0:
                 out += (BEGIN, data, END)
                 return
-            if not self._learned(data):
+            if not self._learn_head(data):
                 out += (BEGIN, self.whole(data, has_null=is_null), END)
                 return
             head = self._head
@@ -108,7 +108,7 @@ class Aliased:
             parts["model"] = msgspec.Raw(self._alias)
         return assemble(parts)
 
-    def _learned(self, data: bytes) -> bool:
+    def _learn_head(self, data: bytes) -> bool:
         """Store how events begin, up to their model; not if there may be another one, or a usage before it."""
         found = _HEAD.match(data)
         if found is None or found.group().find(_USAGE) >= 0:

@@ -15,7 +15,7 @@ from providers.dialects.lenient.document import Document
 from providers.dialects.openai.request import body_for, set_by_gateway
 from providers.dialects.openai.response import read_whole
 from providers.dialects.openai.stream import OpenAIStream
-from providers.dialects.sse import MAX_EVENT, Room
+from providers.dialects.sse import MAX_EVENT, GrantMemory
 from providers.request_additions import Added, stated
 from providers.target import Target
 
@@ -23,10 +23,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 class OpenAIToOpenAI(Dialect):
-    """`room` and `max_event` bound the events of its streams (providers/dialects/sse.py)."""
+    """`grant_memory` and `max_event` bound the events of its streams (providers/dialects/sse.py)."""
 
-    def __init__(self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT) -> None:
-        self._shape, self._room, self._max_event = shape, room, max_event
+    def __init__(
+        self, shape: Shape, grant_memory: GrantMemory | None = None, max_event: int = MAX_EVENT
+    ) -> None:
+        self._shape, self._grant_memory, self._max_event = shape, grant_memory, max_event
 
     @override
     def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
@@ -34,7 +36,7 @@ class OpenAIToOpenAI(Dialect):
         return body_for(self._shape, raw, target, added or stated(target))
 
     @override
-    def told(self, added: Added) -> str:
+    def describe_additions(self, added: Added) -> str:
         return set_by_gateway(self._shape, added)
 
     @override
@@ -43,7 +45,7 @@ class OpenAIToOpenAI(Dialect):
 
     @property
     @override
-    def writes(self) -> bool:
+    def has_output(self) -> bool:
         return self._shape.content_key == "choices"
 
     @override
@@ -52,11 +54,11 @@ class OpenAIToOpenAI(Dialect):
         shape = (
             self._shape if self._shape.stream else msgspec.structs.replace(self._shape, include_usage=True)
         )
-        return OpenAIStream(shape, self._room, self._max_event)
+        return OpenAIStream(shape, self._grant_memory, self._max_event)
 
     @override
     def document(self) -> Document:
-        return Document(self._max_event, self._room)
+        return Document(self._max_event, self._grant_memory)
 
     @override
     def folded(self, events: bytes) -> bytes:

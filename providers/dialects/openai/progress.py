@@ -8,7 +8,7 @@ from providers.dialects.base import Stream
 from providers.dialects.lenient.loose import produced_by, sound_in
 from providers.dialects.openai.chunks import NOT_ENDED, Choice
 from providers.dialects.output_text import PIECE, Produced
-from providers.dialects.stream_usage import ToldUsage
+from providers.dialects.stream_usage import ReportedUsage
 from providers.errors.inner_errors import MOST_BODY, body_of, has_failed
 from providers.usage import Usage
 
@@ -21,10 +21,10 @@ class Progress(Stream):
         self.usage: Usage | None = None
         self.failure: bytes | None = None
         self.produced_events = self.produced_bytes = self.sound_chars = self._chars = 0
-        self._is_beside = False  # usage inside a choice
+        self._has_choice_usage = False  # usage inside a choice
         self._choices = choices
-        self._told = ToldUsage()
-        self._told_at: tuple[int, ...] = ()  # the progress when the usage was reported
+        self._reported = ReportedUsage()
+        self._reported_at: tuple[int, ...] = ()  # the progress when the usage was reported
         self._produced = Produced()
         self._texts: list[str] = []
         self._open_choices: set[int] = set()
@@ -38,9 +38,9 @@ class Progress(Stream):
     @property
     @override
     def has_final_usage(self) -> bool:
-        return self._told_at == self._so_far()
+        return self._reported_at == self._position()
 
-    def _so_far(self) -> tuple[int, ...]:
+    def _position(self) -> tuple[int, ...]:
         return self.produced_events, self.produced_bytes, self.sound_chars, len(self._finished_choices)
 
     @override
@@ -52,7 +52,7 @@ class Progress(Stream):
     def produced_tokens(self) -> int:
         return round(self._produced.tokens)
 
-    def _note(self, choice: Choice) -> None:
+    def _count_choice(self, choice: Choice) -> None:
         delta, text = choice.delta or choice.message, choice.text
         if delta is not None:
             is_more = delta.tool_calls or delta.reasoning_content or delta.reasoning or delta.thinking
@@ -64,7 +64,7 @@ class Progress(Stream):
                 self.sound_chars += chars
                 self.produced_bytes += words
         if text:
-            self._add(text)
+            self._add_text(text)
         elif delta is not None and (delta.audio is not None or delta.tool_calls):
             self.started = True
         if choice.finish_reason or choice.error:
@@ -72,7 +72,7 @@ class Progress(Stream):
         elif choice.index not in self._finished_choices:
             self._open_choices.add(choice.index)
 
-    def _add(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         """Count a produced text, and keep it to count its tokens."""
         size = len(text)
         self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
@@ -90,7 +90,7 @@ class Progress(Stream):
             self._fail(body_of(choice.error or f"finish_reason: {reason}"))
         elif reason not in NOT_ENDED:
             self.started = True
-            self._is_beside = choice.usage is not None
+            self._has_choice_usage = choice.usage is not None
             self._finished_choices.add(choice.index)
             self._open_choices.discard(choice.index)
         elif choice.index not in self._finished_choices:
@@ -100,7 +100,7 @@ class Progress(Stream):
         if self.failure is None:
             self.failure = body if len(body) <= MOST_BODY else body_of("an error of many words")
 
-    def _heard(self, is_output: bool) -> None:  # noqa: FBT001 - what ToldUsage returns
-        self.usage = self._told.usage
+    def _on_usage(self, is_output: bool) -> None:  # noqa: FBT001 - what ReportedUsage returns
+        self.usage = self._reported.usage
         if is_output:
-            self._told_at = self._so_far()
+            self._reported_at = self._position()

@@ -45,12 +45,12 @@ def set_by_gateway(shape: Shape, added: Added) -> str:
     if shape.output_cap is None and not shape.stream:
         return ""
     cap, field = shape.output_cap, _cap_field(shape, added)
-    told = []
+    members = []
     if cap is not None and field and cap != shape.stated_cap:
-        told.append(f"{field}={cap}")
+        members.append(f"{field}={cap}")
     if _asks_usage(shape, added):
-        told.append("stream_options.include_usage=true")
-    return ", ".join(told)
+        members.append("stream_options.include_usage=true")
+    return ", ".join(members)
 
 
 def _asks_usage(shape: Shape, added: Added) -> bool:

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.base import Answered, Laborious, Shape
+from providers.dialects.base import Answered, NeedsOffload, Shape
 from providers.dialects.lenient.loose import LONG, loosely, read_any, text_of
 from providers.dialects.lenient.rewritten import is_long_work, rewritten
 from providers.dialects.openai.chunks import Choice, decode_chunk
 from providers.dialects.openai.model_alias import Aliased, assemble, members
 from providers.dialects.openai.usage import UsageJson, in_tier, usage_of
-from providers.dialects.openai.usage_places import merged, usage_beside, usage_in, usage_of_twins
+from providers.dialects.openai.usage_places import merged, usage_elsewhere, usage_in, usage_of_twins
 from providers.errors.inner_errors import MOST_BODY, choice_error, error_body, has_failed, is_error
 from providers.json_scan.limits import MalformedAnswer, NotJson, OverLimit
 from providers.json_scan.repaired import mended
@@ -47,9 +47,9 @@ def read_whole(
 ) -> Answered:
     """Return the response for the client. `sane` is `raw` repaired, where it is not JSON otherwise.
 
-    `has_time`: no call waits for this process; `is_last`: it was rewritten. Raises MalformedAnswer, Laborious.
+    `has_time`: no call waits for this process; `is_last`: it was rewritten. Raises MalformedAnswer, NeedsOffload.
     """
-    text, writes = raw if sane is None else sane, _writes(shape)
+    text, writes = raw if sane is None else sane, _has_output(shape)
     try:
         parts = members(text)
         # Vectors are long, and are scanned only once.
@@ -57,36 +57,36 @@ def read_whole(
             text if writes else assemble({name: parts[name] for name in _READ if name in parts})
         )
     except RecursionError as error:
-        raise Laborious(str(error)) from error
+        raise NeedsOffload(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if len(raw) > LONG and not has_time:
-            raise Laborious(str(error)) from error
+            raise NeedsOffload(str(error)) from error
         if isinstance(error, msgspec.ValidationError):
             return _read_loosely(raw, sane, shape, has_time=has_time, is_last=is_last)
-        again = _again(raw, shape, has_time=has_time, is_last=is_last) if sane is None else None
+        again = _read_repaired(raw, shape, has_time=has_time, is_last=is_last) if sane is None else None
         if again is None:
-            raise MalformedAnswer(str(error), usage_in(raw, writes=writes)) from error
+            raise MalformedAnswer(str(error), usage_in(raw, has_output=writes)) from error
         return again
     choices = document.choices
     if document.error or not (choices if writes else _has_vectors(parts, shape)) or _all_failed(choices):
         raise _refused(text, shape)
     body = _aliased(raw, parts, shape) if sane is None else _mended(raw, sane, shape)
-    said = usage_of_twins(text) or document.usage
-    usage = None if said is None else in_tier(usage_of(said), document.service_tier)
+    reported = usage_of_twins(text) or document.usage
+    usage = None if reported is None else in_tier(usage_of(reported), document.service_tier)
     if usage is not None and not (usage.is_lacking and (choices or not usage.total_input_tokens)):
         return Answered(body, usage)
-    beside = usage_beside(read_any(text)) if writes and text.find(b'"usage') >= 0 else None
-    if beside is not None:
-        usage = in_tier(usage_of(merged(said, beside)), document.service_tier)
-    is_said = usage is not None and not usage.is_lacking
-    return Answered(body, usage, "" if is_said or not choices else _text(text))
+    elsewhere = usage_elsewhere(read_any(text)) if writes and text.find(b'"usage') >= 0 else None
+    if elsewhere is not None:
+        usage = in_tier(usage_of(merged(reported, elsewhere)), document.service_tier)
+    is_reported = usage is not None and not usage.is_lacking
+    return Answered(body, usage, "" if is_reported or not choices else _text(text))
 
 
-def _again(raw: bytes, shape: Shape, *, has_time: bool, is_last: bool) -> Answered | None:
-    """Read what is not JSON as received; None where there is nothing to rewrite or repair. Raises Laborious."""
+def _read_repaired(raw: bytes, shape: Shape, *, has_time: bool, is_last: bool) -> Answered | None:
+    """Read what is not JSON as received; None where there is nothing to rewrite or repair. Raises NeedsOffload."""
     if not is_last:
         if not has_time and is_long_work(raw):
-            raise Laborious("it would have to be rewritten")
+            raise NeedsOffload("it would have to be rewritten")
         text = rewritten(raw)
         if text != raw:
             found = read_whole(text, shape, has_time=True, is_last=True)
@@ -100,35 +100,35 @@ def _read_loosely(raw: bytes, sane: bytes | None, shape: Shape, *, has_time: boo
     text = raw if sane is None else sane
     document = read_any(text)
     if document is None and sane is None:
-        again = _again(raw, shape, has_time=has_time, is_last=is_last)
-        if again is not None:
-            return again
+        repaired = _read_repaired(raw, shape, has_time=has_time, is_last=is_last)
+        if repaired is not None:
+            return repaired
     if (
         document is None and text.strip() != b"null"
     ):  # splitting into members takes slightly deeper nesting than this parser
-        raise Laborious("nested too deeply")
+        raise NeedsOffload("nested too deeply")
     if not isinstance(document, dict):
         body = text if is_error(document) and len(text) <= MOST_BODY else None
-        raise MalformedAnswer("not an object", usage_in(text, writes=_writes(shape)), body)
+        raise MalformedAnswer("not an object", usage_in(text, has_output=_has_output(shape)), body)
     chunk = loosely(document)
     choices: list[Choice] = chunk.choices or []
     given = document.get("choices")
-    is_answer = not _writes(shape) or (
+    is_answer = not _has_output(shape) or (
         isinstance(given, list) and any(isinstance(each, dict) for each in given)
     )
     if chunk.error or not is_answer or not document.get(shape.content_key) or _all_failed(choices):
         raise _refused(text, shape)
-    said = usage_of_twins(text) or chunk.usage or None
-    beside = usage_beside(document)
-    if beside is not None:
-        said = merged(said, beside)
-    usage = None if said is None else in_tier(usage_of(said), chunk.service_tier)
-    is_said = usage is not None and not usage.is_lacking
+    reported = usage_of_twins(text) or chunk.usage or None
+    elsewhere = usage_elsewhere(document)
+    if elsewhere is not None:
+        reported = merged(reported, elsewhere)
+    usage = None if reported is None else in_tier(usage_of(reported), chunk.service_tier)
+    is_reported = usage is not None and not usage.is_lacking
     body = _aliased(raw, members(raw), shape) if sane is None else _mended(raw, sane, shape)
-    return Answered(body, usage, "" if is_said else text_of(choices))
+    return Answered(body, usage, "" if is_reported else text_of(choices))
 
 
-def _writes(shape: Shape) -> bool:
+def _has_output(shape: Shape) -> bool:
     """Whether its response has output tokens; embeddings have none."""
     return shape.content_key == "choices"
 
@@ -157,7 +157,7 @@ def _mended(raw: bytes, sane: bytes, shape: Shape) -> bytes:
     try:
         return Aliased(shape.alias).whole(raw, sane=sane)
     except (OverLimit, NotJson, Unfit) as error:
-        raise MalformedAnswer(str(error), usage_in(raw, writes=_writes(shape))) from error
+        raise MalformedAnswer(str(error), usage_in(raw, has_output=_has_output(shape))) from error
 
 
 def _text(text: bytes) -> str:
@@ -171,7 +171,7 @@ def _text(text: bytes) -> str:
 
 def _refused(text: bytes, shape: Shape) -> MalformedAnswer:
     """Return what to raise for a document that is not a response: with its usage, and its error body."""
-    usage = usage_in(text, writes=_writes(shape))
+    usage = usage_in(text, has_output=_has_output(shape))
     body = None
     if len(text) <= MOST_BODY:
         document = read_any(text)

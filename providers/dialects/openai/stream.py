@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
-from providers.dialects.base import MalformedStream, Seen, Shape
+from providers.dialects.base import MalformedStream, ParsedEvent, Shape
 from providers.dialects.lenient.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.openai.chunks import Chunk, LooseChoice, decode_chunk, decode_first
 from providers.dialects.openai.model_alias import BEGIN, END, Aliased, members
@@ -24,9 +24,9 @@ from providers.dialects.openai.usage_places import usage_of_twins
 from providers.dialects.sse import (
     ERROR,
     MAX_EVENT,
-    STRAY,
+    NO_FIELD,
     EventTooLarge,
-    Room,
+    GrantMemory,
     SseEvent,
     SseParser,
     events_of,
@@ -45,18 +45,20 @@ _MALFORMED = (MalformedStream, msgspec.DecodeError, RecursionError, OverLimit, N
 
 
 class OpenAIStream(Progress):
-    def __init__(self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT) -> None:
+    def __init__(
+        self, shape: Shape, grant_memory: GrantMemory | None = None, max_event: int = MAX_EVENT
+    ) -> None:
         super().__init__(shape.choices)
         self.secrets: tuple[str, ...] = ()
         self.large: bytes | None = None
-        self.reads_aside = self.is_full = False
+        self.has_offload = self.is_full = False
         self._includes_usage = shape.include_usage
-        self._parser = SseParser(max_event, room)
+        self._parser = SseParser(max_event, grant_memory)
         self._aliased = Aliased(shape.alias, drops_null=not shape.include_usage)
-        self._left: list[bytes | SseEvent] = []  # after a large one
+        self._pending: list[bytes | SseEvent] = []  # after a large one
         self._tier: Any = None
         self._repeated: Repeated | None = None
-        self._to_learn = _MOST_LEARNED
+        self._attempts_left = _MOST_LEARNED
 
     @property
     @override
@@ -64,7 +66,7 @@ class OpenAIStream(Progress):
         return self._parser.pending_bytes
 
     @override
-    def is_for(self, model: str, secrets: tuple[str, ...]) -> None:
+    def set_target(self, model: str, secrets: tuple[str, ...]) -> None:
         self._produced.model, self.secrets = model, secrets
 
     @override
@@ -81,25 +83,25 @@ class OpenAIStream(Progress):
         return self._take(events)
 
     @override
-    def go_on(self, seen: Seen) -> bytes:
+    def resume(self, event: ParsedEvent) -> bytes:
         data, self.large = self.large, None
         assert data is not None  # noqa: S101 - it was parsed
-        if seen.malformed or seen.error is not None:
-            if seen.usage:
-                self._heard(self._told.hear(seen.usage, seen.service_tier or self._tier))
-            self._fail(seen.error or body_of(seen.malformed))
-        elif self._noted(b"", seen.chunk()):
-            whole = data if seen.layout is None else self._aliased.spliced(data, seen.layout)
-            return self._take(self._left, [BEGIN, whole, END])
-        return self._take(self._left, [b""])
+        if event.malformed or event.error is not None:
+            if event.usage:
+                self._on_usage(self._reported.merge(event.usage, event.service_tier or self._tier))
+            self._fail(event.error or body_of(event.malformed))
+        elif self._note_chunk(b"", event.chunk()):
+            whole = data if event.layout is None else self._aliased.spliced(data, event.layout)
+            return self._take(self._pending, [BEGIN, whole, END])
+        return self._take(self._pending, [b""])
 
     @override
     def end(self) -> bytes:
         left = self._parser.close()  # the standard discards what no blank line follows
         if left and len(left) <= MOST_BODY and not self.done and self.failure is None:
             for event in events_of(left.rstrip(b"\n")):
-                if event.event in (ERROR, STRAY) or event.data.strip() == _DONE:
-                    self._special(event)
+                if event.event in (ERROR, NO_FIELD) or event.data.strip() == _DONE:
+                    self._unusual_object(event)
         self.done = self.failure is None and self.is_finished
         return b""
 
@@ -108,11 +110,11 @@ class OpenAIStream(Progress):
         left = iter(events)
         for event in left:
             if self.done or self.failure is not None:
-                self._hear_late(event)
+                self._merge_late_usage(event)
                 continue
             try:
                 if not self._repeats(event, out) and self._pass(event, out):
-                    self._left = list(left)
+                    self._pending = list(left)
             except _MALFORMED as error:
                 fault = error if isinstance(error, MalformedStream) else MalformedStream(str(error))
                 if not out:
@@ -129,50 +131,52 @@ class OpenAIStream(Progress):
         if not text:
             return False
         self._tier = known.tier or self._tier
-        self._add(text)
+        self._add_text(text)
         return True
 
     def _pass(self, event: bytes | SseEvent, out: list[bytes]) -> bool:
         """Note the event, and append it if the client gets it. True: it must be parsed in another process first."""
-        data = event if isinstance(event, bytes) else self._special(event)
+        data = event if isinstance(event, bytes) else self._unusual_object(event)
         if not data:
             return False
-        if len(data) > LONG and ((self.reads_aside and len(data) > LARGE) or is_busy(data)):
-            return self._long(data, out)
+        if len(data) > LONG and ((self.has_offload and len(data) > LARGE) or is_busy(data)):
+            return self._defer(data, out)
         try:
             chunk = decode_chunk(data) if self.started else decode_first(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            return self._odd(in_utf8(data), error, out)
+            return self._pass_odd(in_utf8(data), error, out)
         choices = chunk.choices
         if not choices or chunk.error or chunk.usage or chunk.x_groq:
-            return self._rare(data, chunk, out)
+            return self._pass_rare(data, chunk, out)
         if chunk.service_tier:
             self._tier = chunk.service_tier
         for choice in choices:
-            self._note(choice)
+            self._count_choice(choice)
         if self.failure is None:
-            if (chunk.usage is UNSET or self._is_beside or data.count(_USAGE) > 1) and data.find(_USAGE) >= 0:
-                self._hear(data, chunk.usage)
-            elif self._to_learn:
-                self._learn(data, chunk)
+            if (chunk.usage is UNSET or self._has_choice_usage or data.count(_USAGE) > 1) and data.find(
+                _USAGE
+            ) >= 0:
+                self._merge_usage(data, chunk.usage)
+            elif self._attempts_left:
+                self._learn_repeated(data, chunk)
             self._aliased.event(data, chunk, out)
         return False
 
-    def _learn(self, data: bytes, chunk: Chunk) -> None:
+    def _learn_repeated(self, data: bytes, chunk: Chunk) -> None:
         """Find what later events may repeat; only a few attempts, as in some streams no event repeats another."""
         if self.started:
-            self._to_learn -= 1
+            self._attempts_left -= 1
             self._repeated = repeated(data, chunk, self._aliased) or self._repeated
 
-    def _rare(self, data: bytes, chunk: Chunk, out: list[bytes]) -> bool:
+    def _pass_rare(self, data: bytes, chunk: Chunk, out: list[bytes]) -> bool:
         """Do as `_pass` for a chunk that has usage, an error, or no choices."""
-        if self._noted(data, chunk):
+        if self._note_chunk(data, chunk):
             if not chunk.choices and not chunk.usage:  # an error of unknown shape may contain our secrets
                 data = redact_json(data, self.secrets)
             self._aliased.event(data, chunk, out)
         return False
 
-    def _special(self, event: SseEvent) -> bytes:
+    def _unusual_object(self, event: SseEvent) -> bytes:
         """Return the object in an event of unusual form; b"": there is nothing to pass."""
         data = event.data.strip().replace(b"\n", b" ")  # in JSON a line break is white space
         if event.event == ERROR:
@@ -184,21 +188,21 @@ class OpenAIStream(Progress):
             self.done = bool(self._open_choices or self._finished_choices)
             if not self.done:
                 self._fail(body_of("[DONE] without any choice"))
-        elif event.event == STRAY or data[:1] not in {b"{", b""}:
+        elif event.event == NO_FIELD or data[:1] not in {b"{", b""}:
             raise no_chunk(data)
         else:
             return data
         return b""
 
-    def _long(self, data: bytes, out: list[bytes]) -> bool:
+    def _defer(self, data: bytes, out: list[bytes]) -> bool:
         """Leave a long event to another process; where there is none, it passes unread."""
-        if self.reads_aside:
+        if self.has_offload:
             self.large = data
         else:
-            self._unread(data, out)
-        return self.reads_aside
+            self._pass_unread(data, out)
+        return self.has_offload
 
-    def _unread(self, data: bytes, out: list[bytes]) -> None:
+    def _pass_unread(self, data: bytes, out: list[bytes]) -> None:
         """Pass an event unread; all its bytes count as produced."""
         parts = members(data)
         if (error := parts.get("error")) is not None and bytes(error) != b"null":
@@ -209,24 +213,26 @@ class OpenAIStream(Progress):
         self.produced_bytes += len(data)
         out += (BEGIN, self._aliased.whole(without_values(data, self.secrets)), END)
 
-    def _odd(self, data: bytes, error: Exception, out: list[bytes]) -> bool:
+    def _pass_odd(self, data: bytes, error: Exception, out: list[bytes]) -> bool:
         """Do as `_pass` for a chunk whose shape, or encoding, deviates from OpenAI's."""
         sane, document = data, read_any(data)
         if document is None and (again := mended(data)) is not None:
             sane, document = again, read_any(again)
         if document is None and isinstance(error, msgspec.ValidationError | RecursionError):
-            return self._long(data, out)  # nested too deeply
+            return self._defer(data, out)  # nested too deeply
         if not isinstance(document, dict):
             raise no_chunk(data)
-        if not self._noted(data, loosely(document), document):
+        if not self._note_chunk(data, loosely(document), document):
             return False
         passed = without_values(data, self.secrets)
         has_null = document.get("usage", "") is None
-        told = self._aliased.whole(passed, has_null=has_null, sane=None if sane is data else mended(passed))
-        out += (BEGIN, told, END)
+        passed_event = self._aliased.whole(
+            passed, has_null=has_null, sane=None if sane is data else mended(passed)
+        )
+        out += (BEGIN, passed_event, END)
         return False
 
-    def _noted(self, data: bytes, chunk: Chunk, document: Any = None) -> bool:
+    def _note_chunk(self, data: bytes, chunk: Chunk, document: Any = None) -> bool:
         """Note a chunk; return whether it passes. `data` is empty where it was already parsed in full."""
         choices = chunk.choices
         is_silent = not choices and data and (choices is None or not chunk.usage)
@@ -235,32 +241,32 @@ class OpenAIStream(Progress):
             document = document or read_any(data)
             error = data if chunk.error else body_of(stopped) if stopped else error_body(data, document)
             if error is not None:
-                self._heard(self._told.hear_anywhere(document, chunk.service_tier or self._tier))
+                self._on_usage(self._reported.merge_any(document, chunk.service_tier or self._tier))
                 self._fail(error)
                 return False
         if chunk.service_tier:
             self._tier = chunk.service_tier
         for choice in choices or ():
-            self._note(choice)
+            self._count_choice(choice)
             if isinstance(choice, LooseChoice):
                 self.started = self.started or choice.has_more
                 self.produced_bytes += choice.unread_bytes
                 self.sound_chars += choice.unread_sound
         if self.failure is not None:
             return False
-        self._hear(data, chunk.usage, document)
+        self._merge_usage(data, chunk.usage, document)
         return bool(choices) or self._includes_usage or not chunk.usage
 
-    def _hear(self, data: bytes, usage: UsageJson | UnsetType | None, document: Any = None) -> None:
+    def _merge_usage(self, data: bytes, usage: UsageJson | UnsetType | None, document: Any = None) -> None:
         """Merge the usage of an event: at the top level, there more than once, or elsewhere."""
         usage = usage_of_twins(data) or usage
         if usage:
-            self._heard(self._told.hear(usage, self._tier))
-        elif (usage is UNSET or self._is_beside) and data.find(_USAGE) >= 0:
-            self._heard(self._told.hear_beside(document or read_any(data), self._tier))
+            self._on_usage(self._reported.merge(usage, self._tier))
+        elif (usage is UNSET or self._has_choice_usage) and data.find(_USAGE) >= 0:
+            self._on_usage(self._reported.merge_elsewhere(document or read_any(data), self._tier))
 
-    def _hear_late(self, event: bytes | SseEvent) -> None:
+    def _merge_late_usage(self, event: bytes | SseEvent) -> None:
         """Read the usage from an event after `[DONE]`, where it was not reported before."""
         data = event if isinstance(event, bytes) else event.data
         if self.done and len(data) <= LONG and data.find(_USAGE) >= 0:
-            self._heard(self._told.hear_anywhere(read_any(data), self._tier))
+            self._on_usage(self._reported.merge_any(read_any(data), self._tier))

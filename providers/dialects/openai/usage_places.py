@@ -76,7 +76,7 @@ def usage_of_twins(raw: bytes, outline: Outline | None = None) -> UsageJson | No
     return found
 
 
-def usage_beside(document: Any) -> UsageJson | None:
+def usage_elsewhere(document: Any) -> UsageJson | None:
     """Return the usage that a document has elsewhere than in its top-level `usage`."""
     if not isinstance(document, dict):
         return None
@@ -105,18 +105,18 @@ def may_hold(name: str) -> bool:
     return name in _HOLDERS or name in _GOOGLE or name.startswith("x_")
 
 
-def _of_google(said: dict[str, Any]) -> UsageJson:
+def _of_google(reported: dict[str, Any]) -> UsageJson:
     """Google counts thoughts outside the candidates' tokens, and the input of tools outside the prompt's."""
-    thoughts = count_of(said.get("thoughtsTokenCount")) or 0
-    prompt = count_of(said.get("promptTokenCount"))
-    written = count_of(said.get("candidatesTokenCount"))
+    thoughts = count_of(reported.get("thoughtsTokenCount")) or 0
+    prompt = count_of(reported.get("promptTokenCount"))
+    written = count_of(reported.get("candidatesTokenCount"))
     return UsageJson(
         prompt_tokens=None
         if prompt is None
-        else prompt + (count_of(said.get("toolUsePromptTokenCount")) or 0),
+        else prompt + (count_of(reported.get("toolUsePromptTokenCount")) or 0),
         completion_tokens=None if written is None and not thoughts else (written or 0) + thoughts,
-        total_tokens=said.get("totalTokenCount"),
-        cached_tokens=said.get("cachedContentTokenCount"),
+        total_tokens=reported.get("totalTokenCount"),
+        cached_tokens=reported.get("cachedContentTokenCount"),
         completion_tokens_details={"reasoning_tokens": thoughts},
     )
 
@@ -157,21 +157,21 @@ def _larger(known: Any, given: Any, depth: int = _DEPTH) -> Any:
     return given if now >= before else known
 
 
-def says_output(given: UsageJson) -> bool:
+def states_output(given: UsageJson) -> bool:
     """Whether it states the output: a usage without output is not final."""
     usage = usage_of(given)
     return usage is not None and usage.total_output_tokens > 0
 
 
-def usage_in(raw: bytes, *, writes: bool = True, most: int = LONGEST) -> Usage | None:
+def usage_in(raw: bytes, *, has_output: bool = True, most: int = LONGEST) -> Usage | None:
     """Return the usage that an otherwise unusable response reports: a document of another kind, several of them, a
     stream. None if it reports none, or if more than `most` bytes would have to be searched.
 
-    `writes`: responses of this kind have output, so one without output has not reported the usage.
+    `has_output`: responses of this kind have output, so one without output has not reported the usage.
     """
-    said, tier = _read(raw, most)
-    usage = usage_of(said) if said is not None else None
-    if usage is None or (usage.is_lacking and (writes or not usage.total_input_tokens)):
+    reported, tier = _read(raw, most)
+    usage = usage_of(reported) if reported is not None else None
+    if usage is None or (usage.is_lacking and (has_output or not usage.total_input_tokens)):
         return None
     return in_tier(usage, tier)
 
@@ -181,17 +181,17 @@ def _read(raw: bytes, most: int) -> tuple[UsageJson | None, Any]:
         document = _billed.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         document = _Billed()
-    said, tier = document.usage, document.service_tier
-    said = usage_of_twins(raw) or said
-    if b"sage" not in raw or len(raw) > most or (said is not None and says_output(said)):
-        return said, tier
+    reported, tier = document.usage, document.service_tier
+    reported = usage_of_twins(raw) or reported
+    if b"sage" not in raw or len(raw) > most or (reported is not None and states_output(reported)):
+        return reported, tier
     for each in _documents(raw, most):
         if isinstance(each.get("usage"), dict):
-            said = merged(said, msgspec.convert(each["usage"], UsageJson))
-        if (beside := usage_beside(each)) is not None:
-            said = merged(said, beside)
+            reported = merged(reported, msgspec.convert(each["usage"], UsageJson))
+        if (beside := usage_elsewhere(each)) is not None:
+            reported = merged(reported, beside)
         tier = each.get("service_tier", tier)
-    return said, tier
+    return reported, tier
 
 
 def _documents(raw: bytes, most: int) -> Iterable[dict[str, Any]]:

@@ -143,10 +143,10 @@ class File:
     def _check_heads(self) -> None:
         """Check that every object is at its offset in the table, and that there is no other."""
         heads = {found.start(): int(found[1]) for found in _HEAD.finditer(self._data)}
-        told = {at: number for number, (at, place) in self._entries.items() if not place}
-        for at in self._tables - told.keys():  # a table need not list itself
-            told[at] = heads.get(at, -1)
-        if heads != told or len(set(heads.values())) != len(heads):
+        listed = {at: number for number, (at, place) in self._entries.items() if not place}
+        for at in self._tables - listed.keys():  # a table need not list itself
+            listed[at] = heads.get(at, -1)
+        if heads != listed or len(set(heads.values())) != len(heads):
             raise Unreadable("objects that the table does not tell of")
 
     def _object(self, at: int) -> Any:
@@ -165,14 +165,14 @@ class File:
             raise Unreadable("a stream of another length")
         return Stream(value, self._data[start.end() : end])
 
-    def _length(self, said: Any) -> int:
-        if isinstance(said, Ref):
-            at, place = self._entries.get(said.number, (-1, 1))
+    def _length(self, length: Any) -> int:
+        if isinstance(length, Ref):
+            at, place = self._entries.get(length.number, (-1, 1))
             head = _HEAD.match(self._data, at) if not place else None
-            said = Reader(self._data, head.end(), self.tick).value() if head is not None else None
-        if type(said) is not int or said < 0:
+            length = Reader(self._data, head.end(), self.tick).value() if head is not None else None
+        if type(length) is not int or length < 0:
             raise Unreadable("a stream without a length")
-        return said
+        return length
 
     def _unpack(self) -> None:
         """Extract the objects from the object streams."""

@@ -29,20 +29,20 @@ def weights_of(file: File) -> list[int]:
     weights = [LEAST] * 256
     for info in file.dicts():
         if b"ToUnicode" in info:
-            _take_map(file, info[b"ToUnicode"], weights)
+            _read_map(file, info[b"ToUnicode"], weights)
         if b"Differences" in info:
-            _take_names(file.get(info[b"Differences"]), weights)
+            _read_names(file.get(info[b"Differences"]), weights)
     return weights
 
 
-def _take_map(file: File, value: Any, weights: list[int]) -> None:
+def _read_map(file: File, value: Any, weights: list[int]) -> None:
     value = file.get(value)
     if isinstance(value, Name):  # a predefined map: one character per code
         return
     if not isinstance(value, Stream):
         raise Unreadable("a map that is none")
     if b"UseCMap" in value.info:
-        _take_map(file, value.info[b"UseCMap"], weights)
+        _read_map(file, value.info[b"UseCMap"], weights)
     data = file.inflater.bytes_of(value)
     chars, ranges = _CHARS.findall(data), _RANGES.findall(data)
     if len(chars) + len(ranges) != len(_BEGIN.findall(data)) or b"usecmap" in data:
@@ -53,10 +53,10 @@ def _take_map(file: File, value: Any, weights: list[int]) -> None:
             if len(letters) > 4:  # noqa: PLR2004 - hex digits of one unit of UTF-16
                 _raise(weights, hex_bytes(code)[-1:], len(hex_bytes(letters)))
     for section in ranges:
-        _take_ranges(section, weights)
+        _read_ranges(section, weights)
 
 
-def _take_ranges(section: bytes, weights: list[int]) -> None:
+def _read_ranges(section: bytes, weights: list[int]) -> None:
     at = 0
     while found := _RANGE.match(section, at):
         at = found.end()
@@ -69,7 +69,7 @@ def _take_ranges(section: bytes, weights: list[int]) -> None:
         raise Unreadable("a map of another shape")
 
 
-def _take_names(value: Any, weights: list[int]) -> None:
+def _read_names(value: Any, weights: list[int]) -> None:
     """Take glyph names, one per code; a reader that does not know a name may output the name itself."""
     if not isinstance(value, list):
         raise Unreadable("an encoding that is none")

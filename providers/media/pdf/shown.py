@@ -124,7 +124,7 @@ class Shown:
         text = content.text
         for name in content.draws:
             if name not in self._forms:
-                raise Unreadable("a drawing that nobody knows")
+                raise Unreadable("an unknown kind of drawing")
             text += max([self._of_stream(number) for number in self._forms[name]])
             if text > MOST_TEXT:
                 raise Unreadable("more text than anybody reads")

@@ -97,7 +97,7 @@ def test_printed_steps_lead_from_nothing_to_the_first_call(place):
     assert '"model": "YOUR-MODEL"' in front
     steps = wait_until(lambda: place.next_steps, lambda found: len(found) == 4)
     assert "/admin/ui/" in steps["there is no model yet"]
-    place.type(steps["nobody can sign in yet"] + " --noinput")
+    place.type(steps["no account can sign in yet"] + " --noinput")
     place.type(steps["there is no tenant yet"])
     [token] = place.type(steps["there is no key yet"])
     place.stop()

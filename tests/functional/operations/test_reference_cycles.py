@@ -21,7 +21,7 @@ STREAM = {"stream": True}
 ANY_KEY = ("idempotency-key",)
 OF_A_CONNECTION = {  # that broke; as many as there were
     "providers.transport.connection.Connection",
-    "providers.transport.tcp_acknowledgement.Footing",
+    "providers.transport.tcp_acknowledgement.TcpState",
     "providers.errors.exceptions.UpstreamBroken",
 }
 OF_A_CALL = {

@@ -115,8 +115,9 @@ async def a_running_stream_ends_and_is_accounted(gateway, upstream, answer, code
     assert seen["closed_early"]
     row = await row_of(gateway, answer.id)
     assert (row["status"], row["error_code"], row["estimated"]) == ("cancelled", code, True)
-    assert abs(row["output_tokens"] - seen["bill"]["completion_tokens"]) <= 2
-    assert row["output_tokens"] >= 5
+    # At least what the client got, at most what the provider wrote, a part of which may never have been read.
+    given, written = answer.body.count(b'"content"'), seen["bill"]["completion_tokens"]
+    assert max(5, given - 2) <= row["output_tokens"] <= written + 2
 
 
 async def a_call_that_still_waits_for_its_answer_ends_too(gateway, upstream, answer, call):

@@ -174,7 +174,7 @@ def test_what_the_first_start_makes_of_the_file_is_not_missing_before_it(setting
     User.objects.all().delete()
     Deployment.objects.update(removed=True)
     assert [step.partition(":")[0] for step in first_steps()] == [
-        "nobody can sign in yet",
+        "no account can sign in yet",
         "there is no model yet",
         "there is no key yet",
     ]
@@ -221,7 +221,7 @@ def test_a_command_that_loses_its_database_says_so_in_one_line(monkeypatch, comm
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(f"gateway.management.commands.{command}.insist", lambda _: None, raising=False)
+    monkeypatch.setattr(f"gateway.management.commands.{command}.check_secret", lambda _: None, raising=False)
     monkeypatch.setattr(f"gateway.management.commands.{place}", fail)
     with pytest.raises(CommandError) as said:
         call_command(command, *arguments)

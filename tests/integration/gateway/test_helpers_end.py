@@ -20,7 +20,7 @@ BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hello"}]}'
 async def serve():
     heavy, counter = HeavyWork("tests.support.faults.failing_work"), TokenCounter()
     working = [
-        asyncio.create_task(heavy.share(1).ask(str, "wait", sys.argv[1].encode())),
+        asyncio.create_task(heavy.share(1).run(str, "wait", sys.argv[1].encode())),
         asyncio.create_task(counter.count(1, BODY, ("gpt-4o",))),
     ]
     while not heavy.pids or counter._process is None:

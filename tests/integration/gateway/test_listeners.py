@@ -80,6 +80,6 @@ async def test_a_worker_that_takes_over_the_listener_delays_no_connection():
         assert not os.get_blocking(first.fileno())
         for each in copies:
             each.close()
-        await link.open(when_orphaned=lambda: None)
+        await link.open(on_orphaned=lambda: None)
         link.report_ready()
         await link.aclose()

@@ -65,7 +65,11 @@ async def test_forged_announcements_are_ignored_counted_and_logged_once(
     said: asyncio.Queue[bytes] = asyncio.Queue()
     is_found = asyncio.Event()
     listener = ConfigSubscriber(
-        redis.url, SIGNER, heard={channel: said.put_nowait}, lost=lambda: None, found=is_found.set
+        redis.url,
+        SIGNER,
+        handlers={channel: said.put_nowait},
+        on_disconnect=lambda: None,
+        on_reconnect=is_found.set,
     )
     counts = Fallbacks()
     monkeypatch.setattr("gateway.values.signed_messages.FALLBACKS", counts)
@@ -146,7 +150,7 @@ async def test_two_hints_in_one_moment_are_both_applied(redis):
             all_heard.set()
 
     listener = ConfigSubscriber(
-        redis.url, SIGNER, heard={one.channel: take}, lost=lambda: None, found=is_found.set
+        redis.url, SIGNER, handlers={one.channel: take}, on_disconnect=lambda: None, on_reconnect=is_found.set
     )
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(listener.run())]
     await asyncio.wait_for(is_found.wait(), 30)

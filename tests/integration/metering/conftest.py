@@ -21,7 +21,7 @@ def posts() -> Posts:
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     journal = Journal(tmp_path, "process", reserve_bytes=0, segment_bytes=4096, allow_volatile=True)
     yield journal
-    await journal.close(patience_s=0.2)  # what a test has left is not waited for
+    await journal.close(timeout_s=0.2)  # what a test has left is not waited for
 
 
 @pytest.fixture

@@ -192,9 +192,9 @@ async def test_stopping_leaves_what_was_not_flushed_to_be_adopted(journal: Journ
     await serve(journal, "req_1")
     await shipper.stop()
 
-    await journal.close(patience_s=0.2)  # what it would wait for is not shipped
+    await journal.close(timeout_s=0.2)  # what it would wait for is not shipped
 
-    assert Directory.take(journal.directory.path) is not None
+    assert Directory.take_over(journal.directory.path) is not None
 
 
 def rejected_files(root: Path) -> list[bytes]:

@@ -52,7 +52,7 @@ async def test_calls_not_yet_reported_to_admission_stay_in_the_journal_after_shi
 async def test_a_disk_that_syncs_nothing_does_not_keep_the_shipper_from_stopping(
     journal: Journal, posts: Posts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("metering.ledger.shipper._SYNC_PATIENCE_S", 0.01)
+    monkeypatch.setattr("metering.ledger.shipper._SYNC_TIMEOUT_S", 0.01)
     asked = asyncio.Event()
 
     async def hang() -> None:

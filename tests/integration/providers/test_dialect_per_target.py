@@ -63,7 +63,7 @@ class Toy(OpenAIToOpenAI):
 
     @override
     def stream(self) -> ToyStream:
-        return ToyStream(self._shape, self._room, self._max_event)
+        return ToyStream(self._shape, self._grant_memory, self._max_event)
 
 
 @pytest.fixture(autouse=True)

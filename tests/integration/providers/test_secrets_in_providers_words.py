@@ -98,7 +98,7 @@ async def test_a_refusal_that_repeats_the_key_is_passed_on_without_it(
         with pytest.raises(UpstreamFailed) as caught:
             await opened(transport, server, DeploymentHealth())
 
-    theirs = caught.value.passed_on
+    theirs = caught.value.passthrough
     assert theirs is not None
     told = json.dumps(msgspec.to_builtins(theirs))
     assert CANARY not in told
@@ -112,7 +112,7 @@ async def test_the_rest_of_the_message_is_passed_on(transport: Transport) -> Non
         with pytest.raises(UpstreamFailed) as caught:
             await opened(transport, server, DeploymentHealth())
 
-    theirs = caught.value.passed_on
+    theirs = caught.value.passthrough
     assert theirs is not None
     assert theirs.message == "bad header authorization: Bearer *** from (address) (path)"
 
@@ -133,7 +133,7 @@ async def test_the_reason_that_operators_read_has_no_key(transport: Transport, s
             await opened(transport, server, health, streams=True)
 
     assert CANARY not in caught.value.reason
-    assert CANARY not in str(health.seen())
+    assert CANARY not in str(health.snapshots())
 
 
 @pytest.mark.parametrize(

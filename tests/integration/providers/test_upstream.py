@@ -152,8 +152,8 @@ async def test_a_clients_own_mistake_goes_nowhere_else_however_long_the_refusal_
             await calls(transport, [target("a", first), target("b", second)], attempts)
 
         assert second.requests == []
-    assert caught.value.passed_on is not None
-    assert (caught.value.passed_on.status, len(attempts)) == (400, 1)
+    assert caught.value.passthrough is not None
+    assert (caught.value.passthrough.status, len(attempts)) == (400, 1)
 
 
 async def test_a_stream_that_breaks_before_its_content_starts_again_elsewhere(transport: Transport) -> None:

@@ -33,7 +33,7 @@ from providers.dialects.binary import BinaryStream  # noqa: E402
 from providers.dialects.choice import FACTORIES, OPENAI  # noqa: E402
 from providers.dialects.openai.passthrough import OpenAIToOpenAI  # noqa: E402
 from providers.dialects.openai.stream import OpenAIStream  # noqa: E402
-from providers.dialects.sse import MAX_EVENT, Room  # noqa: E402
+from providers.dialects.sse import MAX_EVENT, GrantMemory  # noqa: E402
 from providers.usage import Usage  # noqa: E402
 
 SPEECH, LINES = "/v1/toy/speech", "/v1/toy/lines"
@@ -56,8 +56,10 @@ def peek_speech(raw: bytes) -> ParsedRequest:
 class Speech(OpenAIToOpenAI):
     """A token a character of the text."""
 
-    def __init__(self, shape: Shape, room: Room | None = None, max_event: int = MAX_EVENT) -> None:
-        super().__init__(shape, room, max_event)
+    def __init__(
+        self, shape: Shape, grant_memory: GrantMemory | None = None, max_event: int = MAX_EVENT
+    ) -> None:
+        super().__init__(shape, grant_memory, max_event)
         self._characters = 0
 
     @override
@@ -107,7 +109,7 @@ class Lines(OpenAIToOpenAI):
 
     @override
     def stream(self) -> OpenAIStream:
-        return LineStream(self._shape, self._room, self._max_event)
+        return LineStream(self._shape, self._grant_memory, self._max_event)
 
 
 TOY = ClientApi(

@@ -24,7 +24,7 @@ from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.parsing.schemas import peek_chat
-from providers.media.image_tokens import Sight, sight_of
+from providers.media.image_tokens import MediaLimits, media_limits_for
 from providers.media.images import Picture, most_tokens
 from providers.media.pdf.measure import Document
 from providers.requests.documents import measured
@@ -40,19 +40,22 @@ RULES = (ScopeRules("key:1", Limits(), (BudgetRule(10**15),)),)
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "gpt-5.2", "qwen-vl-max"])
 @pytest.mark.parametrize("said", [1, 900, 60_000])
 def test_a_picture_without_a_size_is_what_the_operator_says(model, said):
-    sight = sight_of("openai-compatible", model, said)
+    sight = media_limits_for("openai-compatible", model, said)
     for unknown in (Picture(), Picture(0, 500), Picture(500, 0)):
-        assert sight.most_of(unknown) == said
+        assert sight.max_tokens(unknown) == said
     for known in (Picture(64, 64), Picture(3_000, 2_000)):
-        assert sight.most_of(known) == min(said, most_tokens(known, (model,)))
+        assert sight.max_tokens(known) == min(said, most_tokens(known, (model,)))
 
 
 def test_the_dearest_deployment_bounds_a_picture():
     demand = Demand(pictures=(Picture(),), output_cap=1)
-    sights = (sight_of("openai-compatible", "a", 500), sight_of("openai-compatible", "b", 700))
+    sights = (
+        media_limits_for("openai-compatible", "a", 500),
+        media_limits_for("openai-compatible", "b", 700),
+    )
     alone = worst_case(Demand(output_cap=1), [SHEET], None, WINDOW).input.tokens
     assert worst_case(demand, [SHEET], None, WINDOW, sights).input.tokens == alone + 700
-    guessed = worst_case(demand, [SHEET], None, WINDOW, (*sights, Sight("c"))).input.tokens
+    guessed = worst_case(demand, [SHEET], None, WINDOW, (*sights, MediaLimits("c"))).input.tokens
     assert guessed == alone + most_tokens(Picture(), ("c",))
 
 
@@ -72,10 +75,10 @@ def test_the_dearest_deployment_bounds_a_picture():
     ],
 )
 def test_a_page_is_known_where_its_provider_says_what_it_reads(provider, model, page):
-    assert sight_of(provider, model).pdf_page_max_tokens == page
-    assert sight_of(provider, model, None, 700).pdf_page_max_tokens == 700
+    assert media_limits_for(provider, model).pdf_page_max_tokens == page
+    assert media_limits_for(provider, model, None, 700).pdf_page_max_tokens == 700
     if page is not None:
-        assert sight_of(provider, model, 300).pdf_page_max_tokens == 300 + 64
+        assert media_limits_for(provider, model, 300).pdf_page_max_tokens == 300 + 64
 
 
 PAPER = Demand(
@@ -84,7 +87,7 @@ PAPER = Demand(
 
 
 def tokens(demand, *pages):
-    sights = [Sight(f"m{number}", None, page) for number, page in enumerate(pages)]
+    sights = [MediaLimits(f"m{number}", None, page) for number, page in enumerate(pages)]
     return worst_case(demand, [SHEET], None, WINDOW, sights).input.tokens
 
 
@@ -146,7 +149,7 @@ def asking(counter, sight, *files, name="a.pdf"):
     target = Target(
         id=1, alias="m", name="m-1", provider="openai-compatible", upstream_model="u", base_url="", secret=Secret("")
     )  # fmt: skip
-    deployment = Deployment(target=target, sheet=SHEET, sight=sight)
+    deployment = Deployment(target=target, sheet=SHEET, media_limits=sight)
     model = Model(alias="m", context_window=WINDOW, deployments=(deployment,))
     route = Route(model, model.deployments)
     return ReservationRequest("r", RULES, route, peek_chat(raw).demand, raw, 1, counter)
@@ -157,7 +160,7 @@ def encoded(data, head="data:application/pdf;base64,"):
 
 
 PDF = plain(3)
-SEES = Sight("u", None, 1_000)
+SEES = MediaLimits("u", None, 1_000)
 
 
 async def test_pdfs_are_measured_only_where_their_window_does_not_fit():
@@ -177,7 +180,7 @@ async def test_pdfs_are_measured_only_where_their_window_does_not_fit():
 @pytest.mark.parametrize(
     ("sight", "file"),
     [
-        (Sight("u"), encoded(PDF)),
+        (MediaLimits("u"), encoded(PDF)),
         (SEES, encoded(PDF.replace(b"/Count 3", b"/Count 1"))),
         (SEES, encoded(PDF[:-200])),
         (SEES, encoded(PDF)[:200] + "\n" + encoded(PDF)[200:]),
@@ -242,10 +245,10 @@ def test_a_short_sound_is_counted_as_the_models_shortest_span(model, least, coun
     }
     body = {"model": "m", "messages": [{"role": "user", "content": [sound] * count}]}
     demand = peek_chat(json.dumps(body).encode()).demand
-    sights = (sight_of("openai-compatible", model),)
+    sights = (media_limits_for("openai-compatible", model),)
     bound = worst_case(demand, [SHEET], 10, WINDOW, sights).input.tokens
     text = worst_case(msgspec.structs.replace(demand, sounds=0), [SHEET], 10, WINDOW, sights).input.tokens
     assert bound - text >= least * count
     assert (bound == text) is (not least)
-    both = (*sights, sight_of("openai-compatible", "qwen-omni"))
+    both = (*sights, media_limits_for("openai-compatible", "qwen-omni"))
     assert worst_case(demand, [SHEET], 10, WINDOW, both).input.tokens > text

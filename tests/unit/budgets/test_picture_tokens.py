@@ -14,7 +14,7 @@ from catalog.pricing.price_terms import Step, Terms
 from catalog.pricing.prices import PriceSheet, cost, receipt
 from gateway.config.sections.model_catalog import ModelEntry
 from providers.dialects.openai.usage import UsageJson, usage_of
-from providers.media.image_tokens import Sight
+from providers.media.image_tokens import MediaLimits
 from providers.media.images import Picture, most_tokens
 from providers.usage import Usage
 
@@ -50,11 +50,11 @@ def test_no_honest_provider_bills_more_than_is_held(sheet, seen, text, cap, wind
         output_tokens=cap - drawn,
         image_output_tokens=drawn,
     )
-    held = worst_case(demand, (sheet,), None, window, (Sight("gpt-4o"),))
+    held = worst_case(demand, (sheet,), None, window, (MediaLimits("gpt-4o"),))
     if window is None or cap <= window:
         assert cost(usage, sheet) <= held.nanousd
         assert cost(usage, sheet) == receipt(usage, sheet).total_nanousd
-    room = affordable_output(held.nanousd, demand, None, (sheet,), window, (Sight("gpt-4o"),))
+    room = affordable_output(held.nanousd, demand, None, (sheet,), window, (MediaLimits("gpt-4o"),))
     assert room >= min(cap, held.output_cap)
 
 

@@ -27,7 +27,10 @@ def deployment(name, *, alias="chat", can=None, price=1, **facts):
         secret=Secret(""),
     )
     return Deployment(
-        target=target, sheet=PriceSheet(input=price, output=price), can=can or Capabilities(), **facts
+        target=target,
+        sheet=PriceSheet(input=price, output=price),
+        capabilities=can or Capabilities(),
+        **facts,
     )
 
 

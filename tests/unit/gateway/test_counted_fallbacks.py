@@ -80,7 +80,9 @@ async def test_members_that_could_not_be_refused_are_counted(fallbacks, monkeypa
     threads, works = DatabaseThreads(), list[Any]()
     running = SimpleNamespace(run_in_background=works.append)
     live = cast("Any", SimpleNamespace(database=threads, running=running))
-    route = cast("Any", SimpleNamespace(every=[SimpleNamespace(target=SimpleNamespace(id=1, name="east"))]))
+    route = cast(
+        "Any", SimpleNamespace(all_deployments=[SimpleNamespace(target=SimpleNamespace(id=1, name="east"))])
+    )
     close = cast("Any", SimpleNamespace(id="req_1", deployment="east"))
     unknown_members.refuse_members(live, route, ("later",), close)
     await works.pop()

@@ -94,11 +94,11 @@ async def test_body_memory_is_charged_for_the_decompressed_size(heavy):
     room = BodyMemory(4 * MB, 1 * MB)
     with pytest.raises(Overloaded):
         await take(heavy, packed(bulk(6 * MB), "gzip"), "gzip", room=room)
-    assert room.taken <= 2 * MB  # half of it is one tenant's
+    assert room.in_use <= 2 * MB  # half of it is one tenant's
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 async def test_the_largest_body_fits_in_every_transfer_coding(heavy, coding):
     room, text = BodyMemory(1, 2 * MB), bulk(2 * MB)
     assert await take(heavy, packed(text, coding), coding, room=room, limit=2 * MB) == text
-    assert room.taken == 2 * MB
+    assert room.in_use == 2 * MB

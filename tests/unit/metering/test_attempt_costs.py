@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from catalog.pricing.prices import PriceSheet, receipt
-from metering.attempt_costs import add_tries, may_cost
-from metering.disputed_usage import Charge, Most
+from metering.attempt_costs import add_attempt_costs, may_cost
+from metering.disputed_usage import Charge, ChargeLimit
 from providers.upstream import Attempt
 from providers.usage import Usage
 
@@ -23,8 +23,8 @@ def tried(name, outcome="ok", status=None, *, reached=True, usage=None):
 
 def bill(*attempts, most=None, hold=None, own=OWN):
     charged = Charge(receipt(own, SHEETS[attempts[-1].deployment]))
-    return add_tries(
-        charged, own, attempts, lambda each: SHEETS[each.deployment], 100, Most(nanousd=most), hold
+    return add_attempt_costs(
+        charged, own, attempts, lambda each: SHEETS[each.deployment], 100, ChargeLimit(nanousd=most), hold
     )
 
 
@@ -97,5 +97,7 @@ def test_bill_is_of_the_last_attempt_that_reached_a_provider():
     own = Usage(requests=0)
     attempts = [tried("east", "upstream_timeout"), tried("west", "upstream_error", reached=False)]
     charged = Charge(receipt(own, SHEETS["east"]))
-    tries = add_tries(charged, own, attempts, lambda each: SHEETS[each.deployment], 100, Most())
+    tries = add_attempt_costs(
+        charged, own, attempts, lambda each: SHEETS[each.deployment], 100, ChargeLimit()
+    )
     assert (tries.charged.bill.total_nanousd, tries.is_estimated) == (0, False)

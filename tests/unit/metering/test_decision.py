@@ -102,7 +102,7 @@ def test_decision_names_the_fallback_models_and_the_skipped_deployments():
     route = Route(
         Model(alias="gpt-4o"),
         (*ROUTE.deployments, mini),
-        instead={"unavailable": (mini,), "content_filter": (mini,)},
+        fallbacks_by_reason={"unavailable": (mini,), "content_filter": (mini,)},
         skipped=(
             routes.Skipped("gpt-4o", "gpt-4o-north", "it failed: upstream_timeout"),
             routes.Skipped("o9", "", "this key may not use it"),

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from catalog.pricing.price_terms import Terms, ToolRate
-from catalog.pricing.prices import PriceSheet, as_kept, receipt
+from catalog.pricing.prices import PriceSheet, as_stored, receipt
 from metering.journal.reader import OpenCall
 from metering.journal.records import Answered
 from metering.ledger.crash_recovery import incomplete
@@ -50,7 +50,7 @@ def said(**tools):
 )
 def test_a_row_keeps_few_and_makes_the_same_bill(tools, names):
     usage, sheet = said(**tools), priced(*names)
-    kept = as_kept(usage, sheet)
+    kept = as_stored(usage, sheet)
     assert receipt(kept, sheet) == receipt(usage, sheet)
     assert len(kept.tool_calls) <= max(MOST_TOOLS, len(names) + 1)
     assert max(len(tool.name) for tool in kept.tool_calls) <= LONGEST_TOOL
@@ -58,7 +58,7 @@ def test_a_row_keeps_few_and_makes_the_same_bill(tools, names):
 
 
 def test_the_rest_is_one_sum():
-    kept = as_kept(said(**NAMES), priced("tool_7"))
+    kept = as_stored(said(**NAMES), priced("tool_7"))
     assert kept.tool_calls[0] == ToolCount("tool_7", 7)
     assert kept.tool_calls[-1] == ToolCount(OTHER_TOOLS, sum(range(32, 3_001)))
 

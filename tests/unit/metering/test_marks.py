@@ -10,7 +10,7 @@ import pytest
 from metering.inflight import InFlightCall, InFlightCalls
 from providers.dialects.base import Shape
 from providers.dialects.openai.stream import OpenAIStream
-from providers.resilience.plan import Asker
+from providers.resilience.plan import CallProgress
 from tests.support.books.calls import opened
 
 MB = 1024 * 1024
@@ -39,15 +39,15 @@ def marks_of(stream, *blocks, early=False):
     nobody: Any = None
     call = InFlightCall(opened("req_1"), nobody, None)
     if early:
-        call.asker = Asker()
-        call.asker.stream = stream
+        call.progress = CallProgress()
+        call.progress.stream = stream
     else:
         call.stream = stream
     running.add(call)
     for block in blocks:
         stream.feed(block)
-        running.mark(book)
-        running.mark(book)  # nothing new
+        running.write_marks(book)
+        running.write_marks(book)  # nothing new
     return [(mark.output_tokens, mark.output_bytes) for mark in book.marks]
 
 

@@ -16,15 +16,15 @@ def fast(*, reasoning: int = 0) -> Usage:
 
 def test_a_call_that_shows_nothing_until_its_end_had_its_time_to_write() -> None:
     speeds = Speeds()
-    speeds.note(1, fast(), 2.0)
+    speeds.record(1, fast(), 2.0)
     assert speeds.with_hidden(SEEN, 1, 3.0, is_seen=False).output_tokens == 300
     assert speeds.with_hidden(SEEN, 1, 0.01, is_seen=False).output_tokens == 3
 
 
 def test_what_is_seen_as_it_is_written_hides_nothing_unless_the_model_thinks() -> None:
     speeds = Speeds()
-    speeds.note(1, fast(), 2.0)
-    speeds.note(2, fast(reasoning=150), 2.0)
+    speeds.record(1, fast(), 2.0)
+    speeds.record(2, fast(reasoning=150), 2.0)
     assert speeds.with_hidden(SEEN, 1, 3.0, is_seen=True) == SEEN
     hidden = speeds.with_hidden(SEEN, 2, 3.0, is_seen=True)
     assert (hidden.output_tokens, hidden.reasoning_tokens) == (3, 300)
@@ -40,12 +40,12 @@ def test_what_is_seen_as_it_is_written_hides_nothing_unless_the_model_thinks() -
 )
 def test_implausible_speeds_are_ignored(usage: Usage, seconds: float) -> None:
     speeds = Speeds()
-    speeds.note(1, usage, seconds)
+    speeds.record(1, usage, seconds)
     assert speeds.with_hidden(SEEN, 1, 60.0, is_seen=False) == SEEN
 
 
 def test_one_slow_call_does_not_make_a_deployment_slow() -> None:
     speeds = Speeds()
-    speeds.note(1, fast(), 2.0)
-    speeds.note(1, fast(), 200.0)
+    speeds.record(1, fast(), 2.0)
+    speeds.record(1, fast(), 200.0)
     assert 80 < speeds.with_hidden(SEEN, 1, 1.0, is_seen=False).output_tokens < 100

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from metering.read_on import ReadingOn, ReadOn
-from providers.resilience.plan import Asker
+from providers.resilience.plan import CallProgress
 
 
 def calls(room, count, tenant_id=1):
-    return [ReadOn(room, tenant_id, Asker(), lambda: True) for _ in range(count)]
+    return [ReadOn(room, tenant_id, CallProgress(), lambda: True) for _ in range(count)]
 
 
 def begun(several):
@@ -20,7 +20,7 @@ def test_one_tenant_gets_a_quarter_and_all_together_at_most_the_total():
     room = ReadingOn(5.0, 8)
     assert begun(calls(room, 5)) == 2
     assert begun([call for tenant in range(2, 9) for call in calls(room, 3, tenant)]) == 6
-    assert room.taken == 8
+    assert room.in_use == 8
 
 
 def test_released_slot_is_used_by_the_next_call():
@@ -29,7 +29,7 @@ def test_released_slot_is_used_by_the_next_call():
     assert (first.begin(), second.begin()) == (5.0, 0.0)
     first.end()
     first.end()
-    assert (room.taken, second.begin()) == (0, 5.0)
+    assert (room.in_use, second.begin()) == (0, 5.0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
@@ -38,13 +38,13 @@ def test_nothing_is_read_after_disconnect_without_time(seconds):
 
 
 def test_answer_that_will_not_end_takes_no_slot_and_its_client_stays_connected():
-    room, asker = ReadingOn(5.0), Asker()
-    assert ReadOn(room, 1, asker, lambda: False).begin() == 0.0
-    assert (room.taken, asker.has_left) == (0, False)
+    room, progress = ReadingOn(5.0), CallProgress()
+    assert ReadOn(room, 1, progress, lambda: False).begin() == 0.0
+    assert (room.in_use, progress.client_disconnected) == (0, False)
 
 
 def test_disconnect_is_counted_once():
-    room, asker = ReadingOn(5.0), Asker()
-    call = ReadOn(room, 1, asker, lambda: True)
+    room, progress = ReadingOn(5.0), CallProgress()
+    call = ReadOn(room, 1, progress, lambda: True)
     assert (call.begin(), call.begin()) == (5.0, 0.0)
-    assert (room.taken, asker.has_left) == (1, True)
+    assert (room.in_use, progress.client_disconnected) == (1, True)

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from catalog.pricing.prices import PriceSheet
-from metering.disputed_usage import Most, charge, within
-from metering.meter import CallOutcome, _said
-from metering.usage_estimate import Came, estimate
+from metering.disputed_usage import ChargeLimit, charge, limit_output
+from metering.meter import CallOutcome, _known_usage
+from metering.usage_estimate import Produced, estimate
 from providers.usage import ImageCount, Usage
 from tests.support.books.calls import SHEET, opened
 
@@ -40,20 +40,20 @@ NOT_BELIEVED: dict[str, tuple[Usage | None, dict[str, Any]]] = {
     "no prompt": (Usage(output_tokens=5), {}),
     "no prompt of a text": (Usage(reasoning_tokens=5), {"produced": "a"}),
     "no output of a text": (Usage(input_tokens=5), {"produced": "a"}),
-    "before the end": (Usage(input_tokens=5, output_tokens=2), {"is_last_word": False}),
+    "before the end": (Usage(input_tokens=5, output_tokens=2), {"is_final_usage": False}),
 }
 
 
 @pytest.mark.parametrize("kind", BELIEVED)
 def test_a_usage_that_can_be_true_is_believed(kind):
     usage, more = BELIEVED[kind]
-    assert _said(ending(usage, **more)) is not None
+    assert _known_usage(ending(usage, **more)) is not None
 
 
 @pytest.mark.parametrize("kind", NOT_BELIEVED)
 def test_a_usage_that_cannot_be_true_is_counted_and_unsettled(kind):
     usage, more = NOT_BELIEVED[kind]
-    assert _said(ending(usage, **more)) is None
+    assert _known_usage(ending(usage, **more)) is None
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_usage_that_cannot_be_true_is_counted_and_unsettled(kind):
         (VECTORS, "", Usage(), (2, 0)),
     ],
 )
-async def test_reported_usage_counts_and_output_seen_beyond_it_is_added(raw, produced, reported, least):
-    found = await estimate(opened("a"), raw, Came(produced, 0, min(len(produced), 1)), reported)
+async def test_what_was_said_stands_and_what_was_seen_beyond_it_is_added(raw, produced, reported, least):
+    found = await estimate(opened("a"), raw, Produced(produced, 0, min(len(produced), 1)), reported)
     assert found.estimated
     assert found.total_input_tokens >= least[0]
     assert found.total_output_tokens >= least[1]
@@ -88,10 +88,12 @@ async def test_reported_usage_counts_and_output_seen_beyond_it_is_added(raw, pro
     ],
 )
 def test_no_kind_of_output_is_charged_beyond_the_cap(usage):
-    assert within(usage, 10).total_output_tokens == 10
+    assert limit_output(usage, 10).total_output_tokens == 10
     sheet = PriceSheet(input=10**6, output=10**6, reasoning=10**6, audio_output=10**6, image_output=10**6)
-    charged = charge(usage, sheet, Most(output_tokens=10))
+    charged = charge(usage, sheet, ChargeLimit(output_tokens=10))
     assert charged.bill.total_nanousd == 20
     assert charged.disputed_tokens == usage.total_output_tokens - 10
     assert charged.disputed_nanousd == usage.total_output_tokens - 10
-    assert charge(replace(usage, input_tokens=500), sheet, Most(10, nanousd=30)).bill.total_nanousd == 30
+    assert (
+        charge(replace(usage, input_tokens=500), sheet, ChargeLimit(10, nanousd=30)).bill.total_nanousd == 30
+    )

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from catalog.pricing.prices import PriceSheet, Receipt
-from metering.attempt_costs import Tries, is_unknown
+from metering.attempt_costs import AttemptCosts, is_unknown
 from metering.disputed_usage import Charge
 from metering.unknown_usage import Bounds
 from providers.upstream import Attempt
@@ -35,8 +35,8 @@ def bounds_of(
     begun = msgspec.structs.replace(
         opened("a"), hold_nanousd=HOLD * tries, tries=tries, is_bound=True, most_output=1_000
     )
-    found = Tries(Charge(Receipt((), cost)), [], known, unknown, unknown + bool(known), sheet=lost)
-    return Bounds.of(begun, sheet, found)
+    found = AttemptCosts(Charge(Receipt((), cost)), [], known, unknown, unknown + bool(known), sheet=lost)
+    return Bounds.for_call(begun, sheet, found)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from metering.journal.reader import OpenCall
 from metering.journal.records import Answered
-from metering.ledger.crash_recovery import used_by
+from metering.ledger.crash_recovery import crashed_usage
 from metering.meter import Meter
 from providers.usage import Usage
 from tests.support.books.calls import opened
@@ -21,18 +21,18 @@ VECTORS = replace(opened("req_1"), endpoint="embeddings")
 
 def test_received_embeddings_cost_their_reported_usage():
     usage = Usage(input_tokens=12)
-    found = used_by(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000, usage=usage)))
+    found = crashed_usage(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000, usage=usage)))
     assert found == usage
     assert not found.estimated
 
 
 def test_embeddings_without_usage_have_no_output():
-    found = used_by(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000)))
+    found = crashed_usage(OpenCall(VECTORS, 1, answered=Answered(id="req_1", size=4_000)))
     assert (found.input_tokens, found.output_tokens, found.estimated) == (100, 0, True)
 
 
 def test_a_chat_without_usage_is_counted_by_its_length():
-    found = used_by(OpenCall(opened("req_1"), 1, answered=Answered(id="req_1", size=4_000)))
+    found = crashed_usage(OpenCall(opened("req_1"), 1, answered=Answered(id="req_1", size=4_000)))
     assert (found.output_tokens, found.estimated) == (1_000, True)
 
 
@@ -50,5 +50,5 @@ def test_usage_of_an_answer_is_noted_before_it_is_inspected(endpoint, usage, kno
     books: Any = SimpleNamespace(journal=SimpleNamespace(mark=noted.append))
     record = replace(opened("req_1"), endpoint=endpoint)
     target: Any = SimpleNamespace(alias=record.model, name=record.deployment)
-    Meter(books, record, b"{}").answered(target, json.dumps({"data": [], "usage": usage}).encode())
+    Meter(books, record, b"{}").record_response(target, json.dumps({"data": [], "usage": usage}).encode())
     assert [each.usage and each.usage.input_tokens for each in noted] == [known]

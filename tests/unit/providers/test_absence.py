@@ -57,7 +57,7 @@ def raw(body: Any) -> bytes:
 def test_404_that_names_a_model_is_blamed_on_the_model() -> None:
     for body in NO_MODELS:
         failure = UpstreamStatus(404, raw(body))
-        assert (failure.kind, failure.fault) == ("model_not_found", "nobody"), body
+        assert (failure.kind, failure.fault) == ("model_not_found", "none"), body
 
 
 def test_other_404_is_blamed_on_the_path() -> None:
@@ -66,11 +66,11 @@ def test_other_404_is_blamed_on_the_path() -> None:
         assert (failure.code, failure.kind) == ("upstream_model_not_found", "path_not_found"), failure.body
         assert (failure.answer_status, failure.retryable) == (502, True)
         assert "end in /v1" in failure.reason
-        assert "configuration, not this request" in failure.words
-        assert failure.passed_on is None
+        assert "configuration, not this request" in failure.client_message
+        assert failure.passthrough is None
 
 
 def test_a_404_about_what_the_request_names_takes_no_deployment_out() -> None:
     failure = UpstreamStatus(404, raw(error("Item with id 'rs_1' not found.", param="input")))
-    assert (failure.kind, failure.fault) == ("status_404", "nobody")
-    assert failure.words == "The provider did not find something that this request names."
+    assert (failure.kind, failure.fault) == ("status_404", "none")
+    assert failure.client_message == "The provider did not find something that this request names."

@@ -61,8 +61,8 @@ PAGES = [
 def test_what_was_asked_is_refused_with_the_providers_words(said: object) -> None:
     failure = UpstreamStatus(403, orjson.dumps(said))
     assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 403, False)
-    assert failure.passed_on is not None
-    assert failure.passed_on.status == 403
+    assert failure.passthrough is not None
+    assert failure.passthrough.status == 403
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_firewalls_page_fails_over_and_blames_no_credential(body: bytes) -> No
     assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_refused", 403, True)
     both = summarize([failure, UpstreamStatus(403, body)])
     assert (both.code, both.answer_status) == ("upstream_refused", 403)
-    assert "credential" not in both.words
+    assert "credential" not in both.client_message
 
 
 @pytest.mark.parametrize("body", [*map(orjson.dumps, FLAGGED), *PAGES])
@@ -150,7 +150,7 @@ def test_one_tenants_request_blocks_the_deployment_for_no_other(status: int, bod
         turn.release()
     entry = health.get(TARGET.id)
     assert entry is not None
-    assert entry.breaker.is_calm
+    assert entry.breaker.is_unrestricted
 
 
 def test_a_long_message_is_read_in_a_moment() -> None:

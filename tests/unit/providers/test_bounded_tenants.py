@@ -15,7 +15,7 @@ def test_only_so_many_tenants_have_a_breaker_of_their_own():
         call(subject, 5_000, None)
         entry = subject.get(WHERE.id)
     assert entry is not None
-    assert len(entry.own) <= 64
+    assert len(entry.tenant_breakers) <= 64
 
 
 def test_only_so_many_limited_tenants_are_remembered():
@@ -25,7 +25,7 @@ def test_only_so_many_limited_tenants_are_remembered():
         subject.apply_hint(HealthHint(WHERE.id, "cool", 60.0, tenant_id=who))
     entry = subject.get(WHERE.id)
     assert entry is not None
-    assert len(entry.limited) <= 64
+    assert len(entry.limited_tenants) <= 64
     assert entry.is_limited_for_others(ALICE, subject.clock())
 
 
@@ -37,4 +37,4 @@ def test_tenants_beyond_the_tracked_number_are_no_suspects():
         call(subject, 5_000, None)
     entry = subject.get(WHERE.id)
     assert entry is not None
-    assert entry.suspects(subject.clock()) <= {*range(1, 1_000), 5_000}
+    assert entry.suspect_tenants(subject.clock()) <= {*range(1, 1_000), 5_000}

@@ -162,7 +162,7 @@ def test_further_shapes_of_errors(error):
     stream, _ = read(error.encode() + b"\n\n", DONE)
     assert not stream.done
     assert stream.failure is not None
-    assert ErrorWith200(stream.failure).passed_on is None  # another deployment is asked
+    assert ErrorWith200(stream.failure).passthrough is None  # another deployment is asked
 
 
 NO_ERRORS = [

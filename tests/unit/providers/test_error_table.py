@@ -26,10 +26,14 @@ def raw(body: Any) -> bytes:
 def test_a_prompt_that_is_too_long_goes_to_the_model_for_it(who: str) -> None:
     status, body = TOO_LONG[who]
     failure = UpstreamStatus(status, raw(body))
-    assert (failure.why, failure.fault, failure.code) == ("context_window", "request", "upstream_refused")
+    assert (failure.fallback_reason, failure.fault, failure.code) == (
+        "context_window",
+        "request",
+        "upstream_refused",
+    )
     assert not failure.retryable
     assert PLAN.after(failure) == (WIDE,)
-    assert failure.passed_on is not None
+    assert failure.passthrough is not None
 
 
 IN_STREAMS = [who for who, (status, _) in TOO_LONG.items() if status != 413]
@@ -38,7 +42,7 @@ IN_STREAMS = [who for who, (status, _) in TOO_LONG.items() if status != 413]
 @pytest.mark.parametrize("who", IN_STREAMS)
 def test_the_first_event_of_a_stream_is_read_as_a_status_is(who: str) -> None:
     failure = ErrorWith200(raw(TOO_LONG[who][1]))
-    assert (failure.why, failure.fault, failure.status) == ("context_window", "request", None)
+    assert (failure.fallback_reason, failure.fault, failure.status) == ("context_window", "request", None)
     assert PLAN.after(failure) == (WIDE,)
 
 
@@ -58,16 +62,16 @@ NOT_TOO_LONG = [
 
 @pytest.mark.parametrize(("status", "body"), NOT_TOO_LONG)
 def test_other_errors_go_to_no_wider_model(status: int, body: Any) -> None:
-    assert UpstreamStatus(status, raw(body)).why == ""
+    assert UpstreamStatus(status, raw(body)).fallback_reason == ""
 
 
 @pytest.mark.parametrize(("status", "body"), KEYS)
 def test_a_wrong_key_is_the_operators_whatever_the_status(status: int, body: Any) -> None:
     failure = UpstreamStatus(status, raw(body))
     assert (failure.code, failure.answer_status, failure.retryable) == ("upstream_auth_failed", 502, True)
-    assert (failure.fault, failure.is_sure, failure.passed_on) == ("credential", False, None)
-    assert "API key" not in failure.words
-    assert "did not say" in failure.words
+    assert (failure.fault, failure.is_sure, failure.passthrough) == ("credential", False, None)
+    assert "API key" not in failure.client_message
+    assert "did not say" in failure.client_message
 
 
 @pytest.mark.parametrize(
@@ -89,15 +93,15 @@ def test_an_account_without_money_is_the_operators(status: int, body: Any, is_su
     failure = UpstreamStatus(status, raw(body))
     assert (failure.code, failure.answer_status) == ("upstream_account_exhausted", 502)
     assert (failure.fault, failure.retryable, failure.is_sure) == ("account", True, is_sure)
-    assert failure.passed_on is None
-    assert "balance" not in failure.words.lower()
+    assert failure.passthrough is None
+    assert "balance" not in failure.client_message.lower()
 
 
 @pytest.mark.parametrize(("status", "body"), MODELS)
 def test_a_model_that_does_not_exist_is_the_operators(status: int, body: Any) -> None:
     failure = UpstreamStatus(status, raw(body))
     assert (failure.code, failure.answer_status) == ("upstream_model_not_found", 502)
-    assert (failure.fault, failure.retryable, failure.passed_on) == ("nobody", True, None)
+    assert (failure.fault, failure.retryable, failure.passthrough) == ("none", True, None)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +150,13 @@ STATUSES = [
 def test_a_status_that_no_body_brings_about_may_go_better_elsewhere(status: int, body: Any) -> None:
     """Groq's 498, TGI's and Bedrock's 424, nginx's 494 to 499, a wrong address's 405."""
     failure = UpstreamStatus(status, raw(body))
-    assert (failure.fault, failure.retryable, failure.answer_status) == ("nobody", True, 502)
+    assert (failure.fault, failure.retryable, failure.answer_status) == ("none", True, 502)
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_whatever_the_status_what_it_says_counts(status: int) -> None:
     failure = UpstreamStatus(status, raw(error("flagged", code="content_filter")))
-    assert (failure.fault, failure.why) == ("request", "content_filter")
+    assert (failure.fault, failure.fallback_reason) == ("request", "content_filter")
     failure = UpstreamStatus(status, raw(error("no", code="insufficient_quota")))
     assert (failure.fault, failure.is_sure) == ("account", False)
 
@@ -162,7 +166,11 @@ def test_a_429_about_a_long_prompt_rests_nothing_and_goes_to_the_model_for_it(wo
     failure = UpstreamStatus(
         429, raw({"type": "error", "error": {"type": "rate_limit_error", "message": words}})
     )
-    assert (failure.fault, failure.why, failure.answer_status) == ("request", "context_window", 413)
+    assert (failure.fault, failure.fallback_reason, failure.answer_status) == (
+        "request",
+        "context_window",
+        413,
+    )
 
 
 def test_a_router_passes_on_what_the_provider_behind_it_said() -> None:
@@ -173,11 +181,12 @@ def test_a_router_passes_on_what_the_provider_behind_it_said() -> None:
     ):
         metadata = {"raw": said, "provider_name": "Crucible"}
         failure = UpstreamStatus(400, raw(error("Provider returned error", code=400, metadata=metadata)))
-        assert failure.passed_on is not None
-        assert failure.passed_on.message == f"Provider returned error: {words}"
+        assert failure.passthrough is not None
+        assert failure.passthrough.message == f"Provider returned error: {words}"
     flagged = {"raw": '{"error":{"code":"content_filter"}}'}
     assert (
-        UpstreamStatus(400, raw(error("Provider returned error", metadata=flagged))).why == "content_filter"
+        UpstreamStatus(400, raw(error("Provider returned error", metadata=flagged))).fallback_reason
+        == "content_filter"
     )
 
 
@@ -205,23 +214,23 @@ def test_another_429_is_a_limit(body: Any) -> None:
 def test_google_says_in_the_body_how_long_to_wait() -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]
     body = raw(error("Quota exceeded", code=429, status="RESOURCE_EXHAUSTED", details=details))
-    assert UpstreamStatus.of(429, {}, body).retry_after_s == 34.5
-    assert UpstreamStatus.of(429, {"retry-after": "7"}, body).retry_after_s == 7.0
+    assert UpstreamStatus.from_response(429, {}, body).retry_after_s == 34.5
+    assert UpstreamStatus.from_response(429, {"retry-after": "7"}, body).retry_after_s == 7.0
 
 
 def test_a_429_about_one_request_reaches_its_sender_in_the_providers_words() -> None:
     failure = UpstreamStatus(429, raw(error(TOO_LARGE, type="tokens", code="rate_limit_exceeded")))
-    assert failure.passed_on is not None
-    assert (failure.passed_on.status, failure.passed_on.message) == (413, TOO_LARGE)
+    assert failure.passthrough is not None
+    assert (failure.passthrough.status, failure.passthrough.message) == (413, TOO_LARGE)
 
 
 @pytest.mark.parametrize("status", [400, 403, 406])
 def test_a_firewalls_page_reaches_its_sender_without_its_markup(status: int) -> None:
     page = b"<!DOCTYPE html><html><style>p{}</style><h1>Attention</h1><script>x()</script> Ray ID: 7</html>"
     failure = UpstreamStatus(status, page)
-    assert failure.passed_on is not None
-    assert (failure.passed_on.status, failure.fault, failure.retryable) == (status, "request", True)
-    assert failure.passed_on.message.endswith("page of HTML: Attention Ray ID: 7")
+    assert failure.passthrough is not None
+    assert (failure.passthrough.status, failure.fault, failure.retryable) == (status, "request", True)
+    assert failure.passthrough.message.endswith("page of HTML: Attention Ray ID: 7")
 
 
 @pytest.mark.parametrize(
@@ -236,9 +245,9 @@ def test_a_firewalls_page_reaches_its_sender_without_its_markup(status: int) -> 
     ],
 )
 def test_a_redirect_error_names_only_its_target(location: str, told: str) -> None:
-    failure = UpstreamStatus.of(301, {"location": location} if location else {}, b"")
+    failure = UpstreamStatus.from_response(301, {"location": location} if location else {}, b"")
     assert (failure.reason, failure.kind) == (f"status 301, {told}", "redirect")
-    assert (failure.fault, failure.code) == ("nobody", "upstream_error")
+    assert (failure.fault, failure.code) == ("none", "upstream_error")
 
 
 @pytest.mark.parametrize(
@@ -280,8 +289,8 @@ def test_what_an_operator_reads_is_one_short_line_without_the_key() -> None:
         + "x" * 5_000
     )
     failure = UpstreamStatus(500, raw(error(words)))
-    failure.came_from(target)
-    assert "sk-upstream" not in failure.said()
-    assert failure.said().isprintable()
-    assert len(failure.said()) <= 1_000
-    assert "second" in failure.said()
+    failure.set_target(target)
+    assert "sk-upstream" not in failure.provider_message()
+    assert failure.provider_message().isprintable()
+    assert len(failure.provider_message()) <= 1_000
+    assert "second" in failure.provider_message()

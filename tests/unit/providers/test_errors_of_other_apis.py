@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from providers.dialects.lenient.large_events import look
+from providers.dialects.lenient.large_events import parse_event
 from providers.errors.exceptions import ErrorWith200
 from tests.unit.providers.test_ends_of_streams import DONE, USED, event, read, said
 
@@ -49,7 +49,7 @@ def test_error_after_all_content_is_found_and_its_usage_billed():
     stream, _ = read(event(said()), failed)
     assert json.loads(stream.failure) == {"error": error}
     assert stream.usage.total_tokens == 14
-    seen = look(failed[6:])
+    seen = parse_event(failed[6:])
     assert seen.usage is not None
     assert (json.loads(seen.error or b""), seen.usage.prompt_tokens) == ({"error": error}, 9)
 
@@ -64,7 +64,7 @@ def test_what_groq_says_of_a_stream_that_it_stopped_early_is_an_error():
             raw = json.dumps({"choices": choices, "x_groq": beside}).encode()
             stream, out = read(event(said()), b"data: " + raw + b"\n\n")
             assert (stream.failure is not None, out == event(said())) == (is_error, is_error)
-            seen = look(raw)
+            seen = parse_event(raw)
             assert (seen.error is not None, seen.malformed) == (is_error, "")
             if is_error:
                 assert json.loads(stream.failure) == json.loads(seen.error or b"")

@@ -11,7 +11,7 @@ import pytest
 from providers.dialects.base import Shape
 from providers.dialects.one_piece import as_event, edits_of
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
-from providers.errors.messages import said_in
+from providers.errors.messages import read_error
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.repaired import mended
 
@@ -92,9 +92,9 @@ def test_a_letter_that_a_stream_cuts_between_its_bytes_breaks_nothing() -> None:
 
 def test_an_error_with_a_broken_letter_is_read() -> None:
     for broken in (b"\xff", b"\\ud83d"):
-        said = said_in(b'{"error":{"message":"bad %b","code":"context_length_exceeded"}}' % broken)
+        said = read_error(b'{"error":{"message":"bad %b","code":"context_length_exceeded"}}' % broken)
         assert said.code == "context_length_exceeded"
-    assert said_in(BOM + b'{"error":{"message":"no"}}').message == "no"
+    assert read_error(BOM + b'{"error":{"message":"no"}}').message == "no"
 
 
 @pytest.mark.parametrize("raw", [b'{"a":1}', '{"a":"\u00fc"}'.encode(), b"", b"\\ud83d"[:3]])

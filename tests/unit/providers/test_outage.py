@@ -19,7 +19,7 @@ async def attempts(health: DeploymentHealth, clock: Clock, seconds: int, calls_a
     for _ in range(seconds * calls_a_second):
         clock.now += 1 / calls_a_second
         known = health.get(only.id)
-        is_panic = known is not None and known.breaker.rests(clock.now)
+        is_panic = known is not None and known.breaker.is_blocked(clock.now)
         planner, failures = (
             AttemptPlanner(Plan(targets=(only,), is_panic=is_panic), health),
             list[UpstreamFailed](),

@@ -137,11 +137,11 @@ def test_refused_additions_are_remembered_for_an_hour_for_one_deployment() -> No
     additions = Additions(lambda: now[0])
     here = target()
     additions.learn(here, Added("max_completion_tokens", usage=False))
-    assert additions.of(here) == Added("max_completion_tokens", usage=False)
-    assert additions.of(Target(id=2, alias="b", name="b", provider="openai", upstream_model="b", base_url="",
+    assert additions.for_target(here) == Added("max_completion_tokens", usage=False)
+    assert additions.for_target(Target(id=2, alias="b", name="b", provider="openai", upstream_model="b", base_url="",
                                secret=Secret(""))) == Added("max_completion_tokens")  # fmt: skip
     now[0] = LEARNED_S
-    assert additions.of(here) == Added("max_tokens")
+    assert additions.for_target(here) == Added("max_tokens")
 
 
 def test_what_one_tenants_call_met_changes_nothing_for_others_until_they_meet_it_too() -> None:
@@ -151,15 +151,15 @@ def test_what_one_tenants_call_met_changes_nothing_for_others_until_they_meet_it
     other = Added("max_completion_tokens", usage=False)
     for _ in range(3):
         additions.learn(here, other, 7)
-    assert [additions.of(here, who) for who in (7, 8, 0)] == [other, usual, usual]
+    assert [additions.for_target(here, who) for who in (7, 8, 0)] == [other, usual, usual]
     additions.learn(here, Added("max_completion_tokens"), 8)
-    assert [additions.of(here, who) for who in (7, 9, 0)] == [other, usual, usual]
+    assert [additions.for_target(here, who) for who in (7, 9, 0)] == [other, usual, usual]
     additions.learn(here, other, 9)
-    assert [additions.of(here, who) for who in (7, 9, 10, 0)] == [other] * 4
+    assert [additions.for_target(here, who) for who in (7, 9, 10, 0)] == [other] * 4
     now[0] = LEARNED_S
-    assert [additions.of(here, who) for who in (7, 9, 10, 0)] == [usual] * 4
+    assert [additions.for_target(here, who) for who in (7, 9, 10, 0)] == [usual] * 4
     additions.learn(here, other, 10)
-    assert [additions.of(here, who) for who in (7, 10, 0)] == [usual, other, usual]
+    assert [additions.for_target(here, who) for who in (7, 10, 0)] == [usual, other, usual]
 
 
 @pytest.mark.parametrize(
@@ -176,16 +176,16 @@ def test_an_edited_row_is_another_server(edit: dict[str, Any]) -> None:
     additions, old, other = Additions(), target(), Added("max_completion_tokens")
     new = msgspec.structs.replace(old, **edit)
     additions.learn(old, other)
-    assert (additions.of(old), additions.of(new)) == (other, stated(new))
+    assert (additions.for_target(old), additions.for_target(new)) == (other, stated(new))
     additions.learn(new, Added("max_tokens", usage=False))
     additions.learn(old, other)
-    assert additions.of(new) == stated(new)
+    assert additions.for_target(new) == stated(new)
 
 
 def test_what_the_operators_own_call_met_is_known_for_all() -> None:
     additions, here, other = Additions(), target(), Added("max_completion_tokens")
     additions.learn(here, other)
-    assert [additions.of(here, who) for who in (0, 7)] == [other, other]
+    assert [additions.for_target(here, who) for who in (0, 7)] == [other, other]
 
 
 def test_refused_additions_are_dropped_with_their_deployment() -> None:
@@ -193,9 +193,9 @@ def test_refused_additions_are_dropped_with_their_deployment() -> None:
     health.update_targets([target()])
     health.additions.learn(target(), Added("max_tokens", usage=False))
     health.update_targets([target()])
-    assert health.additions.of(target()) == Added("max_tokens", usage=False)
+    assert health.additions.for_target(target()) == Added("max_tokens", usage=False)
     health.update_targets([])
-    assert health.additions.of(target()) == stated(target())
+    assert health.additions.for_target(target()) == stated(target())
 
 
 def test_very_many_tenants_fit() -> None:
@@ -203,11 +203,11 @@ def test_very_many_tenants_fit() -> None:
     for who in range(1, MOST_TENANTS + 3):
         additions.learn(here, Added(f"name-{who}"), who)
     usual = Added("max_tokens")
-    assert [additions.of(here, who).cap for who in (2, MOST_TENANTS)] == [
+    assert [additions.for_target(here, who).cap for who in (2, MOST_TENANTS)] == [
         "max_tokens",
         f"name-{MOST_TENANTS}",
     ]
-    assert additions.of(here, 1) == usual
+    assert additions.for_target(here, 1) == usual
 
 
 def test_a_refusal_that_is_billed_is_none() -> None:
@@ -266,7 +266,7 @@ def test_a_row_that_takes_no_cap_gets_none_but_the_clients_own() -> None:
     ],
 )
 def test_configured_additions_are_reported(shape: Shape, added: Added, told: str) -> None:
-    assert OpenAIToOpenAI(shape).told(added) == told
+    assert OpenAIToOpenAI(shape).describe_additions(added) == told
 
 
 def test_members_about_tools_that_are_none_do_not_leave() -> None:

@@ -9,10 +9,9 @@ import json
 import msgspec
 import pytest
 
-from providers.dialects.base import Seen, Shape
-from providers.dialects.lenient.large_events import look as look_at_event
-from providers.dialects.lenient.large_responses import answered
-from providers.dialects.lenient.large_responses import look as look_at_answer
+from providers.dialects.base import ParsedEvent, Shape
+from providers.dialects.lenient.large_events import parse_event
+from providers.dialects.lenient.large_responses import answered, parse_response
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in, usage_of_twins
 from providers.json_scan.limits import MalformedAnswer
@@ -67,12 +66,12 @@ def test_an_event_is_seen_as_a_direct_client_sees_it(document, before, includes_
 
 
 def test_a_large_event_is_read_in_the_same_way(document):
-    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(document)), type=Seen)
+    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(parse_event(document)), type=ParsedEvent)
     assert seen.usage is not None
     assert (seen.usage.prompt_tokens, seen.usage.completion_tokens) == (9, 5)
     stream = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions", stream=True)).stream()
     stream.large = document
-    assert b"up-model" not in stream.go_on(seen)
+    assert b"up-model" not in stream.resume(seen)
     assert counts(stream.usage) == (9, 5)
 
 
@@ -80,7 +79,7 @@ def test_a_large_event_is_read_in_the_same_way(document):
 def test_answer_is_billed(document, is_large):
     shape, raw = Shape(alias="chat", path="chat/completions"), document.replace(b'"delta"', b'"message"')
     found = (
-        answered(raw, look_at_answer(raw, shape), shape) if is_large else OpenAIToOpenAI(shape).response(raw)
+        answered(raw, parse_response(raw, shape), shape) if is_large else OpenAIToOpenAI(shape).response(raw)
     )
     assert counts(found.usage) == (9, 5)
     assert not found.produced
@@ -113,13 +112,13 @@ def test_values_that_readers_refuse_lose_no_usage_that_stands_twice(name):
     said = SAID[:-1] + b',"x":%b}' % odd
     for twins in ([said, b'"usage":null'], [b'"usage":null', said], [SAID, b'"usage":{"seconds":%b}' % odd]):
         raw = b"{" + b",".join([HEAD, CHOICE, *twins]) + b"}"
-        seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(raw)), type=Seen)
+        seen = msgspec.msgpack.decode(msgspec.msgpack.encode(parse_event(raw)), type=ParsedEvent)
         assert seen.usage is not None
         assert (seen.usage.prompt_tokens, seen.usage.completion_tokens) == (9, 5)
         stream = OpenAIToOpenAI(shape).stream()
         stream.feed(FIRST + b"data: " + raw + b"\n\n")
         found = OpenAIToOpenAI(shape).response(raw).usage
-        told = (stream.usage, found, look_at_answer(raw, shape).usage, usage_in(raw))
+        told = (stream.usage, found, parse_response(raw, shape).usage, usage_in(raw))
         assert [counts(each) for each in told] == [(9, 5)] * 4
 
 
@@ -127,7 +126,7 @@ def test_figures_that_no_pipe_carries_end_no_large_event():
     for figure in (b'"prompt_tokens":%d' % 10**30, b'"prompt_tokens_details":{"cached_tokens":%d}' % 10**30):
         raw = b'{%b,%b,"usage":{"completion_tokens":5,%b}}' % (HEAD, CHOICE, figure)
         for each, is_error in ((raw, False), (raw.replace(CHOICE, b'"error":"full"'), True)):
-            seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look_at_event(each)), type=Seen)
+            seen = msgspec.msgpack.decode(msgspec.msgpack.encode(parse_event(each)), type=ParsedEvent)
             assert (seen.malformed, seen.error is not None) == ("", is_error)
             assert seen.usage is not None
             assert seen.usage.completion_tokens == 5

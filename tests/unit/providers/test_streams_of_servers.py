@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from providers.dialects.base import MalformedStream, Shape, has_said_all
+from providers.dialects.base import MalformedStream, Shape, has_complete_usage
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
 from tests.support.clients.direct_client import as_ours, view
 from tests.support.provider.mutated_streams import harmless, mutated
@@ -73,7 +73,7 @@ def test_each_usage_is_found_where_it_stands(server):
     if server.tokens is None:
         assert usage is None
         return
-    assert has_said_all(stream)
+    assert has_complete_usage(stream)
     found = (
         usage.total_input_tokens,
         usage.cached_input_tokens,

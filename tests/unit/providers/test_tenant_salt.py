@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec import structs
 
-from gateway.parsing.large_reading import name_of, understood
+from gateway.parsing.large_reading import name_of, parse_large
 from gateway.parsing.schemas import peek_chat, peek_embeddings
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.json_scan.limits import Limits
@@ -34,7 +34,7 @@ def target(provider: str = "openai", upstream: str = "m", **metadata: str) -> Ta
 def sent(body: str, tenant: int = 1, at: Target | None = None, *, salts: Salts = SALTS) -> dict[str, object]:
     raw = body.encode()
     want = peek_embeddings(raw) if '"input"' in body else peek_chat(raw)
-    shape = structs.replace(want.shape, salt=salts.of(tenant))
+    shape = structs.replace(want.shape, salt=salts.for_tenant(tenant))
     found: dict[str, object] = json.loads(OpenAIToOpenAI(shape).request(raw, at or target()))
     return found
 
@@ -43,10 +43,10 @@ def sent(body: str, tenant: int = 1, at: Target | None = None, *, salts: Salts =
 @pytest.mark.parametrize("upstream", ["m", "another"])
 def test_a_large_body_is_salted_as_a_small_one_is(member: str, upstream: str) -> None:
     body = f'{{"model":"m",{HELLO},"{member}":"shared"}}'.encode()
-    want = understood(body, name_of(peek_chat), Limits()).want
+    want = parse_large(body, name_of(peek_chat), Limits()).parsed
     assert want is not None
     assert want.shape.layout is not None
-    shape = structs.replace(want.shape, salt=SALTS.of(1))
+    shape = structs.replace(want.shape, salt=SALTS.for_tenant(1))
     found = OpenAIToOpenAI(shape).request(body, target(upstream=upstream))
     assert json.loads(found) == sent(body.decode(), 1, target(upstream=upstream))
     assert found.count(f'"{member}":'.encode()) == 1

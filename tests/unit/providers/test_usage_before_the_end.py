@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.inference.relay import StreamRelay
-from providers.dialects.base import Shape, has_said_all, last_word
+from providers.dialects.base import Shape, final_usage, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in_error
 
@@ -39,7 +39,7 @@ def stream_of(*events: bytes):
 
 
 def output_of(stream) -> int:
-    usage = last_word(stream)
+    usage = final_usage(stream)
     assert usage is not None
     return usage.total_output_tokens
 
@@ -71,22 +71,22 @@ LATE = {
 def test_what_came_before_the_end_is_not_the_last_word(kind):
     stream = stream_of(*EARLY[kind])
     assert stream.usage is not None
-    assert not has_said_all(stream)
-    assert last_word(stream) is None
+    assert not has_complete_usage(stream)
+    assert final_usage(stream) is None
 
 
 @pytest.mark.parametrize("kind", LATE)
 def test_what_came_with_the_end_is(kind):
     stream = stream_of(*LATE[kind])
-    assert has_said_all(stream)
+    assert has_complete_usage(stream)
     assert output_of(stream) == 5
 
 
 @pytest.mark.parametrize("kind", LATE)
 def test_of_a_stream_that_came_to_its_end_the_last_one_counts(kind):
     stream = stream_of(*LATE[kind], DONE)
-    assert has_said_all(stream)
-    assert last_word(stream) is stream.usage
+    assert has_complete_usage(stream)
+    assert final_usage(stream) is stream.usage
 
 
 AFTER = {
@@ -102,13 +102,13 @@ AFTER = {
 def test_usage_followed_by_output_is_not_whole(kind):
     for done in ([], [DONE]):
         stream = stream_of(event(said("a", "stop")), event(usage=used(1)), AFTER[kind], *done)
-        assert not has_said_all(stream)
+        assert not has_complete_usage(stream)
 
 
 @pytest.mark.parametrize("nonsense", [{}, used(-1), {"seconds": -1}, {"prompt_tokens": "9"}])
 def test_nonsense_at_the_end_does_not_make_a_last_word_of_an_early_one(nonsense):
     early, end = event(said("a"), usage=used(1)), event(said(finish="stop"))
-    assert not has_said_all(stream_of(early, end, event(usage=nonsense)))
+    assert not has_complete_usage(stream_of(early, end, event(usage=nonsense)))
 
 
 def test_seconds_are_no_usage_of_a_chat():

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from providers.dialects.base import MalformedStream, Shape, has_said_all, last_word
+from providers.dialects.base import MalformedStream, Shape, final_usage, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in
 from providers.json_scan.limits import MalformedAnswer
@@ -80,12 +80,12 @@ def read(blocks):
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_usage_behind_which_nothing_comes_is_of_the_whole_answer(kind):
-    assert has_said_all(read(WHOLE[kind]))
+    assert has_complete_usage(read(WHOLE[kind]))
 
 
 @pytest.mark.parametrize("kind", ON_THE_WAY)
 def test_usage_reported_before_the_end_is_not_whole(kind):
-    assert not has_said_all(read(ON_THE_WAY[kind]))
+    assert not has_complete_usage(read(ON_THE_WAY[kind]))
 
 
 def test_a_stream_that_becomes_invalid_has_incomplete_usage():
@@ -93,19 +93,19 @@ def test_a_stream_that_becomes_invalid_has_incomplete_usage():
     stream.feed(TOLD)
     with pytest.raises(MalformedStream):
         stream.feed(b"data: {oops\n\n")
-    assert last_word(stream) is None
+    assert final_usage(stream) is None
 
 
 @pytest.mark.parametrize("usage", [ZEROS, {"prompt_tokens": 0}, {"prompt_tokens": 0, "completion_tokens": 0}])
 def test_zeros_for_vectors_are_no_usage(usage):
     body = json.dumps({"data": [{"index": 0, "embedding": [0.1]}], "usage": usage}).encode()
-    assert usage_in(body, writes=False) is None
+    assert usage_in(body, has_output=False) is None
 
 
 def test_vectors_have_no_output_and_have_said_all_the_same():
     body = json.dumps({"data": [{"index": 0, "embedding": [0.1]}], "usage": SAID_5}).encode()
     assert OpenAIToOpenAI(EMBED).response(body).usage == Usage(input_tokens=5)
-    assert usage_in(body, writes=False) == Usage(input_tokens=5)
+    assert usage_in(body, has_output=False) == Usage(input_tokens=5)
     assert usage_in(body) is None  # of a chat it would be half of it
 
 

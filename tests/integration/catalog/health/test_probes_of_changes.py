@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from asgiref.sync import sync_to_async
 
-from catalog.health.probes import in_force
+from catalog.health.probes import served_or_loaded
 from catalog.health.queries import failed_probes
 from catalog.models import HealthProbe
 from catalog.sync import sync_catalog
@@ -30,7 +30,7 @@ def catalog(*endpoints: str) -> Any:
         for number, endpoint in enumerate(endpoints)
     ]
     sync_catalog(Config.model_validate({"model_catalog": [{**row, "provider_model": "up"} for row in rows]}))
-    return in_force(datetime.now(UTC))
+    return served_or_loaded(datetime.now(UTC))
 
 
 def in_threads(function: Callable[..., Any], *args: Any) -> Any:

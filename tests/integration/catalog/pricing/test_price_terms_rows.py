@@ -11,7 +11,7 @@ from catalog.pricing.price_terms import Factor, ToolRate
 from catalog.services import refuse_members
 from catalog.sync import sync_catalog
 from gateway.config import Config
-from providers.media.image_tokens import Sight
+from providers.media.image_tokens import MediaLimits
 from tenants.audit import Actor
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def test_price_terms_follow_the_file():
     assert deployment.sheet.terms.tiers == (Factor("flex", 500_000),)
     assert deployment.sheet.terms.tool_calls == (ToolRate("web_search", 10**13),)
     assert deployment.sheet.cache_write_1h == 3 * 10**12
-    assert not deployment.can.unknown_members
+    assert not deployment.capabilities.unknown_members
     assert sync_catalog(config(tiers={"flex": 0.6}))
     assert Price.objects.count() == 2
 
@@ -51,10 +51,10 @@ def test_facts_follow_the_file_until_they_are_edited():
     assert sync_catalog(stated)
     assert not sync_catalog(stated)
     [deployment] = load_snapshot(Source(stated, b"k" * 32), 1, now()).models["m"].deployments
-    assert deployment.sight == Sight("x", 900, 1_200)
+    assert deployment.media_limits == MediaLimits("x", 900, 1_200)
     assert sync_catalog(config())
     [deployment] = load_snapshot(Source(config(), b"k" * 32), 1, now()).models["m"].deployments
-    assert deployment.sight == Sight("x")
+    assert deployment.media_limits == MediaLimits("x")
     Deployment.objects.update(facts={"image_max_tokens": 5}, edited=True)
     assert not sync_catalog(stated)
 
@@ -67,4 +67,4 @@ def test_refused_members_stay_until_they_are_cleared():
     assert not refuse_members(row.pk, ["a"], actor=Actor("call r2"))
     sync_catalog(stated)
     [deployment] = load_snapshot(Source(stated, b"k" * 32), 1, now()).models["m"].deployments
-    assert deployment.can.refused_members == {"a", "b"}
+    assert deployment.capabilities.refused_members == {"a", "b"}

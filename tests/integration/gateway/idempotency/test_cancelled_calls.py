@@ -100,7 +100,7 @@ def end(attempts, more):
     """Claim a key, write the row of its cancelled call, and end its process before it released the claim."""
     claim("call")
     ledger.write([asyncio.run(write(attempts, **more))])
-    rows.drop_started_by(["call"])
+    rows.end_started_by(["call"])
 
 
 @pytest.mark.parametrize("kind", MADE)

@@ -23,7 +23,7 @@ class Process:
         self.is_away = False
         self.statements = 0
         self.store = IdempotencyStore(self, bytes(32))
-        self.store.owner, self.store.serves = name, lambda _: True
+        self.store.owner, self.store.may_have_calls = name, lambda _: True
 
     async def __call__(self, work, *arguments):
         if self.is_away:
@@ -75,7 +75,7 @@ async def test_the_next_claim_of_its_process_releases_it_for_all(mine, other):
 
 async def test_a_row_that_another_call_has_taken_over_stays(mine, other):
     await fail_to_release(mine, "first")
-    other.store.serves = lambda _: False
+    other.store.may_have_calls = lambda _: False
     await other.claim("second", key="first")
     await mine.store.catch_up()
     assert await sync_to_async(lambda: [row.request_id for row in IdempotencyRecord.objects.all()])() == [

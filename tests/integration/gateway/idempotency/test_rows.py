@@ -23,7 +23,7 @@ def keep(name, size, tenant=1, quota=QUOTA):
     """Claim and end a call; return which quota had no room for its answer."""
     assert rows.claim(name, "print", name, tenant, NOW) is None
     sealed = None if size is None else b"x" * size
-    return rows.keep(name, name, 200, "application/json", sealed, tenant_id=tenant, quota=quota)
+    return rows.store(name, name, 200, "application/json", sealed, tenant_id=tenant, quota=quota)
 
 
 def kept():
@@ -94,7 +94,7 @@ def start(name, owner=""):
 
 def again(name, living=""):
     return rows.claim(
-        name, "print", "again", 1, LATER, owner="other", lives=lambda owner, _: owner == living != ""
+        name, "print", "again", 1, LATER, owner="other", is_running=lambda owner, _: owner == living != ""
     )
 
 
@@ -105,9 +105,9 @@ def test_a_key_is_free_only_if_its_call_was_not_made(kind, how):
     start("a")
     write("a", status, estimated=estimated)
     if how == "its journal was adopted":
-        rows.drop_started_by(["a"])
+        rows.end_started_by(["a"])
     elif how == "its process started again":
-        rows.drop_started()
+        rows.end_started()
     if is_free:
         assert again("a") is None
     else:
@@ -126,4 +126,4 @@ def test_a_process_counts_as_serving_until_its_journal_is_adopted(tmp_path):
     (tmp_path / "here").mkdir()
     ServingWorker.objects.create(name="elsewhere")
     names = ("here", "elsewhere", "gone", "")
-    assert [rows.serves(tmp_path, name) for name in names] == [True, True, False, False]
+    assert [rows.may_have_calls(tmp_path, name) for name in names] == [True, True, False, False]

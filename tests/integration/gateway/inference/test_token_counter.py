@@ -17,7 +17,7 @@ from gateway.inference.token_counter import MOST_WAITING, QUOTA_S, TokenCounter,
 from gateway.values.fallback_log import FALLBACKS
 from providers.media.pdf.measure import measure
 from providers.processes.heavy_work import GRACE_S, HeavyWork, Share
-from providers.processes.work_process import Lost
+from providers.processes.work_process import WorkerLost
 from providers.requests.documents import Measured, measured
 from providers.tokens.amounts import Bound
 from providers.tokens.count_process import Done, Job, count
@@ -167,9 +167,9 @@ def test_a_file_that_our_reader_fails_at_is_a_defect(monkeypatch):
 async def test_a_process_that_cannot_measure_costs_the_tenant_its_time(measurer, heard, monkeypatch):
     async def lost(_share, _gives, _work, _raw, grant):
         grant()
-        raise Lost("gone")
+        raise WorkerLost("gone")
 
-    monkeypatch.setattr(Share, "ask_within", lost)
+    monkeypatch.setattr(Share, "run_within", lost)
     assert await measurer.documents(1, paper(plain(1))) is None
     assert heard("documents") == 1
     assert measurer._quota.left(1) == 0  # noqa: SLF001
@@ -210,7 +210,7 @@ async def test_many_at_once_have_the_tenants_time_together(measurer, heard, monk
         granted.append((arguments[0], cpu_s))
         return Measured((), arguments[0])
 
-    monkeypatch.setattr(Share, "_ask", lambda share, gives, _work, *rest: slow(share, gives, *rest))
+    monkeypatch.setattr(Share, "_run", lambda share, gives, _work, *rest: slow(share, gives, *rest))
     found = await asyncio.gather(*[measurer.documents(1, b"{}") for _ in range(5)])
     assert found == [(), None, None, None, None]
     assert granted == [(QUOTA_S, QUOTA_S + GRACE_S)]

@@ -37,16 +37,16 @@ class Process:
 
     def __init__(self, url: str, version: int = 7) -> None:
         self.hints = HealthHintBus(url, lambda: version, SIGNER)
-        self.health = DeploymentHealth(watch=Watch(learned=self.hints.publish))
+        self.health = DeploymentHealth(watch=Watch(on_hint=self.hints.publish))
         self.health.update_targets([TARGET])
         self.listens, self.heard = asyncio.Event(), asyncio.Event()
         self.is_deaf = asyncio.Event()
         self._listener = ConfigSubscriber(
             url,
             SIGNER,
-            heard={self.hints.channel: self._hear},
-            lost=self.is_deaf.set,
-            found=self.listens.set,
+            handlers={self.hints.channel: self._hear},
+            on_disconnect=self.is_deaf.set,
+            on_reconnect=self.listens.set,
             silence_s=0.2,
         )
 
@@ -69,7 +69,7 @@ class Process:
     @property
     def rests(self) -> bool:
         entry = self.health.get(TARGET.id)
-        return entry is not None and entry.breaker.rests(time.monotonic())
+        return entry is not None and entry.breaker.is_blocked(time.monotonic())
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ async def heard(redis):
     listener = ConfigSubscriber(
         redis.url,
         SIGNER,
-        heard={CHANNEL: lambda message: said.put_nowait(message.decode())},
-        lost=lambda: said.put_nowait("lost"),
-        found=lambda: said.put_nowait("found"),
+        handlers={CHANNEL: lambda message: said.put_nowait(message.decode())},
+        on_disconnect=lambda: said.put_nowait("lost"),
+        on_reconnect=lambda: said.put_nowait("found"),
         silence_s=0.3,
     )
     task = asyncio.create_task(listener.run())
@@ -71,7 +71,11 @@ async def test_a_message_that_cannot_be_handled_ends_no_listening(redis, fallbac
         raise ZeroDivisionError
 
     listener = ConfigSubscriber(
-        redis.url, SIGNER, heard={CHANNEL: handle}, lost=print, found=lambda: said.put_nowait("found")
+        redis.url,
+        SIGNER,
+        handlers={CHANNEL: handle},
+        on_disconnect=print,
+        on_reconnect=lambda: said.put_nowait("found"),
     )
     task = asyncio.create_task(listener.run())
     for number in range(1, 4):
@@ -104,7 +108,9 @@ async def test_a_listener_ends_whenever_it_is_stopped(redis, monkeypatch, others
     monkeypatch.setattr(shutdown, "CANCEL_AGAIN_S", 0.01)
     beside = [asyncio.create_task(beat()) for _ in range(others)]
     for turns in range(48):
-        listener = ConfigSubscriber(redis.url, SIGNER, heard={CHANNEL: print}, lost=print, found=lambda: None)
+        listener = ConfigSubscriber(
+            redis.url, SIGNER, handlers={CHANNEL: print}, on_disconnect=print, on_reconnect=lambda: None
+        )
         listening = asyncio.create_task(listener.run())
         for _ in range(turns):
             await asyncio.sleep(0)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from budgets.redis.client.connection import RedisConnection
-from gateway.stores.redis_check import trouble_of
+from gateway.stores.redis_check import redis_trouble
 from tests.support.stores.redis_server import RedisServer
 from tests.support.waiting import eventually
 
@@ -46,18 +46,18 @@ def test_redis_user_without_the_rights_that_calls_need_is_reported(
     first: RedisServer, rights: str, why: str
 ) -> None:
     first.run("ACL", "SETUSER", "limited", "reset", "on", ">pw", *rights.split())
-    said = trouble_of(first.url.replace("//", "//limited:pw@"))
+    said = redis_trouble(first.url.replace("//", "//limited:pw@"))
     assert why in said  # Redis and Valkey have other words around it
     assert "permission" in said or "can't run" in said
 
 
 def test_redis_user_with_the_rights_that_calls_need_passes(first: RedisServer) -> None:
     first.run("ACL", "SETUSER", "limited", "reset", "on", ">pw", "~*", "&*", "+@all", "-@admin", "+info")
-    assert trouble_of(first.url.replace("//", "//limited:pw@")) == ""
+    assert redis_trouble(first.url.replace("//", "//limited:pw@")) == ""
 
 
 async def test_replica_is_reported_as_a_replica(replica: RedisServer) -> None:
-    assert "read only replica" in trouble_of(replica.url)
+    assert "read only replica" in redis_trouble(replica.url)
     link = RedisConnection(replica.url, "test")
     await link.open()
     await eventually(lambda: link.trouble, lambda trouble: "read only replica" in trouble)
@@ -67,15 +67,15 @@ async def test_replica_is_reported_as_a_replica(replica: RedisServer) -> None:
 def test_full_redis_is_reported(first: RedisServer) -> None:
     first.run("CONFIG", "SET", "maxmemory", "1")
     try:
-        assert "maxmemory" in trouble_of(first.url)
+        assert "maxmemory" in redis_trouble(first.url)
     finally:
         first.run("CONFIG", "SET", "maxmemory", "0")
-    assert trouble_of(first.url) == ""
+    assert redis_trouble(first.url) == ""
 
 
 def test_missing_redis_password_is_reported(first: RedisServer) -> None:
     first.run("CONFIG", "SET", "requirepass", "pw")
     try:
-        assert trouble_of(first.url).startswith("it asks for a password, and the address has none")
+        assert redis_trouble(first.url).startswith("it asks for a password, and the address has none")
     finally:
-        assert trouble_of(first.url.replace("//", "//:pw@")) == ""
+        assert redis_trouble(first.url.replace("//", "//:pw@")) == ""

@@ -68,7 +68,7 @@ from gateway.supervisor.supervisor_client import SupervisorClient
 
 async def hang(link):
     os.dup2(os.open(f"{sys.argv[1]}/{os.getpid()}", os.O_CREAT | os.O_WRONLY), 2)  # or both would write at once
-    await link.open(when_orphaned=lambda: None, in_any_case=partial(end_within, 0.05))
+    await link.open(on_orphaned=lambda: None, on_orphaned_in_thread=partial(end_within, 0.05))
     link.report_ready()
     await asyncio.sleep(0)
     os.write(1, b"hangs\\n")

@@ -95,7 +95,7 @@ async def test_renewal_by_a_worker_that_does_not_start_is_given_up(site, monkeyp
 
 @pytest.mark.parametrize("site", [["leaky"]], indirect=True)
 async def test_a_crashed_worker_is_replaced_although_its_helper_holds_the_pipe(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "LAST_WORDS_S", 0.05)
+    monkeypatch.setattr(worker, "FLUSH_S", 0.05)
     os.kill(site.serving[0], signal.SIGKILL)
     await eventually(lambda: len(site.serving) == 3)
     (tmp_path / "released").touch()

@@ -60,7 +60,7 @@ async def test_a_full_disk_refuses_new_calls_and_ends_the_running_ones_into_the_
     async with asyncio.timeout(30):
         await asyncio.gather(*(journal.close_call(closed(request_id)) for request_id in ids))
 
-    tail = JournalReader(Directory.look(journal.directory.path))
+    tail = JournalReader(Directory.for_reading(journal.directory.path))
     assert {call.open.id for call in tail.read(journal.written, 1000)} == set(ids)
     assert tail.damages == []
     await journal.close()
@@ -95,7 +95,7 @@ async def test_an_end_that_not_even_the_reserve_can_take_waits_in_memory(small_d
     async with asyncio.timeout(30):
         await closing
 
-    tail = JournalReader(Directory.look(journal.directory.path))
+    tail = JournalReader(Directory.for_reading(journal.directory.path))
     assert waited
     assert {call.open.id for call in tail.read(journal.written, 1000)} == set(ids)
     await journal.close()

@@ -187,11 +187,11 @@ def test_a_journal_adopted_before_the_outage_is_named(
 
     monkeypatch.setattr(JournalLoader, "insert", away_soon)
     with pytest.raises(OperationalError):
-        recover(tmp_path, gone=gone.append)
+        recover(tmp_path, release_worker=gone.append)
     assert gone == [dead.path.name]
 
     monkeypatch.undo()
-    recover(tmp_path, gone=gone.append)
+    recover(tmp_path, release_worker=gone.append)
     assert gone == [dead.path.name, late.path.name]
 
 
@@ -206,9 +206,9 @@ def test_a_journal_whose_adoption_could_not_be_reported_is_adopted_again(
         if len(gone) == 1:
             raise AdmissionUnavailable
 
-    assert recover(tmp_path, gone=tell) == []
+    assert recover(tmp_path, release_worker=tell) == []
     assert "journal.not_recovered" in caplog.messages
-    [adopted] = recover(tmp_path, gone=tell)
+    [adopted] = recover(tmp_path, release_worker=tell)
     assert gone == [adopted.journal, adopted.journal]
     assert UsageEvent.objects.count() == 1
     assert not dead.path.exists()

@@ -38,7 +38,7 @@ def found(request_id: str, root: Path) -> Found:
 
 def test_lookup_finds_a_call_without_ledger_row_before_reading_a_journal(tmp_path: Path) -> None:
     journal(tmp_path, opened(REFUSED), Void(REFUSED))
-    assert found(REFUSED, tmp_path).place == "void"
+    assert found(REFUSED, tmp_path).source == "void"
     write([logged()])
     row = find(REFUSED, tmp_path)
     assert isinstance(row, LoggedRequest)
@@ -61,7 +61,7 @@ def explained(request_id: str) -> str:
 @pytest.mark.parametrize("known", [REFUSED, f"  {REFUSED} "])
 def test_explain_prints_a_refused_call(settings: Any, tmp_path: Path, known: str) -> None:
     settings.DATA_DIR = tmp_path
-    write([logged(words="The provider failed to answer.")])
+    write([logged(message="The provider failed to answer.")])
     assert "The client got HTTP 502 (upstream_error)" in explained(known)
 
 
@@ -103,8 +103,8 @@ def test_lookup_reports_an_unshipped_call_like_a_ledger_row(tmp_path: Path) -> N
 
 def test_lookup_finds_a_running_call_and_one_without_attempts(tmp_path: Path) -> None:
     journal(tmp_path, opened("req_1"), opened("req_2"), Void("req_2"))
-    assert found("req_1", tmp_path).place == "running"
-    assert found("req_2", tmp_path).place == "void"
+    assert found("req_1", tmp_path).source == "running"
+    assert found("req_2", tmp_path).source == "void"
 
 
 def test_lookup_finds_no_call_without_data(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_untrusted_texts_are_sanitised_and_cut(text: str) -> None:
         "path",
         "endpoint",
         "model",
-        "words",
+        "message",
         "client",
         "client_request_id",
         "trace_id",
@@ -82,7 +82,7 @@ def test_untrusted_texts_are_sanitised_and_cut(text: str) -> None:
     ],
 )
 def test_keys_that_stand_in_the_wrong_place_are_masked(key: str) -> None:
-    write([entry(1, path=f"/v1/models/{key}", model=key, words=f"no '{key}'", client_request_id=key)])
+    write([entry(1, path=f"/v1/models/{key}", model=key, message=f"no '{key}'", client_request_id=key)])
     row = LoggedRequest.objects.get()
     assert key not in f"{row.path} {row.model} {row.message} {row.client_request_id}"
 

@@ -24,7 +24,7 @@ from metering.models import HourlyUsage, Settlement, UsageEvent
 from metering.reconciliation.ledger import wrong_receipts, wrong_windows
 from metering.reports.retention import expire
 from metering.reports.rollup import roll_up
-from metering.settlement.news import Listening, read_news, settle_due
+from metering.settlement.news import SettlementReader, read_settled, settle_due
 from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.settlement.unsettled_money import unsettled_by_deployment
 from metering.unknown_usage import Bounds
@@ -180,14 +180,14 @@ def test_serving_processes_receive_the_new_totals_once() -> None:
     write.write([unknown("a"), unknown("b"), unknown("c", tenant=4)])
     for name in "abc":
         settle(name, ByCost(5), ME, NOW)
-    news = read_news(0, NOW - timedelta(days=1))
+    news = read_settled(0, NOW - timedelta(days=1))
     assert {(post.window, post.spent_nanousd, post.unsettled_nanousd) for post in news.posts} == {
         (TENANT_JULY, 10, 0),
         (KEY_JULY, 15, 0),
     }
     assert all(post.added_nanousd is None for post in news.posts)  # a total, which may be lower than before
-    assert read_news(news.last, NOW - timedelta(days=1)).posts == []
-    assert read_news(0, NOW + timedelta(seconds=1)).posts == []
+    assert read_settled(news.last, NOW - timedelta(days=1)).posts == []
+    assert read_settled(0, NOW + timedelta(seconds=1)).posts == []
 
 
 async def test_a_process_posts_the_totals_it_receives(posts: Posts) -> None:
@@ -202,11 +202,11 @@ async def test_a_process_posts_the_totals_it_receives(posts: Posts) -> None:
         settle("a", ByCost(5), ME, NOW)
 
     await here(make)
-    listening = Listening(posts, here, lambda: NOW)
-    await listening.hear()
+    listening = SettlementReader(posts, here, lambda: NOW)
+    await listening.publish_settled()
     assert posts.totals[TENANT_JULY].spent_nanousd == 5
     posts.totals.clear()
-    await listening.hear()
+    await listening.publish_settled()
     assert posts.totals == {}
 
 
@@ -269,7 +269,7 @@ def test_settling_changes_every_rolling_window_and_the_day_that_hold_the_call() 
     after = {post.window: post for post in load_windows([*keys, daily])}
     assert [after[key].spent_nanousd for key in keys] == [5 + CLOSED_COST, 5 + CLOSED_COST, 0]
     assert (after[daily].spent_nanousd, after[daily].unsettled_nanousd) == (5, 0)
-    news = {post.window: post for post in read_news(0, NOW - timedelta(days=1)).posts}
+    news = {post.window: post for post in read_settled(0, NOW - timedelta(days=1)).posts}
     assert set(news) == {keys[0], keys[1], daily}
     assert all(post == after[window] for window, post in news.items())
     assert everything_agrees()
@@ -282,7 +282,7 @@ def test_a_day_that_settling_has_emptied_returns_nothing() -> None:
     write.write([unknown("a")])
     [before] = load_windows([key])
     settle("a", ByCost(0), ME, NOW)
-    [news] = [post for post in read_news(0, NOW - timedelta(days=1)).posts if post.window == key]
+    [news] = [post for post in read_settled(0, NOW - timedelta(days=1)).posts if post.window == key]
     assert before.returns is not None
     assert news.returns is not None
     assert (before.returns.nanousd, news.returns.nanousd) == (BOUND, 0)

@@ -16,7 +16,7 @@ import pytest
 from providers.errors.exceptions import UpstreamBroken
 from providers.target import Timeouts
 from providers.transport.client import Transport, UpstreamRequest
-from providers.transport.tcp_acknowledgement import Footing, look
+from providers.transport.tcp_acknowledgement import TcpState, read_info
 from tests.integration.providers.raw_server import Peer, RawServer, Script
 
 MANY = 1 << 30
@@ -143,15 +143,15 @@ def ending(provider: Late, monkeypatch: pytest.MonkeyPatch, *, has_ended: bool) 
     The loop stands still meanwhile, so that it notices nothing.
     """
 
-    def look_and_end(footing: Footing) -> bool:
+    def look_and_end(footing: TcpState) -> bool:
         ready = has_ended or is_ready(footing)
         provider.may_end.set()
         assert provider.has_ended.wait(5)
         return is_ready(footing) if has_ended else ready
 
-    is_ready = Footing.is_ready
+    is_ready = TcpState.is_ready
     with monkeypatch.context() as patch:
-        patch.setattr(Footing, "is_ready", look_and_end)
+        patch.setattr(TcpState, "is_ready", look_and_end)
         yield
 
 
@@ -239,9 +239,9 @@ def test_the_kernel_counts_what_was_acknowledged() -> None:
                 there.recv(size)
                 there.sendall(b"y")
                 here.recv(1)
-                found = look(here)
+                found = read_info(here)
                 assert found is not None
                 assert found.state == 1  # TCP_ESTABLISHED
                 seen.append(found.acked)
             assert seen[1] - seen[0] == 1000
-        assert look(here) is None
+        assert read_info(here) is None

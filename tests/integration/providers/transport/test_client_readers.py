@@ -44,7 +44,7 @@ async def test_a_slow_reader_is_not_mistaken_for_a_silent_provider(transport: Tr
         )
         chunks = response.chunks()
         await anext(chunks)
-        response.begun()
+        response.note_content()
         await asyncio.sleep(0.3)  # the reader's own pause is what is tested
         slept.set()
 
@@ -70,7 +70,7 @@ async def test_a_slow_reader_of_an_answer_that_came_at_once_is_no_silence_either
     async with RawServer(head_and_chunk_in_one) as server:
         response = await transport.send(ask(server.url), limits)
         seen = b"" if pause_at == 0 else await anext(response)
-        response.begun()
+        response.note_content()
         await asyncio.sleep(0.3)  # the reader's own pause is what is tested
         slept.set()
 

@@ -11,7 +11,7 @@ from providers.call import Call
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import UpstreamFailed, UpstreamTimeout
-from providers.other_form import begun
+from providers.other_form import begin_stream
 from providers.outgoing import Outgoing, ResponseKind
 from providers.target import Secret, Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
@@ -132,7 +132,7 @@ async def test_silence_inside_a_stream_ends_at_the_idle_timeout(transport: Trans
         )
         chunks = response.chunks()
         assert await anext(chunks) == b"data: 1\n\n"
-        response.begun()
+        response.note_content()
         with pytest.raises(UpstreamTimeout) as caught:
             await asyncio.wait_for(anext(chunks), PROMPT)
 
@@ -157,7 +157,7 @@ async def test_events_before_the_content_do_not_end_the_wait_for_it(
         call = Call(TARGET, response, [])
         outgoing = Outgoing(request_id="r", path="chat/completions", raw=b"", answer=ResponseKind.EVENTS)
         with pytest.raises(UpstreamTimeout) as caught:
-            await asyncio.wait_for(begun(call, DIALECT, outgoing, response.chunks()), PROMPT)
+            await asyncio.wait_for(begin_stream(call, DIALECT, outgoing, response.chunks()), PROMPT)
         assert caught.value.phase == "first_byte"
         await seen_gone(server)
 
@@ -271,7 +271,7 @@ async def test_a_stream_whose_end_comes_right_after_its_last_event_keeps_its_con
         await first.aclose()
         done_was_seen.set()
         await next_request.wait()
-        await eventually(lambda: not transport._left)  # noqa: SLF001 - the end has come, whichever task reads it
+        await eventually(lambda: not transport._draining)  # noqa: SLF001 - the end has come, whichever task reads it
         second = await transport.send(ask(server.url), LIMITS)
 
         assert await second.read(MANY) == b"{}"

@@ -20,7 +20,7 @@ from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model
 from gateway.http.exceptions import BadRequest
 from gateway.parsing.schemas import peek_chat
-from metering.disputed_usage import Most, charge
+from metering.disputed_usage import ChargeLimit, charge
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.requests import chat
 from providers.requests.money_classes import Unacceptable
@@ -165,7 +165,7 @@ def test_no_obedient_provider_bills_more_than_is_held(style, data, messages, mem
     )
     assert cost(usage, sheet) <= held.hold_nanousd
     greedy = Usage(input_tokens=reads * 50, output_tokens=writes * 9 + 7, reasoning_tokens=hidden)
-    charged = charge(greedy, sheet, Most(held.most_output, held.most_nanousd, is_sent=True))
+    charged = charge(greedy, sheet, ChargeLimit(held.most_output, held.most_nanousd, is_sent=True))
     assert charged.bill.total_nanousd <= held.hold_nanousd
     assert charged.bill.total_nanousd + charged.disputed_nanousd == cost(greedy, sheet)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from budgets.admission.demand import Demand
 from budgets.admission.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_output, counted, worst_case
 from catalog.pricing.prices import ImageRate, PriceSheet, cost
-from providers.media.image_tokens import Sight
+from providers.media.image_tokens import MediaLimits
 from providers.media.images import Picture
 from providers.tokens.amounts import Bound
 from providers.tokens.count import count_messages
@@ -152,8 +152,8 @@ def test_pictures_in_the_prompt_are_held_by_their_size():
     unseen = Demand(body_bytes=200, output_cap=1, pictures=(Picture(),))
 
     anything = worst_case(unseen, [GPT_4O]).input.tokens
-    known = worst_case(demand, [GPT_4O], models=[Sight("gpt-4o-2024-08-06")]).input.tokens
-    inflated = worst_case(demand, [GPT_4O], models=[Sight("gpt-4o-mini")]).input.tokens
+    known = worst_case(demand, [GPT_4O], models=[MediaLimits("gpt-4o-2024-08-06")]).input.tokens
+    inflated = worst_case(demand, [GPT_4O], models=[MediaLimits("gpt-4o-mini")]).input.tokens
 
     assert anything > 48_169
     assert 765 < known < 765 + 300

@@ -10,7 +10,7 @@ from budgets.admission.demand import Demand
 from budgets.admission.unbounded_requests import check_bounded
 from budgets.admission.worst_case import worst_case
 from catalog.pricing.price_map import PATH, load, lookup
-from catalog.pricing.prices import cost, lacking, receipt
+from catalog.pricing.prices import cost, missing_price, receipt
 from providers.usage import Usage
 
 
@@ -65,7 +65,7 @@ def test_every_kind_of_well_known_model_is_priced(provider: str, model: str):
     known = lookup(provider, model)
 
     assert known is not None
-    assert not lacking(known.sheet, known.model_type)
+    assert not missing_price(known.sheet, known.model_type)
 
 
 def test_nothing_in_the_map_costs_zero_and_every_row_can_price_its_type():
@@ -73,7 +73,7 @@ def test_nothing_in_the_map_costs_zero_and_every_row_can_price_its_type():
         for name in rows:
             known = lookup(provider, name)
             assert known is not None
-            assert not lacking(known.sheet, known.model_type), name
+            assert not missing_price(known.sheet, known.model_type), name
             assert 0 not in (known.sheet.input, known.sheet.output, known.sheet.request), name
 
 

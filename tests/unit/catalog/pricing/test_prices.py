@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.pricing.prices import ImageRate, PriceSheet, cost, lacking, receipt
+from catalog.pricing.prices import ImageRate, PriceSheet, cost, missing_price, receipt
 from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.usage import ImageCount, Usage
 
@@ -240,4 +240,4 @@ def test_a_free_model_costs_nothing_whatever_its_sheet_says():
 def test_a_model_is_unpriced_when_no_rate_applies_to_its_type(
     sheet: PriceSheet, model_type: str, *, verdict: bool
 ):
-    assert bool(lacking(sheet, model_type)) is verdict
+    assert bool(missing_price(sheet, model_type)) is verdict

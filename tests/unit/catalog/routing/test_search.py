@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from catalog.pricing.prices import PriceSheet
 from catalog.routing import client_hints
 from catalog.routing import resolve as routing
-from catalog.routing.capabilities import Requirements, need_of
+from catalog.routing.capabilities import Requirements, requirements_for
 from catalog.routing.route import RouteRequest
 from catalog.snapshot import Capabilities, Deployment, Snapshot
 from providers.errors.exceptions import Unavailable, UpstreamStatus
@@ -66,15 +66,17 @@ def test_the_cheapest_for_this_call_goes_first():
     )
     metered = deployment("metered", price=1_000)
     chat = model(flat, metered, strategy="cost")
-    assert names(resolve(chat, asking=RouteRequest(expected=(10, 10))))[0] == "metered"
-    assert names(resolve(chat, asking=RouteRequest(expected=(9_000, 9_000))))[0] == "flat"
+    assert names(resolve(chat, request=RouteRequest(expected=(10, 10))))[0] == "metered"
+    assert names(resolve(chat, request=RouteRequest(expected=(9_000, 9_000))))[0] == "flat"
 
 
 def test_a_sticky_key_always_meets_the_same_deployment_and_only_its_own_move_when_one_goes():
     several = [deployment(name) for name in "abcd"]
     keys = [f"1:user-{number}" for number in range(200)]
-    before = {key: names(resolve(model(*several), asking=RouteRequest(sticky_key=key)))[0] for key in keys}
-    after = {key: names(resolve(model(*several[:3]), asking=RouteRequest(sticky_key=key)))[0] for key in keys}
+    before = {key: names(resolve(model(*several), request=RouteRequest(sticky_key=key)))[0] for key in keys}
+    after = {
+        key: names(resolve(model(*several[:3]), request=RouteRequest(sticky_key=key)))[0] for key in keys
+    }
     assert set(before.values()) == set("abcd")
     assert all(after[key] == before[key] for key in keys if before[key] != "d")
 
@@ -82,12 +84,12 @@ def test_a_sticky_key_always_meets_the_same_deployment_and_only_its_own_move_whe
 def test_incapable_deployments_are_skipped_and_the_parameter_is_named_if_none_is_left():
     blind = deployment("blind", can=Capabilities(modalities=frozenset({"text"})))
     seeing = deployment("seeing", can=Capabilities(modalities=frozenset({"text", "image"})))
-    asking = RouteRequest(need=Requirements(modalities=("image",)))
-    route = resolve(model(blind, seeing), asking=asking)
+    request = RouteRequest(requirements=Requirements(modalities=("image",)))
+    route = resolve(model(blind, seeing), request=request)
     assert names(route) == ["seeing"]
     assert route.skipped[0].deployment == "blind"
     with pytest.raises(routing.ModelCannot) as refusal:
-        resolve(model(blind), asking=asking)
+        resolve(model(blind), request=request)
     assert (refusal.value.code, refusal.value.param) == ("model_cannot", "messages")
 
 
@@ -106,22 +108,23 @@ def test_incapable_deployments_are_skipped_and_the_parameter_is_named_if_none_is
 )
 def test_every_missing_capability_names_its_parameter(can, need, param, code):
     with pytest.raises(routing.ModelCannot) as refusal:
-        resolve(model(deployment("a", can=can)), asking=RouteRequest(need=need))
+        resolve(model(deployment("a", can=can)), request=RouteRequest(requirements=need))
     assert (refusal.value.param, refusal.value.code) == (param, code)
 
 
 def test_features_are_checked_where_a_deployment_lacks_one():
     asked = Requirements(modalities=("image",), tools=True, json_schema=True)
     able, unable = model(deployment("a")), model(deployment("b", can=Capabilities(tools=False)))
-    assert need_of(asked, 100, [able], None) == Requirements()
-    assert need_of(asked, 100, [able, unable], None) == asked
+    assert requirements_for(asked, 100, [able], None) == Requirements()
+    assert requirements_for(asked, 100, [able, unable], None) == asked
 
 
 def test_hints_choose_among_the_alias_own_deployments():
     chat = model(deployment("a"), deployment("b"), deployment("c"))
     for header, expected in (("only=a|b", {"a", "b"}), ("avoid=a", {"b", "c"}), ("only=a|b,avoid=b", {"a"})):
         assert (
-            set(names(resolve(chat, asking=RouteRequest(hints=client_hints.parse(header, chat))))) == expected
+            set(names(resolve(chat, request=RouteRequest(hints=client_hints.parse(header, chat)))))
+            == expected
         )
     assert client_hints.parse("", chat) is None
 
@@ -148,10 +151,10 @@ def test_fallbacks_come_last_and_only_to_allowed_aliases():
 def test_a_prompt_too_long_for_the_alias_goes_to_its_longer_one():
     chat = model(deployment("a"), context_window=10, fallbacks={"context_window": ("long",)})
     long = model(deployment("l", alias="long"), alias="long", context_window=1000)
-    route = resolve(chat, long, asking=RouteRequest(need=Requirements(prompt_tokens=50)))
+    route = resolve(chat, long, request=RouteRequest(requirements=Requirements(prompt_tokens=50)))
     assert (names(route), route.reason) == (["l"], "context_window")
     with pytest.raises(routing.ModelCannot):
-        resolve(chat, long, asking=RouteRequest(need=Requirements(prompt_tokens=5000)))
+        resolve(chat, long, request=RouteRequest(requirements=Requirements(prompt_tokens=5000)))
 
 
 def test_a_broken_deployment_is_left_out_and_all_broken_ones_are_tried_in_panic():
@@ -172,7 +175,9 @@ def test_sticky_values_come_back_one_by_one_and_each_only_once():
     users = [f"u{number}" for number in range(200)]
 
     def at_home(seed: int) -> set[str]:
-        asked = {u: resolve(chat, health=health, seed=seed, asking=RouteRequest(sticky_key=u)) for u in users}
+        asked = {
+            u: resolve(chat, health=health, seed=seed, request=RouteRequest(sticky_key=u)) for u in users
+        }
         return {user for user, route in asked.items() if names(route)[0] == "a"}
 
     home = at_home(0)
@@ -236,6 +241,6 @@ def test_changed_deployment_starts_with_fresh_health():
     health = DeploymentHealth(clock=Clock())
     fails(health, a)
     health.update_targets([msgspec.structs.replace(a.target, secret=Secret("new"))])
-    assert known(health, a).breaker.is_calm
+    assert known(health, a).breaker.is_unrestricted
     health.update_targets([])
     assert health.get(a.target.id) is None

@@ -22,8 +22,8 @@ class Database:
             raise OperationalError("away")
         function = getattr(work, "func", work)
         if function is rows.claim:
-            self.lives = work.keywords["lives"]
-        elif function is rows.keep:
+            self.lives = work.keywords["is_running"]
+        elif function is rows.store:
             self.kept.append((arguments[1], arguments[4] is not None))
             return ""
         return None
@@ -37,7 +37,7 @@ def database():
 @pytest.fixture
 def replays(database):
     replays = IdempotencyStore(database, bytes(32))
-    replays.owner, replays.serves = "mine", lambda owner: owner == "other"
+    replays.owner, replays.may_have_calls = "mine", lambda owner: owner == "other"
     return replays
 
 
@@ -55,11 +55,11 @@ async def test_an_answer_that_could_not_be_stored_keeps_its_claim_until_known(re
     assert fallbacks() == {"replay_kept_late": 1}
     assert database.lives("mine", "call")
     with pytest.raises(OperationalError):
-        await replays.catch_up()
+        await replays.record_late()
     assert database.lives("mine", "call")
     database.is_away = False
-    await replays.catch_up()
-    await replays.catch_up()
+    await replays.record_late()
+    await replays.record_late()
     assert database.kept == [("call", False)]
     assert not database.lives("mine", "call")
 

@@ -73,10 +73,10 @@ async def test_everything_acquired_is_released_once(live):
     context.acquire_slot(live)
     context.body_lease(live).grow_to(MEGABYTE // 2)
     writer = context.open_stream(Streams(), OPENAI.events)
-    assert (live.shedding.taken, live.bodies.taken) == (1, MEGABYTE // 2)
+    assert (live.shedding.in_use, live.bodies.in_use) == (1, MEGABYTE // 2)
     for _ in range(2):
         context.release()
-        assert (live.shedding.taken, live.bodies.taken) == (0, 0)
+        assert (live.shedding.in_use, live.bodies.in_use) == (0, 0)
     assert writer._timer.cancelled()  # noqa: SLF001
 
 
@@ -149,7 +149,7 @@ async def test_a_context_without_a_connection_is_released_too(live):
     context.acquire_slot(live)
     context.body_lease(live)
     context.release()
-    assert live.shedding.taken == 0
+    assert live.shedding.in_use == 0
     assert not context.has_client_left
 
 

@@ -18,7 +18,7 @@ from providers.upstream import Attempt
 
 CONTEXT: Any = SimpleNamespace(log_facts={}, writer=None, limit_status=None)
 EAST = SimpleNamespace(target=SimpleNamespace(id=1, alias="chat", name="east"), sheet=None)
-ROUTE: Any = SimpleNamespace(every=[EAST], deployments=[EAST], model=SimpleNamespace(alias="chat"))
+ROUTE: Any = SimpleNamespace(all_deployments=[EAST], deployments=[EAST], model=SimpleNamespace(alias="chat"))
 
 
 class Book:
@@ -77,7 +77,7 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
         events.append("void")
         return LimitStatus()
 
-    meter = SimpleNamespace(open=fail, void=void, answered=None, again=None)
+    meter = SimpleNamespace(open=fail, void=void, record_response=None, raise_hold=None)
     if part != "open":
         monkeypatch.setattr(gateway.inference.pipeline, part, fail)
     live = SimpleNamespace(

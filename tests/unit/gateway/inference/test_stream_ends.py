@@ -17,7 +17,7 @@ from gateway.inference.call_context import CallContext
 from gateway.inference.relay import StreamRelay
 from metering.inflight import InFlightCalls
 from metering.journal.pending_close import CloseNotPersisted
-from providers.resilience.plan import Asker
+from providers.resilience.plan import CallProgress
 from tests.support.logged import logged
 from tests.unit.gateway.inference.test_call_context import CLAIM, Replays, connection
 from tests.unit.tenants.key_database import ALICE
@@ -67,7 +67,7 @@ class Upstream:
 class Meter:
     """Notes the outcomes it is closed with; `failure` is raised instead of the end being durable."""
 
-    most = SimpleNamespace(output_tokens=None, is_sent=False)
+    limit = SimpleNamespace(output_tokens=None, is_sent=False)
     received_at = 0.0
     call = None
     record = SimpleNamespace(id="req_1")
@@ -100,7 +100,7 @@ def relay_of(meter: Any, sent: list[Any]) -> tuple[CallContext, StreamRelay, Ups
         cast("Any", upstream),
         meter,
         OPENAI.events,
-        Asker(),
+        CallProgress(),
         content_type="text/event-stream",
         sheet=cast("Any", None),
         overhead_ms=0.0,

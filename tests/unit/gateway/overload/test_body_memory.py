@@ -22,7 +22,7 @@ def test_bodies_share_one_bound_and_give_it_back():
     room.lease(9).grow_to(MB)
     for portion in portions:
         portion.release()
-    assert room.taken == MB
+    assert room.in_use == MB
 
 
 def test_one_tenant_gets_half():
@@ -37,7 +37,7 @@ def test_one_tenant_gets_half():
 def test_the_largest_body_fits_into_the_smallest_body_memory():
     room = BodyMemory(MB, 20 * MB)
     room.lease(1).grow_to(20 * MB)
-    assert room.taken == 20 * MB
+    assert room.in_use == 20 * MB
 
 
 def test_a_growing_body_is_counted_once_and_a_small_one_never():
@@ -47,7 +47,7 @@ def test_a_growing_body_is_counted_once_and_a_small_one_never():
     for size in range(0, MB + 1, SMALL):
         growing.grow_to(size)
     growing.grow_to(MB // 2)
-    assert room.taken == MB
+    assert room.in_use == MB
     growing.release()
     growing.release()
-    assert room.taken == 0
+    assert room.in_use == 0

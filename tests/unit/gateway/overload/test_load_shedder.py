@@ -40,7 +40,7 @@ def test_load_shedder_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back
     assert refusal(shedding, ALICE) == "full"
     slots[0].release()
     shedding.acquire(ALICE, is_batch=False)
-    assert shedding.taken == 10
+    assert shedding.in_use == 10
 
 
 def test_a_slot_given_back_twice_counts_once():
@@ -48,7 +48,7 @@ def test_a_slot_given_back_twice_counts_once():
     first, _ = fill(shedding, alice=2)
     first.release()
     first.release()
-    assert shedding.taken == 1
+    assert shedding.in_use == 1
 
 
 def test_a_fifth_of_the_slots_is_kept_from_batch_keys():
@@ -116,7 +116,7 @@ def test_the_count_never_exceeds_the_cap_it_was_admitted_under(steps):
     shedding, held, now = LoadShedder(20), [], 0.0
     for step, tenant in steps:
         if step in {"take", "batch"}:
-            before = shedding.taken
+            before = shedding.in_use
             try:
                 held.append(shedding.acquire(tenant, is_batch=step == "batch"))
             except Overloaded:
@@ -128,5 +128,5 @@ def test_the_count_never_exceeds_the_cap_it_was_admitted_under(steps):
         else:
             now += 1.0
             shedding.observe_lag(0.1 if step == "late" else 0.0, now)
-        assert shedding.taken == len(held)
+        assert shedding.in_use == len(held)
         assert shedding.floor <= shedding.cap <= shedding.ceiling

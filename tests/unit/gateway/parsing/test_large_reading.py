@@ -14,7 +14,7 @@ from gateway.http.exceptions import BadRequest
 from gateway.overload.exceptions import Overloaded
 from gateway.parsing.body_limits import check_small
 from gateway.parsing.large_bodies import find_embedded, understand
-from gateway.parsing.large_reading import MOST_NAME, MOST_WORDS, Understood, embedded, name_of, understood
+from gateway.parsing.large_reading import MOST_NAME, MOST_WORDS, Understood, find_body, name_of, parse_large
 from gateway.parsing.parsed_request import BodyParser, Names
 from gateway.parsing.schemas import peek_chat, peek_embeddings
 from gateway.values.fallback_log import FALLBACKS
@@ -76,14 +76,14 @@ def small(raw: bytes, peek: BodyParser, limits: Limits = LIMITS) -> Any:
 def large(raw: bytes, peek: BodyParser, limits: Limits = LIMITS) -> Any:
     """Return the same of a body that is read as a large one, over the wire."""
     said = msgspec.msgpack.decode(
-        msgspec.msgpack.encode(understood(raw, name_of(peek), limits)), type=Understood
+        msgspec.msgpack.encode(parse_large(raw, name_of(peek), limits)), type=Understood
     )
     if said.refused is not None:
         kind = Unacceptable if said.refused.is_unacceptable else BadRequest
         return kind, said.refused.param, said.refused.code
-    assert said.want is not None
-    shape = msgspec.structs.replace(said.want.shape, layout=None, exact=True)
-    return msgspec.structs.replace(said.want, shape=shape, names=None)
+    assert said.parsed is not None
+    shape = msgspec.structs.replace(said.parsed.shape, layout=None, exact=True)
+    return msgspec.structs.replace(said.parsed, shape=shape, names=None)
 
 
 def with_any_shape(found):
@@ -103,7 +103,7 @@ def test_large_embeddings_are_understood_as_small_ones(raw):
 
 
 def looked_up(raw: bytes) -> Names:
-    want = understood(raw, name_of(peek_chat), LIMITS).want
+    want = parse_large(raw, name_of(peek_chat), LIMITS).parsed
     assert want is not None
     assert want.names is not None
     return want.names
@@ -126,7 +126,7 @@ def test_members_that_are_looked_up_later_are_returned_too():
     ],
 )
 def test_a_refusal_is_short_whatever_it_quotes(raw):
-    said = understood(raw, name_of(peek_chat), Limits())
+    said = parse_large(raw, name_of(peek_chat), Limits())
     if said.refused is not None:
         assert len(said.refused.message) <= MOST_WORDS
         assert len(said.refused.param or "") <= MOST_NAME
@@ -181,7 +181,7 @@ async def test_body_inside_a_dry_run_request_is_found(heavy, raw, endpoint, is_e
 
 def test_a_request_whose_body_is_no_object_is_refused():
     for raw in (b'{"body":null}', b'{"body":[1]}', b"[]", b'{"body":{}'):
-        assert embedded(raw, Limits()).refused is not None
+        assert find_body(raw, Limits()).refused is not None
 
 
 @pytest.mark.parametrize("name", ["chat_completions", "embeddings"])

@@ -29,7 +29,7 @@ class Line:
     def end(self):
         assert not self.is_ended
         self.is_ended = True
-        self.house.left(self)
+        self.house.remove(self)
 
 
 class House(ConnectionLimits):
@@ -39,7 +39,7 @@ class House(ConnectionLimits):
         super().__init__(
             self.clock,
             lambda why: self.told.update([why]),
-            most=most,
+            max_connections=most,
             per_address=per_address,
             is_proxy=TrustedProxies(trusted).trusts,
         )
@@ -52,7 +52,7 @@ class House(ConnectionLimits):
         line = self.come(address)
         assert line is not None
         line.is_known = True
-        self.recognize(line)
+        self.set_known(line)
         return line
 
 
@@ -72,8 +72,8 @@ def test_a_recently_used_connection_is_not_the_longest_idle():
     for _ in range(8):
         house.come()
     house.clock.now += FIRST_S
-    house.works(first)
-    house.waits(first)
+    house.set_working(first)
+    house.set_waiting(first)
     house.come()
     assert (first.is_ended, second.is_ended) == (False, True)
 
@@ -82,7 +82,7 @@ def test_an_unauthenticated_connection_being_answered_is_not_closed():
     house = House()
     lines = [house.come() for _ in range(10)]
     for line in lines:
-        house.works(line)
+        house.set_working(line)
     house.clock.now += 60
     assert house.come() is not None
     assert not any(line.is_ended for line in lines)
@@ -167,7 +167,7 @@ def test_with_all_connections_busy_no_new_one_is_accepted():
     callers = [house.caller() for _ in range(10)]
     assert house.come() is None
     assert house.told == {"refused": 1}
-    house.left(callers[0])
+    house.remove(callers[0])
     assert house.come() is not None
 
 
@@ -180,14 +180,14 @@ def test_the_counts_always_match_the_open_connections(seed):
         line = dice.choice(there) if there else None
         match dice.randrange(5):
             case 1 if line is not None:
-                house.works(line)
+                house.set_working(line)
             case 2 if line is not None:
-                house.waits(line)
+                house.set_waiting(line)
             case 3 if line is not None:
                 line.is_known = True
-                house.recognize(line)
+                house.set_known(line)
             case 4 if line is not None:
-                house.left(line)
+                house.remove(line)
                 line.is_ended = True
             case _:
                 new = house.come(f"192.0.2.{dice.randrange(12)}")
@@ -195,5 +195,5 @@ def test_the_counts_always_match_the_open_connections(seed):
         there = [each for each in there if not each.is_ended]
         assert len(house) == len(there) <= 40
     for line in there:
-        house.left(line)
+        house.remove(line)
     assert len(house) == 0

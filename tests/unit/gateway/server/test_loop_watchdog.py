@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.server.loop_watchdog import BEAT_S, SAY_AGAIN_S, STALL_S, Watchdog
+from gateway.server.loop_watchdog import BEAT_S, LOG_AGAIN_S, STALL_S, Watchdog
 from tests.support.logged import logged
 
 
@@ -48,7 +48,7 @@ async def watched():
 def stall(watchdog, clock, seconds):
     watchdog.beat()
     clock.now += BEAT_S + seconds
-    watchdog.look()
+    watchdog.check()
 
 
 async def test_a_loop_that_turns_is_no_stall(watched):
@@ -63,7 +63,7 @@ async def test_a_stall_counts_once_however_long_it_lasts(watched):
     stall(watchdog, clock, STALL_S)
     for _ in range(100):
         clock.now += BEAT_S
-        watchdog.look()
+        watchdog.check()
     assert len(stalls) == 1
 
 
@@ -73,7 +73,7 @@ async def test_every_stall_counts_but_one_a_minute_is_logged(watched, caplog):
         for _ in range(5):
             stall(watchdog, clock, 1.0)
         assert (len(stalls), len(caplog.records)) == (5, 1)
-        clock.now += SAY_AGAIN_S
+        clock.now += LOG_AGAIN_S
         stall(watchdog, clock, 1.0)
     assert (len(stalls), len(caplog.records)) == (6, 2)
 
@@ -93,8 +93,8 @@ async def test_the_stack_of_a_thread_that_goes_on_can_be_read_at_any_moment(watc
 
     def look_often():
         for _ in range(300):
-            clock.now += SAY_AGAIN_S
-            watchdog.look()
+            clock.now += LOG_AGAIN_S
+            watchdog.check()
             watchdog._counted_at = 0.0  # noqa: SLF001 - the same stall again
         end.set()
 

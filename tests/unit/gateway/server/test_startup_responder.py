@@ -37,10 +37,10 @@ def test_responder_is_live_and_not_ready(listener: socket.socket) -> None:
 def test_responder_names_the_awaited_store_and_gives_insiders_the_reason(listener: socket.socket) -> None:
     seen = [True, False, True]
     waiting = Waiting(lambda _address, headers: "host" in headers and seen.pop(), ("pa55word-pa55",))
-    waiting.on("Redis")("Connection refused by :pa55word-pa55@there")
+    waiting.reporter_for("Redis")("Connection refused by :pa55word-pa55@there")
     with startup_responder(listener, waiting):
         inside, outside = (get(listener, "/readyz").json()["reasons"][0] for _ in range(2))
-        waiting.on("Redis")("")
+        waiting.reporter_for("Redis")("")
         after = get(listener, "/readyz").json()["reasons"][0]
 
     assert "waits for Redis: Connection refused by" in inside
@@ -51,7 +51,7 @@ def test_responder_names_the_awaited_store_and_gives_insiders_the_reason(listene
 
 def test_a_head_that_came_in_part_is_no_insiders(listener: socket.socket) -> None:
     waiting = Waiting(lambda _address, _headers: True)
-    waiting.on("Redis")("Connection refused")
+    waiting.reporter_for("Redis")("Connection refused")
     with startup_responder(listener, waiting), socket.create_connection(listener.getsockname()) as client:
         client.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n")
         said = b"".join(iter(lambda: client.recv(4096), b""))
@@ -62,7 +62,7 @@ def test_a_head_that_came_in_part_is_no_insiders(listener: socket.socket) -> Non
 
 def test_a_browser_gets_a_page_without_scripts(listener: socket.socket) -> None:
     waiting = Waiting()
-    waiting.on("the database")("connection to 10.0.0.7 failed")
+    waiting.reporter_for("the database")("connection to 10.0.0.7 failed")
     with startup_responder(listener, waiting):
         pages = [get(listener, path, accept="text/html,*/*;q=0.8") for path in ("/", "/admin/ui/")]
         call = get(listener, "/v1/models", accept="text/html")

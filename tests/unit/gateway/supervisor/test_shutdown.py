@@ -36,7 +36,7 @@ def test_the_grace_is_long_enough_for_usual_calls(tmp_path):
 async def test_the_first_order_leaves_the_grace_and_the_second_none():
     stop = ShutdownSignal()
     stop.request()
-    assert (stop.asked.is_set(), stop.ordered.is_set(), stop.hurried.is_set()) == (True, True, False)
+    assert (stop.requested.is_set(), stop.ordered.is_set(), stop.forced.is_set()) == (True, True, False)
     pausing = asyncio.create_task(stop.wait(LONG_S, never()))
     await asyncio.sleep(0)
     assert not pausing.done()
@@ -46,18 +46,18 @@ async def test_the_first_order_leaves_the_grace_and_the_second_none():
 
 async def test_a_replaced_worker_waits_until_it_is_idle():
     stop = ShutdownSignal()
-    stop.asked.set()
+    stop.requested.set()
     await stop.pause_unless_ordered(LONG_S, done())
 
 
 async def test_a_replaced_worker_that_is_then_stopped_still_has_the_grace_period():
     stop = ShutdownSignal()
-    stop.asked.set()
+    stop.requested.set()
     waiting = asyncio.create_task(stop.pause_unless_ordered(LONG_S, never()))
     await asyncio.sleep(0)
     stop.request()
     await waiting
-    assert not stop.hurried.is_set()
+    assert not stop.forced.is_set()
     grace = asyncio.create_task(stop.wait(LONG_S, never()))
     await asyncio.sleep(0)
     assert not grace.done()
@@ -83,7 +83,7 @@ async def test_each_order_bounds_the_end_of_the_process_and_more_of_them_do_not_
 async def test_a_replaced_worker_has_no_deadline_before_it_is_stopped():
     bounds: list[float] = []
     stop = ShutdownSignal(bounds.append)
-    stop.asked.set()
+    stop.requested.set()
     assert bounds == []
 
 

@@ -13,7 +13,7 @@ from catalog.snapshot import CatalogProblem, Deployment, Model, Snapshot
 from gateway import runtime
 from gateway.server.process_state import state_of
 from gateway.site.health import readiness
-from gateway.supervisor.worker_state import State, together
+from gateway.supervisor.worker_state import State, combined
 from providers.target import Secret, Target
 
 WELL = State()
@@ -68,9 +68,9 @@ def test_state_of_all_workers_is_the_worst_one_with_the_capabilities_of_any():
         unshipped=7,
         oldest_s=2.5,
     )
-    whole = together([WELL, others, State(unshipped=2, oldest_s=1.0)])
+    whole = combined([WELL, others, State(unshipped=2, oldest_s=1.0)])
     assert whole == msgspec.structs.replace(others, lets_in=True, unshipped=9)
-    assert together([]) == WELL
+    assert combined([]) == WELL
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=State) == whole
 
 

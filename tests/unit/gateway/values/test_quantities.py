@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.parsing.json_errors import in_words
+from gateway.parsing.json_errors import readable
 from gateway.values.quantities import many, seconds, size
 
 
@@ -68,4 +68,4 @@ def test_one_is_not_several():
     ],
 )
 def test_shapes_are_named_in_terms_of_json(text, words):
-    assert in_words(text) == words
+    assert readable(text) == words

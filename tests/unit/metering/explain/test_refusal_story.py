@@ -12,7 +12,7 @@ import pytest
 from budgets.admission.demand import Demand
 from budgets.admission.hold_causes import causes
 from metering.decision import Decision, DecisionTrace, document
-from metering.explain.refusal_story import NO_BILL, in_short, tell
+from metering.explain.refusal_story import NO_BILL, explain_refusal, in_short
 from metering.explain.routing_text import attempt_sentences
 from metering.explain.routing_text import in_short as tries_in_short
 from metering.models import LoggedRequest
@@ -54,7 +54,7 @@ def row(**fields: Any) -> LoggedRequest:
 
 
 def story(told: LoggedRequest) -> dict[str, tuple[str, ...]]:
-    return {part.title: part.sentences for part in tell(told)}
+    return {part.title: part.sentences for part in explain_refusal(told)}
 
 
 @pytest.mark.parametrize(
@@ -258,5 +258,5 @@ def test_a_refusal_for_lack_of_capacity_says_why(reason: str) -> None:
 
 def test_an_answer_given_again_names_the_call_it_repeats() -> None:
     told = row(http_status=200, error_code="", figures={"replay": {"original": "req_0"}})
-    [said] = story(told)["Why nobody was asked"]
+    [said] = story(told)["Why no provider was called"]
     assert "req_0" in said

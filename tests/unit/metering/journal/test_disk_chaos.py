@@ -33,7 +33,7 @@ class Reader:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._tail = JournalReader(Directory.look(journal.directory.path))
+        self._tail = JournalReader(Directory.for_reading(journal.directory.path))
         self.ids: set[str] = set()
 
     async def read(self) -> None:

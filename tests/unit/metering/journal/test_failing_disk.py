@@ -52,12 +52,12 @@ def half(file: int, data: bytes) -> int:
 
 def read(journal: Journal) -> tuple[list[str], JournalReader]:
     """Return the ids of the calls that ended, by what the files say, and by what was read."""
-    tail = JournalReader(Directory.look(journal.directory.path))
+    tail = JournalReader(Directory.for_reading(journal.directory.path))
     return [call.open.id for call in tail.read(journal.written, 100)], tail
 
 
 def end_of_files(journal: Journal) -> Position:
-    return JournalReader(Directory.look(journal.directory.path)).end()
+    return JournalReader(Directory.for_reading(journal.directory.path)).end()
 
 
 async def end_all(journal: Journal) -> None:
@@ -198,14 +198,14 @@ async def test_a_journal_that_closes_on_a_full_disk_says_so_and_leaves_no_timer(
     ending = asyncio.ensure_future(journal.close_call(closed("req_1")))
     await eventually(lambda: written_by.calls["write"] > 0)
     journal.void("req_void")
-    await journal.close(patience_s=0.01)
+    await journal.close(timeout_s=0.01)
 
     with pytest.raises(CloseNotPersisted):
         await ending
     assert [timer for timer in timers if timer.when() > loop.time() and not timer.cancelled()] == []
     tail = read(journal)[1]
     assert list(tail.running) == ["req_1", "req_void"]
-    assert Directory.take(journal.directory.path) is not None
+    assert Directory.take_over(journal.directory.path) is not None
 
 
 async def test_a_call_that_ends_after_the_journal_is_not_taken_for_recorded(tmp_path: Path) -> None:
@@ -237,12 +237,12 @@ async def test_after_a_failed_sync_no_later_sync_of_that_file_is_believed(
     ending = asyncio.ensure_future(journal.close_call(closed("req_1")))
     await eventually(lambda: written_by.calls["open"] > 0)
     async with asyncio.timeout(30):
-        await journal.close(patience_s=0.01)
+        await journal.close(timeout_s=0.01)
 
     with pytest.raises(CloseNotPersisted):
         await ending
     assert synced_by.calls["fdatasync"] == 1
-    assert Directory.take(journal.directory.path) is not None
+    assert Directory.take_over(journal.directory.path) is not None
 
 
 async def test_a_journal_closes_while_its_last_sync_fails(
@@ -250,7 +250,7 @@ async def test_a_journal_closes_while_its_last_sync_fails(
 ) -> None:
     journal = Journal(tmp_path, reserve_bytes=0, allow_volatile=True)
     written_by.break_("open", errno.EMFILE)
-    stopping = journal._syncer._may_go_on  # noqa: SLF001 - the bell that a failing sync and the end both ring
+    stopping = journal._syncer._is_replaced  # noqa: SLF001 - the bell that a failing sync and the end both ring
 
     def fail_late(_file: int) -> None:
         stopping.wait(10)
@@ -261,7 +261,7 @@ async def test_a_journal_closes_while_its_last_sync_fails(
     await eventually(lambda: synced_by.calls["fdatasync"] > 0)
 
     async with asyncio.timeout(30):
-        await journal.close(patience_s=0.01)
+        await journal.close(timeout_s=0.01)
 
 
 async def test_a_waiter_cancelled_on_a_full_disk_does_not_block_journal_close(

@@ -88,7 +88,7 @@ async def test_giving_up_fails_all_waiters(disk: Disk, group: GroupCommit) -> No
     in_flight, gathered = join(group, "a"), join(group, "b")
     await eventually(lambda: disk.written == ["a"])
 
-    group.give_up()
+    group.abandon()
 
     for end in (in_flight, gathered):
         with pytest.raises(CloseNotPersisted):
@@ -130,7 +130,7 @@ async def test_waiters_for_an_early_write_fail_when_it_is_given_up(disk: Disk, g
     ends = [join(group, "a"), join(group, "b", soon=True)]
     await eventually(lambda: disk.early == [["b"]])
 
-    group.give_up()
+    group.abandon()
 
     for end in ends:
         with pytest.raises(CloseNotPersisted):

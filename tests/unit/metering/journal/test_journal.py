@@ -26,7 +26,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 
 def read(journal: Journal) -> JournalReader:
     """Return a tail that has read the whole journal; `calls_of` gives what ended."""
-    return JournalReader(Directory.look(journal.directory.path))
+    return JournalReader(Directory.for_reading(journal.directory.path))
 
 
 def calls_of(journal: Journal) -> list[Call]:
@@ -220,7 +220,7 @@ async def test_a_journal_with_unshipped_calls_is_left_to_be_adopted(tmp_path: Pa
 
     await journal.close()
 
-    assert Directory.take(journal.directory.path) is not None
+    assert Directory.take_over(journal.directory.path) is not None
     assert len(calls_of(journal)) == 1
 
 

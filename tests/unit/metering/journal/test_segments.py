@@ -8,7 +8,7 @@ from metering.journal.segments import START, Directory, Position, directories, i
 def test_the_directory_of_a_live_process_cannot_be_claimed(tmp_path: Path) -> None:
     own = Directory.create(tmp_path)
 
-    assert Directory.take(own.path) is None
+    assert Directory.take_over(own.path) is None
     assert is_alive(own.path)
 
 
@@ -17,8 +17,8 @@ def test_the_directory_of_a_dead_process_can_be_claimed_once(tmp_path: Path) -> 
     own.release()
 
     assert not is_alive(own.path)
-    assert Directory.take(own.path) is not None
-    assert Directory.take(own.path) is None
+    assert Directory.take_over(own.path) is not None
+    assert Directory.take_over(own.path) is None
 
 
 def test_a_process_id_that_was_used_before_gets_a_directory_of_its_own(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_removed_directory_leaves_nothing(tmp_path: Path) -> None:
 def test_what_a_removal_left_half_way_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / "boot-1").mkdir()
 
-    assert Directory.take(tmp_path / "boot-1") is None
+    assert Directory.take_over(tmp_path / "boot-1") is None
     assert directories(tmp_path) == []
 
 

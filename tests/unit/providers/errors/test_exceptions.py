@@ -20,7 +20,7 @@ NOW = 1_763_848_800.0  # 2025-11-22 22:00:00 UTC
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> UpstreamStatus:
-    return UpstreamStatus.of(
+    return UpstreamStatus.from_response(
         code, {name.replace("_", "-"): value for name, value in headers.items()}, body, NOW
     )
 
@@ -67,7 +67,7 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
         b'"param": "messages", "code": "context_length_exceeded"}}'
     )
 
-    assert status(400, body).passed_on == PassthroughError(
+    assert status(400, body).passthrough == PassthroughError(
         400, "Too long.", "invalid_request_error", "messages", "context_length_exceeded"
     )
 
@@ -132,7 +132,7 @@ def test_a_refusal_of_the_clients_request_passes_with_all_it_says() -> None:
     ],
 )
 def test_a_refusal_in_any_envelope_becomes_a_sentence(body: bytes, message: str) -> None:
-    passed = status(400, body).passed_on
+    passed = status(400, body).passthrough
 
     assert passed is not None
     assert (passed.status, passed.message) == (400, message)
@@ -140,14 +140,14 @@ def test_a_refusal_in_any_envelope_becomes_a_sentence(body: bytes, message: str)
 
 @pytest.mark.parametrize("code", [401, 403, 404, 429, 500])
 def test_what_is_not_the_clients_fault_is_not_passed_on(code: int) -> None:
-    assert status(code, b'{"error": {"message": "Incorrect API key provided: sk-123"}}').passed_on is None
+    assert status(code, b'{"error": {"message": "Incorrect API key provided: sk-123"}}').passthrough is None
 
 
 def test_the_clients_message_names_no_host() -> None:
     failure = ConnectFailed("Cannot connect to host 10.0.0.7:443")
 
     assert "10.0.0.7" in str(failure)
-    assert "10.0.0.7" not in failure.words
+    assert "10.0.0.7" not in failure.client_message
 
 
 @pytest.mark.parametrize(

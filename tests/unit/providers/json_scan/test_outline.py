@@ -142,7 +142,7 @@ def test_members_of_the_bulk_are_not_counted():
 def test_pictures_are_seen_and_are_no_text(piece):
     raw = b'{"messages":[{"content":[%s,{"type":"text","text":"hi there"}]}]}' % (piece % (b"QUJD" * 1000))
     found = outline_of(raw, WIDE)
-    assert found.telling == {"image_url": 1}
+    assert found.feature_counts == {"image_url": 1}
     assert found.prompt_tokens < 50
 
 

@@ -106,7 +106,7 @@ def test_names_that_come_again_and_again_are_refused(name):
 def test_a_member_to_be_replaced_may_not_be_large():
     with pytest.raises(Unfit):
         layout(b'{"model":"' + b"m" * MOST_VALUE + b'"}')
-    assert layout(b'{"y":1,"x":"' + b"m" * MOST_VALUE + b'"}').gone == ()
+    assert layout(b'{"y":1,"x":"' + b"m" * MOST_VALUE + b'"}').removed == ()
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,13 @@ def fail(subject, times, now=0.0):
     for _ in range(times):
         is_probe = subject.begin(now)
         assert is_probe is not None
-        subject.failed(now, now, "status 500", is_probe=is_probe)
+        subject.record_failure(now, now, "status 500", is_probe=is_probe)
 
 
 def succeed(subject, now):
     is_probe = subject.begin(now)
     assert is_probe is not None
-    subject.succeeded(now, now, is_probe=is_probe)
+    subject.record_success(now, now, is_probe=is_probe)
 
 
 def opened(now=0.0):
@@ -42,7 +42,7 @@ def test_five_consecutive_failures_open_the_breaker():
     fail(subject, 4)
     assert subject.phase is Phase.CLOSED
     fail(subject, 1)
-    assert (subject.phase, subject.rests(4.9), subject.value(4.9)) == (Phase.OPEN, True, 0.0)
+    assert (subject.phase, subject.is_blocked(4.9), subject.value(4.9)) == (Phase.OPEN, True, 0.0)
 
 
 def test_half_of_twenty_calls_failing_within_ten_seconds_opens_the_breaker():
@@ -51,9 +51,9 @@ def test_half_of_twenty_calls_failing_within_ten_seconds_opens_the_breaker():
         succeed(subject, float(second))
         if second < 9:
             fail(subject, 1, float(second))
-    assert not subject.rests(9.5)  # 19 samples
+    assert not subject.is_blocked(9.5)  # 19 samples
     fail(subject, 1, 9.5)
-    assert subject.rests(9.5)
+    assert subject.is_blocked(9.5)
 
 
 def test_old_failures_do_not_count():
@@ -71,8 +71,8 @@ def test_one_probe_runs_at_a_time_and_three_successes_close_the_breaker():
     for turn in range(3):
         assert subject.begin(5.0) is True
         assert subject.begin(5.0) is None
-        assert subject.rests(5.0)
-        subject.succeeded(5.0, 5.0, is_probe=True)
+        assert subject.is_blocked(5.0)
+        subject.record_success(5.0, 5.0, is_probe=True)
         assert subject.phase is (Phase.CLOSED if turn == 2 else Phase.HALF_OPEN)
 
 
@@ -101,7 +101,7 @@ def test_recovery_ramps_from_a_tenth_to_all_in_ten_seconds():
     assert [round(subject.share(5.0 + s), 2) for s in (0, 5, 10)] == [0.1, 0.55, 1.0]
     assert subject.value(6.0) == 0.5
     succeed(subject, 15.0)
-    assert subject.is_calm
+    assert subject.is_unrestricted
 
 
 def test_a_late_failure_of_an_older_call_does_not_open_what_just_closed():
@@ -109,27 +109,27 @@ def test_a_late_failure_of_an_older_call_does_not_open_what_just_closed():
     for _ in range(3):
         succeed(subject, 5.0)
     for _ in range(9):
-        subject.failed(6.0, 1.0, "late")
+        subject.record_failure(6.0, 1.0, "late")
     assert subject.phase is Phase.CLOSED
 
 
 def test_a_probe_whose_client_left_makes_room_for_the_next():
     subject = opened()
     assert subject.begin(5.0) is True
-    subject.let_go(is_probe=True)
+    subject.release_probe(is_probe=True)
     assert subject.begin(5.0) is True
 
 
 def test_a_refused_credential_opens_the_breaker_at_once():
     subject = breaker()
     subject.trip(0.0, "upstream_auth_failed")
-    assert subject.rests(1.0)
+    assert subject.is_blocked(1.0)
 
 
 def test_a_rate_limit_without_a_time_only_lowers_the_deployments_rank():
     subject = breaker()
-    subject.cool(0.0, None)
-    assert (subject.share(0.5), subject.rests(0.5), subject.share(2.0)) == (0.0, False, 1.0)
+    subject.start_cooldown(0.0, None)
+    assert (subject.share(0.5), subject.is_blocked(0.5), subject.share(2.0)) == (0.0, False, 1.0)
 
 
 @given(
@@ -141,9 +141,9 @@ def test_a_rate_limit_without_a_time_only_lowers_the_deployments_rank():
 def test_no_call_is_sent_before_the_retry_after_ends(waits, dice, after):
     subject = breaker(dice)
     for wait in waits:
-        subject.cool(0.0, wait)
+        subject.start_cooldown(0.0, wait)
     if after < min(120.0, max(waits)):
-        assert subject.rests(after)
+        assert subject.is_blocked(after)
         assert subject.begin(after) is None
 
 
@@ -164,11 +164,11 @@ def test_there_is_never_a_second_probe(events):
         elif running:
             began, is_probe = running.pop(0)
             if event == "ok":
-                subject.succeeded(now, began, is_probe=is_probe)
+                subject.record_success(now, began, is_probe=is_probe)
             elif event == "fail":
-                subject.failed(now, began, is_probe=is_probe)
+                subject.record_failure(now, began, is_probe=is_probe)
             else:
-                subject.let_go(is_probe=is_probe)
+                subject.release_probe(is_probe=is_probe)
         assert sum(is_probe for _, is_probe in running) <= 1
 
 
@@ -177,6 +177,6 @@ def test_the_retry_budget_allows_a_tenth_of_the_answers_and_three_a_second():
     spent = sum(budget.spend(0.0) for _ in range(500))
     assert spent == 53  # full at first
     for _ in range(100):
-        budget.answered(0.0)
+        budget.record_success(0.0)
     assert sum(budget.spend(0.0) for _ in range(500)) == pytest.approx(10, abs=1)
     assert sum(budget.spend(1.0) for _ in range(500)) == 3

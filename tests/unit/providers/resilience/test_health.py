@@ -103,7 +103,7 @@ def test_changed_credential_is_another_endpoint_and_running_calls_end_at_the_old
 def test_when_all_are_full_the_error_has_a_retry_after_and_is_counted():
     counted = []
     a = target(1)
-    subject = health(bulkheads=Bulkheads(100, 1), watch=Watch(full=lambda: counted.append(1)))
+    subject = health(bulkheads=Bulkheads(100, 1), watch=Watch(on_full=lambda: counted.append(1)))
     subject.update_targets([a])
     assert subject.start(a) is not None
     refusal = subject.unavailable([a])
@@ -140,7 +140,7 @@ def test_two_thousand_concurrent_calls_get_one_probe_and_then_a_growing_share():
 def test_the_recovery_of_a_deployment_is_shown_without_calls():
     shown: list[float] = []
     clock, a = Clock(), target(1)
-    subject = health(clock, watch=Watch(changed=lambda _, value: shown.append(value)))
+    subject = health(clock, watch=Watch(on_change=lambda _, value: shown.append(value)))
     recovered(subject, clock, a)
     clock.now += 10.0
     subject.refresh()
@@ -206,7 +206,7 @@ def test_at_most_half_of_a_tier_is_ejected():
 def test_opened_and_closed_breakers_are_published_to_other_workers():
     told: list[HealthHint] = []
     clock, a = Clock(), target(7)
-    subject = health(clock, watch=Watch(learned=told.append))
+    subject = health(clock, watch=Watch(on_hint=told.append))
     subject.update_targets([a])
     recovered(subject, clock, a)
     assert told == [HealthHint(7, "open", 5.0, "status 500"), HealthHint(7, "closed")]
@@ -215,7 +215,7 @@ def test_opened_and_closed_breakers_are_published_to_other_workers():
 def test_a_refused_credential_and_a_retry_after_are_published_once():
     told: list[HealthHint] = []
     clock, a, b = Clock(), target(1), target(2)
-    subject = health(clock, watch=Watch(learned=told.append))
+    subject = health(clock, watch=Watch(on_hint=told.append))
     subject.update_targets([a, b])
     fail(subject, a, times=1, failure=UpstreamStatus(401, b""))
     turns = [subject.start(b) for _ in range(50)]
@@ -228,10 +228,10 @@ def test_a_refused_credential_and_a_retry_after_are_published_once():
 def test_received_hints_are_not_published_again():
     told: list[HealthHint] = []
     clock, a = Clock(), target(1)
-    subject = health(clock, watch=Watch(learned=told.append))
+    subject = health(clock, watch=Watch(on_hint=told.append))
     subject.update_targets([a])
     subject.apply_hint(HealthHint(1, "open", 5.0, "status 500"))
-    assert subject.get(1).breaker.rests(clock.now)
+    assert subject.get(1).breaker.is_blocked(clock.now)
     subject.apply_hint(HealthHint(1, "cool", 2.0))
     clock.now += 5.0
     answer(subject, a, times=3)
@@ -240,10 +240,10 @@ def test_received_hints_are_not_published_again():
 
 def test_received_hints_are_shown_and_unknown_rows_are_skipped():
     shown, a = [], target(1)
-    subject = health(watch=Watch(changed=lambda each, value: shown.append((each.id, value))))
+    subject = health(watch=Watch(on_change=lambda each, value: shown.append((each.id, value))))
     subject.update_targets([a])
     subject.apply_hint(HealthHint(1, "open", 5.0, "status 500"))
     subject.apply_hint(HealthHint(99, "open", 5.0, "status 500"))
     assert shown == [(1, 0.0)]
-    [seen] = subject.seen()
+    [seen] = subject.snapshots()
     assert (seen.state, seen.reason) == ("open", "status 500 (seen by another process)")

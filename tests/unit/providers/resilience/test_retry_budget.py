@@ -11,7 +11,7 @@ from providers.errors.exceptions import UpstreamFailed
 from providers.resilience.attempt import DeploymentAttempt
 from providers.resilience.attempt_planner import AttemptPlanner
 from providers.resilience.health import DeploymentHealth
-from providers.resilience.plan import Asker, Plan
+from providers.resilience.plan import CallProgress, Plan
 from providers.resilience.retry_budget import RetryBudget
 from providers.target import Target
 from tests.unit.providers.resilience.test_health import Clock, target
@@ -23,7 +23,7 @@ async def serve(
     health: DeploymentHealth, plan: Plan, sick: set[str], tries: Counter[str], who: int = 0
 ) -> bool:
     """Make one call whose tries take a turn of the loop each; return whether it was answered."""
-    planner, failures = AttemptPlanner(plan, health, Asker(who)), list[UpstreamFailed]()
+    planner, failures = AttemptPlanner(plan, health, CallProgress(who)), list[UpstreamFailed]()
     while (step := await planner.begin(None, failures)) is not None:
         where, turn = step
         tries[where.base_url] += 1
@@ -61,7 +61,7 @@ def calls(
             ready = [
                 each
                 for each in plan.targets
-                if (e := health.get(each.id)) is None or not e.breaker.rests(clock.now)
+                if (e := health.get(each.id)) is None or not e.breaker.is_blocked(clock.now)
             ]
             now = Plan(targets=ready or plan.targets, is_panic=not ready)
             failed += not await serve(health, now, sick, tries, number % tenants + 1)
@@ -103,36 +103,36 @@ def test_outage_of_one_model_does_not_use_up_the_failover_of_others() -> None:
 
 def test_failures_of_one_tenant_do_not_count_as_an_outage() -> None:
     budget = RetryBudget()
-    budget.answered(0.0)
+    budget.record_success(0.0)
     for _ in range(100):
-        budget.failed(1)
-        budget.answered(0.0)
-    assert budget.is_well(0.0)
+        budget.record_failure(1)
+        budget.record_success(0.0)
+    assert budget.is_healthy(0.0)
     for who in (2, 3, 2, 3):
-        budget.failed(who)
-    assert not budget.is_well(0.0)
+        budget.record_failure(who)
+    assert not budget.is_healthy(0.0)
 
 
 def test_a_wait_for_an_endpoints_first_answer_ends_with_it() -> None:
     async def story() -> None:
         budget = RetryBudget()
-        waiting = [asyncio.create_task(budget.heard(60.0)) for _ in range(3)]
+        waiting = [asyncio.create_task(budget.wait_for_outcome(60.0)) for _ in range(3)]
         await asyncio.sleep(0)
-        budget.failed(1)
+        budget.record_failure(1)
         await asyncio.gather(*waiting)
         assert not budget.is_unknown
-        await budget.heard(0.0)
+        await budget.wait_for_outcome(0.0)
 
     asyncio.run(story())
 
 
 async def waits(
-    health: DeploymentHealth, where: Target, asker: Asker
+    health: DeploymentHealth, where: Target, progress: CallProgress
 ) -> asyncio.Task[tuple[Target, DeploymentAttempt] | None]:
     """Begin a second attempt, at an endpoint without any answer yet and whose budget is spent."""
     while health.budget(where).spend(health.clock()):
         pass
-    planner = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, asker)
+    planner = AttemptPlanner(Plan(targets=[target(1, DEAD), where]), health, progress)
     first = await planner.begin(None, [])
     assert first is not None
     first[1].release()
@@ -150,7 +150,7 @@ def in_flight(health: DeploymentHealth, where: Target) -> int:
 def test_call_cancelled_while_waiting_releases_its_slot() -> None:
     async def story() -> None:
         health, where = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY)
-        task = await waits(health, where, Asker())
+        task = await waits(health, where, CallProgress())
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert in_flight(health, where) == 0
@@ -160,10 +160,14 @@ def test_call_cancelled_while_waiting_releases_its_slot() -> None:
 
 def test_nothing_is_begun_for_a_client_that_leaves_while_its_call_waits() -> None:
     async def story() -> None:
-        health, where, asker = DeploymentHealth(clock=Clock(), dice=lambda: 0.5), target(2, HEALTHY), Asker(1)
-        task = await waits(health, where, asker)
-        asker.has_left = True
-        health.budget(where).answered(health.clock())
+        health, where, progress = (
+            DeploymentHealth(clock=Clock(), dice=lambda: 0.5),
+            target(2, HEALTHY),
+            CallProgress(1),
+        )
+        task = await waits(health, where, progress)
+        progress.client_disconnected = True
+        health.budget(where).record_success(health.clock())
         assert await task is None
         assert in_flight(health, where) == 0
 

@@ -55,7 +55,7 @@ def call(subject: DeploymentHealth, who: int, failure: UpstreamFailed | None, wh
 
 def rests(subject: DeploymentHealth, who: int, where=WHERE) -> bool:
     entry = subject.get(where.id)
-    return entry is not None and entry.for_tenant(who, subject.clock()).rests(subject.clock())
+    return entry is not None and entry.breaker_for(who, subject.clock()).is_blocked(subject.clock())
 
 
 @pytest.mark.parametrize("how", POISON)
@@ -238,7 +238,7 @@ def test_the_first_caller_gets_the_same_retry_after_as_all_others():
     subject = health(clock)
     waits = []
     for who in (ALICE, BOB):
-        refusal = UpstreamStatus.of(429, {"retry-after": "561635"}, b"")
+        refusal = UpstreamStatus.from_response(429, {"retry-after": "561635"}, b"")
         call(subject, who, refusal)
         waits.append(refusal.retry_after_s)
     waits += [subject.unavailable([WHERE], who).retry_after_s for who in (ALICE, BOB, CARL)]
@@ -251,24 +251,30 @@ def test_a_limit_met_by_one_prompt_applies_to_no_other(headers):
     clock = Clock()
     subject = health(clock)
     for _ in range(10):
-        call(subject, ALICE, UpstreamStatus.of(429, headers, b"would exceed 30000 input tokens per minute"))
+        call(
+            subject,
+            ALICE,
+            UpstreamStatus.from_response(429, headers, b"would exceed 30000 input tokens per minute"),
+        )
     assert rests(subject, ALICE) == bool(headers)
     assert not rests(subject, BOB)
     assert all(call(subject, BOB, None) for _ in range(50))
     entry = subject.get(WHERE.id)
     assert entry is not None
-    assert entry.breaker.is_calm
+    assert entry.breaker.is_unrestricted
 
 
 def test_a_limit_met_by_two_tenants_applies_to_all_until_its_end():
     clock = Clock()
     subject = health(clock)
     for who in (ALICE, BOB):
-        call(subject, who, UpstreamStatus.of(429, {"retry-after": "60"}, b""))
+        call(subject, who, UpstreamStatus.from_response(429, {"retry-after": "60"}, b""))
     assert rests(subject, CARL)
     clock.now += 67.0
     assert not any(rests(subject, who) for who in (ALICE, BOB, CARL))
-    call(subject, CARL, UpstreamStatus.of(429, {"retry-after": "60"}, b""))  # the others' limits are over
+    call(
+        subject, CARL, UpstreamStatus.from_response(429, {"retry-after": "60"}, b"")
+    )  # the others' limits are over
     assert not rests(subject, BOB)
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from budgets.redis.client.connection import RedisConnection
-from gateway.stores.redis_check import trouble_of
+from gateway.stores.redis_check import redis_trouble
 from tests.support.servers.ports import stop_accepting
 from tests.support.stores.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -105,13 +105,13 @@ async def test_a_server_trusted_by_the_address_is_connected(
 ) -> None:
     async with behind_tls(server, files) as address:
         url = f"{address}?{trust.format(files=files)}"
-        assert await asyncio.to_thread(trouble_of, url) == ""
+        assert await asyncio.to_thread(redis_trouble, url) == ""
         assert await trouble(url) == ""
 
 
 async def test_an_authority_that_is_not_configured_is_refused(server: RedisServer, files: Path) -> None:
     async with behind_tls(server, files) as address:
-        assert "self-signed certificate" in await asyncio.to_thread(trouble_of, address)
+        assert "self-signed certificate" in await asyncio.to_thread(redis_trouble, address)
         assert "self-signed certificate" in await trouble(address)
 
 
@@ -127,7 +127,7 @@ async def test_a_client_shows_its_certificate(server: RedisServer, files: Path) 
         trusted = f"{address}?ssl_ca_certs={files}/cert.pem"
         assert await trouble(trusted) != ""
         mine = f"&ssl_certfile={files}/cert.pem&ssl_keyfile={files}/key.pem"
-        assert await asyncio.to_thread(trouble_of, trusted + mine) == ""
+        assert await asyncio.to_thread(redis_trouble, trusted + mine) == ""
         assert await trouble(trusted + mine) == ""
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.dialects.base import MalformedStream, Seen, Shape
-from providers.dialects.lenient.large_events import look, read_event_aside
+from providers.dialects.base import MalformedStream, ParsedEvent, Shape
+from providers.dialects.lenient.large_events import parse_event, read_large_event
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.output_text import KEPT, PIECE, Produced
 from providers.errors.exceptions import UpstreamBroken
-from providers.errors.out_of_memory import NoRoom
-from providers.exchange import broken_by
+from providers.errors.out_of_memory import OutOfMemory
+from providers.exchange import failure_for_malformed
 from providers.processes.heavy_work import HeavyWork
-from providers.resilience.attempt_planner import judge
+from providers.resilience.attempt_planner import end_failed
 from providers.resilience.health import DeploymentHealth
 from providers.target import Secret, Target
 from providers.tokens.count import count
@@ -36,13 +36,15 @@ def aside(stream) -> bytes:
     """Do as the relay does, through the form in which it comes from the other process."""
     out = b""
     while stream.large is not None:
-        out += stream.go_on(msgspec.msgpack.decode(msgspec.msgpack.encode(look(stream.large)), type=Seen))
+        out += stream.resume(
+            msgspec.msgpack.decode(msgspec.msgpack.encode(parse_event(stream.large)), type=ParsedEvent)
+        )
     return out
 
 
 def relayed(*blocks: bytes, room=None, max_event=64 * MB):
     stream = OpenAIToOpenAI(SHAPE, room or (lambda _: True), max_event).stream()
-    stream.reads_aside = True
+    stream.has_offload = True
     out = b""
     for block in blocks:
         out += stream.feed(block) + aside(stream)
@@ -141,7 +143,7 @@ def test_memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept():
     blocks = [b"data: ", *[b"x" * 65_536] * 64]
     with pytest.raises(MalformedStream, match="no memory") as fault:
         relayed(*blocks, room=room)
-    assert isinstance(broken_by(fault.value), NoRoom)
+    assert isinstance(failure_for_malformed(fault.value), OutOfMemory)
     assert asked == sorted(asked)
     assert 2 * MB < asked[-1] < 3 * MB
     assert len(asked) < 12
@@ -153,7 +155,7 @@ def test_memory_is_asked_for_before_it_is_taken_and_no_more_than_that_is_kept():
 async def test_a_large_event_is_parsed_in_another_process():
     heavy = HeavyWork()
     try:
-        seen = await read_event_aside(heavy.share(1), LARGE["a picture"][6:-2])
+        seen = await read_large_event(heavy.share(1), LARGE["a picture"][6:-2])
     finally:
         heavy.close()
     assert (seen.malformed, seen.error) == ("", None)
@@ -164,7 +166,7 @@ async def test_an_event_that_takes_too_much_is_malformed(monkeypatch):
     monkeypatch.setattr("providers.processes.heavy_work.CPU_S", 0.001)
     monkeypatch.setattr("providers.processes.heavy_work.CPU_S_PER_MB", 0.0)
     heavy = HeavyWork()
-    seen = await read_event_aside(heavy.share(1), b'{"choices":[' + b"{}," * 100_000 + b"{}]}")
+    seen = await read_large_event(heavy.share(1), b'{"choices":[' + b"{}," * 100_000 + b"{}]}")
     heavy.close()
     assert "could not be read" in seen.malformed
 
@@ -211,18 +213,18 @@ HOSTILE = {  # and the most that may go back of it, in bytes
 def test_result_of_reading_an_event_is_small(kind):
     """Whatever is in it: the process that serves calls must not take it apart again."""
     event, most = HOSTILE[kind]
-    assert len(msgspec.msgpack.encode(look(event))) < most
+    assert len(msgspec.msgpack.encode(parse_event(event))) < most
 
 
 def test_large_sound_is_counted_and_not_sent_back():
     sound = event({"audio": {"id": "a", "data": "QUJD" * 100_000, "transcript": "four"}})
-    assert len(msgspec.msgpack.encode(look(sound[6:-2]))) < 1_000
+    assert len(msgspec.msgpack.encode(parse_event(sound[6:-2]))) < 1_000
     stream, _ = relayed(sound)
     assert (stream.started, stream.sound_chars, stream.produced_bytes) == (True, 400_000, 4)
 
 
 @pytest.mark.parametrize(
-    ("failure", "is_blamed"), [(NoRoom("no memory"), False), (UpstreamBroken("cut"), True)]
+    ("failure", "is_blamed"), [(OutOfMemory("no memory"), False), (UpstreamBroken("cut"), True)]
 )
 def test_only_the_providers_failures_are_blamed_on_the_deployment(failure, is_blamed):
     health, target = DeploymentHealth(), Target(
@@ -231,6 +233,6 @@ def test_only_the_providers_failures_are_blamed_on_the_deployment(failure, is_bl
     for _ in range(5):
         turn = health.start(target)
         assert turn is not None
-        assert judge(failure, turn, None) is failure
-    [seen] = health.seen()
+        assert end_failed(failure, turn, None) is failure
+    [seen] = health.snapshots()
     assert (seen.value == 0) is is_blamed

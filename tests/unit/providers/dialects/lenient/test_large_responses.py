@@ -8,7 +8,12 @@ import msgspec
 import pytest
 
 from providers.dialects.base import Shape
-from providers.dialects.lenient.large_responses import Look, answered, look, read_aside
+from providers.dialects.lenient.large_responses import (
+    LargeResponse,
+    answered,
+    parse_response,
+    read_large_response,
+)
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.json_scan.limits import MalformedAnswer
 from providers.processes.heavy_work import HeavyWork
@@ -62,7 +67,7 @@ def small(shape, raw):
 
 
 def large(shape, raw):
-    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look(raw, shape)), type=Look)
+    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(parse_response(raw, shape)), type=LargeResponse)
     try:
         found = answered(raw, seen, shape)
     except MalformedAnswer:
@@ -87,7 +92,7 @@ async def test_blanks_that_kept_the_connection_alive_are_no_part_of_it(blanks):
     heavy = HeavyWork()
     for name, (shape, raw) in ANSWERS.items():
         if large(shape, raw) != "malformed":
-            found = await read_aside(heavy.share(1), shape, blanks + raw)
+            found = await read_large_response(heavy.share(1), shape, blanks + raw)
             assert (json.loads(found.body), found.usage, found.produced) == small(shape, raw), name
     heavy.close()
 
@@ -97,5 +102,5 @@ async def test_an_answer_that_takes_too_much_is_malformed(monkeypatch):
     monkeypatch.setattr("providers.processes.heavy_work.CPU_S_PER_MB", 0.0)
     heavy = HeavyWork()
     with pytest.raises(MalformedAnswer, match="could not be read"):
-        await read_aside(heavy.share(1), CHAT, b'{"choices":[' + b"{}," * 500_000 + b"{}]}")
+        await read_large_response(heavy.share(1), CHAT, b'{"choices":[' + b"{}," * 500_000 + b"{}]}")
     heavy.close()

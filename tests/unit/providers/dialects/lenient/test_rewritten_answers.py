@@ -11,8 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects.base import Answered, Laborious, Shape
-from providers.dialects.lenient.large_responses import Look, answered, look, look_for_events, read_aside
+from providers.dialects.base import Answered, NeedsOffload, Shape
+from providers.dialects.lenient.large_responses import (
+    LargeResponse,
+    answered,
+    parse_as_event,
+    parse_response,
+    read_large_response,
+)
 from providers.dialects.lenient.rewritten import rewritten
 from providers.dialects.one_piece import as_event
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
@@ -47,7 +53,7 @@ def small(raw: bytes) -> Answered:
 
 
 def large(raw: bytes) -> Answered:
-    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(look(raw, CHAT)), type=Look)
+    seen = msgspec.msgpack.decode(msgspec.msgpack.encode(parse_response(raw, CHAT)), type=LargeResponse)
     return answered(raw, seen, CHAT)
 
 
@@ -60,7 +66,7 @@ def test_repaired_answer_is_delivered_as_json_and_its_usage_billed(name):
         assert (document["b"], document["d"]) == (DOCUMENT["b"], DOCUMENT["d"])
         assert found.usage is not None
         assert found.usage.total_tokens == 13
-        piece = look_for_events(ODD[name], CHAT)
+        piece = parse_as_event(ODD[name], CHAT)
         event = as_event(piece.source or ODD[name], piece.edits)
         told = json.loads(event.removeprefix(b"data: "))
         assert told["choices"][0]["delta"]["content"] == WORDS
@@ -71,7 +77,7 @@ async def test_a_large_answer_is_rewritten_in_the_heavy_process():
     try:
         for text in (JSON, "\n\n" + str(DOCUMENT)):
             raw = text.replace("é", "é" * 200_000).encode("utf-16-le")
-            found = await read_aside(heavy.share(1), CHAT, raw)
+            found = await read_large_response(heavy.share(1), CHAT, raw)
             assert json.loads(found.body)["choices"][0]["message"]["content"] == WORDS.replace(
                 "é", "é" * 200_000
             )
@@ -111,16 +117,16 @@ def test_unusable_answer_is_judged_and_billed_too():
     with pytest.raises(MalformedAnswer) as fault:
         small(raw)
     assert json.loads(fault.value.body or b"")["error"] == {"message": "it's full", "code": 503}
-    with pytest.raises(Laborious):
+    with pytest.raises(NeedsOffload):
         small(str({**DOCUMENT, "x": ["a"] * 5_000}).encode())
 
 
 @pytest.mark.parametrize("piece", [b"\\n", b"\\x41", b"None ", b"nan ", b"-inf ", b",]"])
 def test_many_pieces_of_any_kind_are_left_to_another_process(piece):
     """Each takes a step of its own: 40 ms for the escapes that a text of 64 kB has room for."""
-    with pytest.raises(Laborious):
+    with pytest.raises(NeedsOffload):
         small(b"{'choices': \"" + piece * 9_000 + b'"}')
-    with pytest.raises(Laborious):
+    with pytest.raises(NeedsOffload):
         small(b"{'choices': [" + piece * 9_000 + b"]}")
 
 

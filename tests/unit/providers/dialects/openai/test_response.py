@@ -24,15 +24,15 @@ def answer(words="Hello", **members):
 async def read(raw, *, fails=False):
     """Return what was noted before the answer was taken apart, what was left, and the answer."""
     noted: list[bytes] = []
-    call: Any = SimpleNamespace(target="east", answered=None, unnoted=b"")
-    outgoing: Any = SimpleNamespace(heard=lambda _target, raw: noted.append(raw), aside=None)
+    call: Any = SimpleNamespace(target="east", answered=None, unrecorded=b"")
+    outgoing: Any = SimpleNamespace(on_response=lambda _target, raw: noted.append(raw), offload=None)
     dialect = OpenAIToOpenAI(Shape(alias="chat", path="chat/completions"))
     if fails:
         with pytest.raises(MalformedAnswer):
             await read_answer(call, dialect, outgoing, raw)
     else:
         await read_answer(call, dialect, outgoing, raw)
-    return noted, call.unnoted, call.answered
+    return noted, call.unrecorded, call.answered
 
 
 async def test_a_small_answer_is_left_to_the_end_of_the_call():

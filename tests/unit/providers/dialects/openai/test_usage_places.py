@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects.base import Shape, has_said_all
+from providers.dialects.base import Shape, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in
 from providers.usage import Usage
@@ -55,7 +55,7 @@ PLACES: dict[str, dict[str, Any]] = {
 def test_usage_is_found_where_it_stands(place):
     document = {"choices": [CHOICE], **PLACES[place]}
     stream = stream_of(document)
-    assert has_said_all(stream)
+    assert has_complete_usage(stream)
     assert stream.usage is not None
     assert (stream.usage.total_input_tokens, stream.usage.total_output_tokens) == (9, 5)
     found = answer(document)
@@ -123,7 +123,7 @@ def test_of_several_usages_the_largest_numbers_count(kind):
     )
     assert stream.usage is not None
     assert (stream.usage.total_input_tokens, stream.usage.total_output_tokens) == (9, 5)
-    assert has_said_all(stream)
+    assert has_complete_usage(stream)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_early_usage_with_zeros_at_the_end_is_not_all():
     """The output was reported before all of it was written: the rest is unknown."""
     early = {"choices": [{**CHOICE, "finish_reason": None}], "usage": {**FIVE, "completion_tokens": 1}}
     stream = stream_of(early, {"choices": [CHOICE]}, {"choices": [], "usage": ZEROS}, "[DONE]")
-    assert not has_said_all(stream)
+    assert not has_complete_usage(stream)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_usage_after_the_end_is_read_and_not_passed_on(late):
     stream = OpenAIToOpenAI(Shape(alias="m", path="x", stream=True, include_usage=True)).stream()
     out = stream.feed(b"data: %b\n\ndata: [DONE]\n\n" % json.dumps({"choices": [CHOICE]}).encode())
     out += stream.feed(b"data: %b\n\n" % json.dumps(late).encode())
-    assert has_said_all(stream)
+    assert has_complete_usage(stream)
     assert stream.usage == Usage(input_tokens=9, output_tokens=5)
     assert b"usage" not in out
 
