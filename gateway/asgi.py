@@ -112,7 +112,7 @@ def _tidied(scope: Scope) -> str:
 
 
 def _is_database_late() -> bool:
-    return runtime.is_open() and runtime.current().pulse.is_late
+    return runtime.is_open() and runtime.current().database_monitor.is_late
 
 
 def is_managed() -> bool:

@@ -70,37 +70,37 @@ class Runtime:
 
     config: Config
     database: DatabaseThreads
-    pulse: DatabaseMonitor
+    database_monitor: DatabaseMonitor
     transport: Transport
     health: DeploymentHealth
-    keys: KeyCache
-    key_use: LastUsedRecorder
+    key_cache: KeyCache
+    last_used: LastUsedRecorder
     snapshot: Snapshot
     failed_probes: tuple[CatalogProblem, ...] = ()  # from the ledger of probes
     rulebook: Rulebook
     admission: Admission
     journal: Journal
     shipper: Shipper
-    running: InFlightCalls
-    books: MeteringServices
-    replays: IdempotencyStore
+    in_flight: InFlightCalls
+    metering: MeteringServices
+    idempotency: IdempotencyStore
     metrics: Metrics
     access_log: AccessLog
     request_log: RequestLog
-    invalidation: ConfigWatcher
+    config_watcher: ConfigWatcher
     simulator: Simulator | None = None
     worker_rows: WorkerRows | None = None  # where other processes may share Redis
-    peers: WorkerRegistry | None = None  # as far as this one knows them
-    hints: HealthHintBus | None = None  # sent to other processes, where there may be any
-    shedding: LoadShedder
-    bodies: BodyMemory
+    worker_registry: WorkerRegistry | None = None  # as far as this one knows them
+    health_hints: HealthHintBus | None = None  # sent to other processes, where there may be any
+    load_shedder: LoadShedder
+    body_memory: BodyMemory
     reading_on: ReadingOn
-    heavy: HeavyWork
-    denied: DenyList
-    salts: Salts
-    shadows: Mirrors
-    counter: Counter | None = None  # of prompts whose bytes do not fit a budget
-    link: SupervisorClient | None = None  # to the supervisor, where there are several workers
+    heavy_work: HeavyWork
+    deny_list: DenyList
+    tenant_salts: Salts
+    shadow_traffic: Mirrors
+    token_counter: Counter | None = None  # of prompts whose bytes do not fit a budget
+    supervisor: SupervisorClient | None = None  # to the supervisor, where there are several workers
     job_runs: tuple[Run, ...] = ()  # of all processes, from the database
     serving_since: float = 0.0  # Unix time
     is_leaving: bool = False  # /readyz reports it, so that no more calls are sent; calls are still served

@@ -25,7 +25,7 @@ class V1API(NinjaAPI):
         return None  # needed only by operations that return plain values; ours return a Response
 
 
-auth = ApiKeyAuth(lambda: runtime.current().keys, lambda request, caller: request.context.accept(caller))
+auth = ApiKeyAuth(lambda: runtime.current().key_cache, lambda request, caller: request.context.accept(caller))
 api = V1API(
     title="Open Model Gateway",
     version="1",

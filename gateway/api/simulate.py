@@ -36,7 +36,7 @@ async def _simulate(request: Any) -> Response:
     live, context, caller = runtime.current(), request.context, request.auth
     context.acquire_slot(live)  # 503: counting a long prompt costs CPU
     raw = await chat_completions.ENDPOINT.body.read(request, context, live)  # 400, 413, 415
-    found = await find_embedded(raw, live.config.server, live.heavy.share(caller.tenant_id))
+    found = await find_embedded(raw, live.config.server, live.heavy_work.share(caller.tenant_id))
     context.body, context.options = raw[found.start : found.end], CallOptions.of(request)
     context.log_facts.update(endpoint="simulate", tenant=caller.tenant, key=caller.key_prefix)
     name = found.endpoint or ("embeddings" if found.is_embeddings else "chat.completions")

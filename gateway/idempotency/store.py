@@ -162,7 +162,7 @@ class IdempotencyStore:
 
     async def release(self, claim: IdempotencyClaim) -> None:
         """Delete the claim: nothing was executed, a retry may run. Without a database it is deleted when one answers:
-        by catch_up() or by the next claim of this process. Until then other processes raise InProgress.
+        by record_late() or by the next claim of this process. Until then other processes raise InProgress.
         """
         self._open_claims.discard(claim.request_id)
         try:

@@ -161,7 +161,7 @@ class CallContext:
         if live.is_draining:
             raise ShuttingDown
         try:
-            self._slot = live.shedding.acquire(
+            self._slot = live.load_shedder.acquire(
                 self.known_caller.tenant_id, is_batch=self.known_caller.is_batch
             )
         except Overloaded as refusal:
@@ -171,7 +171,7 @@ class CallContext:
     def body_lease(self, live: Runtime) -> BodyMemoryLease:
         """Return this call's part of the memory for bodies."""
         if self._body_lease is None:
-            self._body_lease = live.bodies.lease(self.known_caller.tenant_id)
+            self._body_lease = live.body_memory.lease(self.known_caller.tenant_id)
         return self._body_lease
 
     def open_stream(self, streams: Streams, framing: Framing) -> SSEWriter:
@@ -211,7 +211,7 @@ class CallContext:
         """End the claim of a call that was not made: a retry may run."""
         claim = self.take_claim()
         if claim is not None:
-            await live.running.run_to_completion(live.replays.release(claim))
+            await live.in_flight.run_to_completion(live.idempotency.release(claim))
 
     def stop_reason(self) -> StopReason:
         """Return why the running task was cancelled: the gateway stopped the call, or its client left or stalled."""
@@ -226,9 +226,9 @@ class CallContext:
         if self.unfinished is not None:
             abandoning, self.unfinished = self.unfinished.abandon(), None
             if abandoning is not None:
-                runtime.current().running.run_in_background(abandoning)
+                runtime.current().in_flight.run_in_background(abandoning)
         if self.claim is not None:
-            runtime.current().running.run_in_background(self.release_claim(runtime.current()))
+            runtime.current().in_flight.run_in_background(self.release_claim(runtime.current()))
         if self.writer is not None:
             self.writer.stop()
             self.writer = None

@@ -70,7 +70,7 @@ async def _recorded(
     assert meter.call is not None  # noqa: S101 - it was opened
     meter.call.task = None  # there is nothing left to stop
     live = runtime.current()
-    return await live.running.run_to_completion(_close_and_keep(live, closing, claim, answered.body))
+    return await live.in_flight.run_to_completion(_close_and_keep(live, closing, claim, answered.body))
 
 
 async def _close_and_keep(
@@ -82,9 +82,9 @@ async def _close_and_keep(
     except CloseNotPersisted:
         raise  # the worker that adopts the journal records how the call ended
     except Exception:  # the close is durable, even if settling failed: the call is never repeated
-        await live.replays.complete(claim, 200, "application/json", kept)
+        await live.idempotency.complete(claim, 200, "application/json", kept)
         raise
-    await live.replays.complete(claim, 200, "application/json", kept)
+    await live.idempotency.complete(claim, 200, "application/json", kept)
     return limit_status
 
 

@@ -65,7 +65,7 @@ async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> di
         report["route"] = _route(route, live)
         rules = rules_for(live.rulebook, caller)
         ask = ReservationRequest(
-            context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.counter
+            context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.token_counter
         )
         try:
             reservation = await reserve.reserve(admission, ask)
@@ -80,7 +80,7 @@ async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> di
 
 
 def _running(live: Runtime, scope: str) -> int:
-    return sum(scope in (call.caller.key_scope, call.caller.tenant_scope) for call in live.running)
+    return sum(scope in (call.caller.key_scope, call.caller.tenant_scope) for call in live.in_flight)
 
 
 def _refusal(error: Exception) -> dict[str, Any]:
@@ -135,7 +135,7 @@ async def _cost(
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and the cost of a call of usual length at its first deployment."""
     first = route.deployments[0]
-    share = runtime.current().heavy.share(context.known_caller.tenant_id)
+    share = runtime.current().heavy_work.share(context.known_caller.tenant_id)
     input_tokens = (await count_prompt_in_process(share, context.body, first.target.upstream_model)).tokens
     output_tokens = 0
     if parsed.demand.kind == "chat":

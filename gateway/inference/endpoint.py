@@ -38,12 +38,12 @@ class JsonBody(msgspec.Struct, frozen=True):
     async def read(self, request: V1Request, context: CallContext, live: Runtime) -> bytes:
         connection = context.connection
         assert connection is not None  # noqa: S101 - a request came over one
-        share = live.heavy.share(context.known_caller.tenant_id)
+        share = live.heavy_work.share(context.known_caller.tenant_id)
         return await json_body(request, connection, live, context.body_lease(live), share)
 
     async def parse(self, raw: bytes, context: CallContext, live: Runtime) -> ParsedRequest:
         return await understand(
-            raw, self.peek, live.config.server, live.heavy.share(context.known_caller.tenant_id)
+            raw, self.peek, live.config.server, live.heavy_work.share(context.known_caller.tenant_id)
         )
 
 

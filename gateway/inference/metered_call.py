@@ -28,7 +28,7 @@ def meter_for(
     """Return the meter, which `context` now has."""
     live, caller = runtime.current(), context.known_caller
     context.limit_status = reservation.grant.limit_status
-    live.key_use.record(caller.key_id, reservation.grant.admitted_at)
+    live.last_used.record(caller.key_id, reservation.grant.admitted_at)
     if reservation.output_cap is not None:
         cap = str(reservation.output_cap).encode()
         context.headers.append((b"x-gateway-max-tokens", cap))
@@ -36,7 +36,7 @@ def meter_for(
             context.headers.append((b"x-gateway-clamped-max-tokens", cap))
     most = ChargeLimit(reservation.most_output, reservation.most_nanousd, reservation.sent_cap is not None)
     record = _open_record(context, endpoint, route, parsed, reservation)
-    meter = context.meter = Meter(live.books, record, context.body, trace, most, context.received_at)
+    meter = context.meter = Meter(live.metering, record, context.body, trace, most, context.received_at)
     meter.sheets = partial(sheet_of, route)
     if parsed.demand.unknown and reservation.most_nanousd is not None:
         meter.on_excess = partial(refuse_members, live, route, parsed.demand.unknown)

@@ -32,7 +32,7 @@ async def run_once(context: CallContext, path: str, make: Callable[[], Awaitable
 async def _claim(context: CallContext, path: str) -> IdempotencyClaim | StoredResponse:
     live, caller = runtime.current(), context.known_caller
     claiming = spawn(
-        live.replays.claim(
+        live.idempotency.claim(
             f"{caller.key_id} POST {path}",
             context.options.idempotency_key,
             context.body,
@@ -44,7 +44,7 @@ async def _claim(context: CallContext, path: str) -> IdempotencyClaim | StoredRe
     try:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:  # its row may still be inserted
-        live.running.run_in_background(live.replays.release_when_claimed(claiming))
+        live.in_flight.run_in_background(live.idempotency.release_when_claimed(claiming))
         raise
 
 

@@ -49,6 +49,6 @@ def outgoing_of(
         asks_usage=shape.stream and not shape.include_usage,
         progress=CallProgress(tenant_id),
         on_response=meter.record_response,
-        offload=Offload(live.heavy, tenant_id, shape),
+        offload=Offload(live.heavy_work, tenant_id, shape),
         raise_hold=meter.raise_hold,
     )

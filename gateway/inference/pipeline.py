@@ -84,7 +84,7 @@ async def _perform(
     live, caller = runtime.current(), context.known_caller
     rules = rules_for(live.rulebook, caller)
     ask = ReservationRequest(
-        context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.counter
+        context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.token_counter
     )
     try:
         reservation = await reserve.reserve(live.admission, ask)  # 400, 403, 429
@@ -99,12 +99,12 @@ async def _perform(
     except BaseException:  # a defect of ours or a cancellation
         context.limit_status = await live.admission.settle(context.id, 0, 0)  # the grant is returned
         raise
-    shape = _sent(parsed.shape, reservation, live.salts.for_tenant(caller.tenant_id))
+    shape = _sent(parsed.shape, reservation, live.tenant_salts.for_tenant(caller.tenant_id))
     answer = await _call(context, endpoint, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
         sent = msgspec.structs.replace(parsed, shape=shape)
         tokens = reservation.prompt.tokens
-        live.shadows.mirror(context.id, endpoint.name, route.model, sent, context.body, tokens)
+        live.shadow_traffic.mirror(context.id, endpoint.name, route.model, sent, context.body, tokens)
     return answer
 
 

@@ -232,11 +232,13 @@ class StreamRelay:
             return
         live = runtime.current()
         if not is_complete:
-            await live.running.run_to_completion(live.replays.release(claim))
+            await live.in_flight.run_to_completion(live.idempotency.release(claim))
             return
         is_kept = claim.keeps_streams and self._is_whole
         body = b"".join([*self._kept, self._framing.done]) if is_kept else None
-        await live.running.run_to_completion(live.replays.complete(claim, 200, self._content_type, body))
+        await live.in_flight.run_to_completion(
+            live.idempotency.complete(claim, 200, self._content_type, body)
+        )
 
     def _outcome(self, status: str, code: str) -> CallOutcome:
         stream = self._call.stream

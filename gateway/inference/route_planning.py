@@ -46,7 +46,9 @@ async def resolve_route(context: CallContext, live: Runtime, parsed: ParsedReque
         if not refusal.is_window:
             raise
     # By its bytes the prompt is too long for every model: count it before refusing it.
-    counted = await count_prompt_in_process(live.heavy.share(caller.tenant_id), context.body, parsed.alias)
+    counted = await count_prompt_in_process(
+        live.heavy_work.share(caller.tenant_id), context.body, parsed.alias
+    )
     need = msgspec.structs.replace(
         route_request.requirements, prompt_tokens=int(counted.tokens * OTHER_TOKENIZER)
     )

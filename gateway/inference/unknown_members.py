@@ -22,7 +22,7 @@ def refuse_members(live: Runtime, route: Route, members: tuple[str, ...], close:
     names = [member.rpartition(".")[2] for member in members]
     found = next((d for d in route.all_deployments if d.target.name == close.deployment), None)
     if found is not None:
-        live.running.run_in_background(_refuse(live, found.target.id, names, close.id))
+        live.in_flight.run_in_background(_refuse(live, found.target.id, names, close.id))
 
 
 async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_id: str) -> None:
@@ -38,4 +38,4 @@ async def _refuse(live: Runtime, deployment_id: int, names: list[str], request_i
         return
     if is_new:
         logger.error("unknown_members.refused", extra=what)
-        live.invalidation.notify()
+        live.config_watcher.notify()

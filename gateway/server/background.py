@@ -73,9 +73,9 @@ class BackgroundTasks:
         """Start, and return the tasks, which end when they are cancelled."""
         live, config = self._live, self._live.config
         works = [
-            live.invalidation.run(),
-            live.shadows.run(),
-            _watch_lag(live.shedding),
+            live.config_watcher.run(),
+            live.shadow_traffic.run(),
+            _watch_lag(live.load_shedder),
             _every(RENEW_S, self._renew_leases),
             _every(KEY_USE_S, self._write_key_use),
             _every(REQUEST_LOG_S, RequestLogWriter(live.request_log, self._in_database).write_request_log),
@@ -97,8 +97,8 @@ class BackgroundTasks:
             ]
         else:
             works += [_every(ADOPT_S, self.recover_dead_workers), _every(TIDY_S, self._tidy_workers)]
-        if live.hints is not None:
-            works += [live.hints.run(), _listener(live, live.hints).run()]
+        if live.health_hints is not None:
+            works += [live.health_hints.run(), _listener(live, live.health_hints).run()]
         tasks = {spawn(work) for work in works}
         for task in tasks:
             task.add_done_callback(_note_end)
@@ -106,15 +106,15 @@ class BackgroundTasks:
 
     async def _renew_leases(self) -> None:
         live = self._live
-        await live.admission.renew(live.running.ids)
-        await live.replays.record_late()
-        claims = [call.record.id for call in live.running if call.record.idempotency_key]
+        await live.admission.renew(live.in_flight.ids)
+        await live.idempotency.record_late()
+        claims = [call.record.id for call in live.in_flight if call.record.idempotency_key]
         if claims:
-            await live.replays.renew(claims)
+            await live.idempotency.renew(claims)
 
     async def _write_key_use(self) -> None:
         live = self._live
-        noted = live.key_use.take()
+        noted = live.last_used.take()
         if noted:
             await self._in_database(write_key_use, noted)
 
@@ -161,7 +161,7 @@ class BackgroundTasks:
 
     async def _record_stream_progress(self) -> None:
         live = self._live
-        live.running.write_marks(live.journal)
+        live.in_flight.write_marks(live.journal)
 
     async def _read_settlements(self) -> None:
         """Load the totals of windows whose calls were settled, by any process (metering/settlement/settle.py)."""
@@ -173,8 +173,8 @@ class BackgroundTasks:
 
     async def _report_state(self) -> None:
         """Report this worker's state, so that every worker returns the same state of the gateway."""
-        if self._live.link is not None:
-            self._live.link.report_state(state_of(self._live))
+        if self._live.supervisor is not None:
+            self._live.supervisor.report_state(state_of(self._live))
 
     async def _show_unsettled(self) -> None:
         self._live.metrics.show_unsettled(await self._in_database(unsettled_by_deployment))
@@ -190,7 +190,7 @@ class BackgroundTasks:
 
         def publish_totals(posts: Sequence[WindowTotal], request_ids: Sequence[str]) -> None:
             wait_for(live.admission.publish_totals(posts, request_ids, is_adopted=True))
-            live.replays.release_abandoned(request_ids)
+            live.idempotency.release_abandoned(request_ids)
 
         def release_worker(worker: str) -> None:
             wait_for(live.admission.release_worker(worker))
@@ -207,8 +207,8 @@ class BackgroundTasks:
     async def _tidy_workers(self) -> None:
         """Update the list of workers, and stop waiting for those that are lost with their machine."""
         live = self._live
-        if live.worker_rows is not None and live.peers is not None:
-            await live.worker_rows.delete_lost(live.peers)
+        if live.worker_rows is not None and live.worker_registry is not None:
+            await live.worker_rows.delete_lost(live.worker_registry)
 
     async def recover_now(self) -> None:
         """The same, when the end of a worker was reported."""
@@ -221,24 +221,24 @@ class BackgroundTasks:
     async def read_denied(self) -> None:
         """Refuse, and stop, the keys of `manage.py revoke --here`: needs no store; one stat(2) if nothing changed."""
         live = self._live
-        if live.denied.refresh():
-            live.keys.denied = live.denied.prefixes
-            logger.warning("key.denied_here", extra={"keys": len(live.keys.denied)})
-        if live.keys.denied:
-            denied = live.keys.denied
-            live.running.stop_where(
+        if live.deny_list.refresh():
+            live.key_cache.denied = live.deny_list.prefixes
+            logger.warning("key.denied_here", extra={"keys": len(live.key_cache.denied)})
+        if live.key_cache.denied:
+            denied = live.key_cache.denied
+            live.in_flight.stop_where(
                 lambda call: StopReason.KEY_REVOKED if call.caller.key_prefix in denied else None
             )
 
     async def _stop_revoked_calls(self) -> None:
         """End running calls of keys that were revoked and of tenants that were suspended."""
         live = self._live
-        keys = {call.caller.key_id for call in live.running}
+        keys = {call.caller.key_id for call in live.in_flight}
         if keys:
             stopped = await self._in_database(stopped_keys, keys)
             if stopped:
-                live.keys.clear()  # a caller that gets this error must not be admitted by the next call
-            live.running.stop_where(lambda call: stopped.get(call.caller.key_id))
+                live.key_cache.clear()  # a caller that gets this error must not be admitted by the next call
+            live.in_flight.stop_where(lambda call: stopped.get(call.caller.key_id))
 
 
 def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
@@ -253,9 +253,11 @@ def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
     return ConfigSubscriber(
         live.config.redis.url,
         hints.signer,
-        handlers={CHANNEL: lambda _: live.invalidation.notify(), hints.channel: apply_hint},
-        on_disconnect=lambda: live.keys.set_ttl(CAREFUL_TTL_S),
-        on_reconnect=lambda: live.keys.set_ttl(TTL_S),  # polling, which never stopped, finds missed changes
+        handlers={CHANNEL: lambda _: live.config_watcher.notify(), hints.channel: apply_hint},
+        on_disconnect=lambda: live.key_cache.set_ttl(CAREFUL_TTL_S),
+        on_reconnect=lambda: live.key_cache.set_ttl(
+            TTL_S
+        ),  # polling, which never stopped, finds missed changes
     )
 
 

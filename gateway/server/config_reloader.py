@@ -37,7 +37,7 @@ class ConfigReloader:
         live = self._live
         live.snapshot, live.failed_probes = await self._in_database(self._read_catalog, version)
         live.rulebook = await self._in_database(load_rulebook, self._config, version)
-        live.keys.clear()
+        live.key_cache.clear()
         live.metrics.show_deployments(
             (d.target.name for model in live.snapshot.models.values() for d in model.deployments),
             (problem.deployment for problem in live.snapshot.problems if problem.deployment),

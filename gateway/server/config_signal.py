@@ -19,8 +19,8 @@ class ConfigChangeReceiver:
     def __call__(self, **_: Any) -> None:
         if runtime.is_open():
             live = runtime.current()
-            if hasattr(live, "invalidation"):
-                live.invalidation.notify()
+            if hasattr(live, "config_watcher"):
+                live.config_watcher.notify()
         if self._url:
             from gateway.invalidation.pubsub import ConfigPublisher  # noqa: PLC0415 - embedded mode does without
 

@@ -84,35 +84,35 @@ class Lifespan:
         """Open everything. Raises what makes serving impossible: the process then ends with all its resources."""
         live = Runtime()
         live.config = self.config
-        live.database, live.pulse = self._database, self._database_monitor
+        live.database, live.database_monitor = self._database, self._database_monitor
         live.metrics = Metrics()
         live.access_log = _access_log(live)
         live.request_log = _request_log(live)
-        live.running = InFlightCalls()
+        live.in_flight = InFlightCalls()
         server = self.config.server
-        live.shedding = LoadShedder(server.max_inflight)
-        live.bodies = BodyMemory(server.bodies_in_flight_bytes, server.body_limit_bytes)
+        live.load_shedder = LoadShedder(server.max_inflight)
+        live.body_memory = BodyMemory(server.bodies_in_flight_bytes, server.body_limit_bytes)
         live.reading_on = ReadingOn(self.config.metering.read_on)
-        live.heavy = HeavyWork()
-        live.key_use = LastUsedRecorder()
-        live.keys = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
-        live.denied = DenyList(self.config.data_dir)
-        live.salts = Salts(settings.SECRETS.tenant_salt)
-        live.hints = hints_of(self.config, lambda: live.snapshot.version, self._signer)
-        live.health = health_of(self.config, live.metrics, live.hints)
+        live.heavy_work = HeavyWork()
+        live.last_used = LastUsedRecorder()
+        live.key_cache = KeyCache(settings.SECRETS.pepper, self._load_key, KnownPrefixes(self._load_prefixes))
+        live.deny_list = DenyList(self.config.data_dir)
+        live.tenant_salts = Salts(settings.SECRETS.tenant_salt)
+        live.health_hints = hints_of(self.config, lambda: live.snapshot.version, self._signer)
+        live.health = health_of(self.config, live.metrics, live.health_hints)
         live.transport = Transport(egress_allow=self.config.server.egress_allow)
         await live.transport.open()
-        live.replays = self._replays(live)
+        live.idempotency = self._replays(live)
         await self._open_journal(live)
         await self._open_simulator(live)
         reloader = ConfigReloader(live, self.config, self._database.run, self._simulator_url)
-        live.invalidation = ConfigWatcher(self._version, reloader, live.keys.expire_stale)
-        await live.invalidation.check()
+        live.config_watcher = ConfigWatcher(self._version, reloader, live.key_cache.expire_stale)
+        await live.config_watcher.check()
         show_gauges(live)
-        live.counter = TokenCounter(heavy=live.heavy)
-        self._closing.append(live.counter.aclose)
+        live.token_counter = TokenCounter(heavy=live.heavy_work)
+        self._closing.append(live.token_counter.aclose)
         await self._database.run(tokens.warm)
-        live.shadows = ShadowTraffic(live.transport, live.books, live.metrics)
+        live.shadow_traffic = ShadowTraffic(live.transport, live.metering, live.metrics)
         runtime.install(live)
         self._watchdog = Watchdog(asyncio.get_running_loop(), live.metrics.stalls.inc)
         self._watchdog.start()
@@ -130,7 +130,7 @@ class Lifespan:
         longest_s = max(server.sync_timeout, server.stream_max_duration)
         await stop.pause_unless_ordered(longest_s, _idle(live))
         await stop.wait(grace_s, _idle(live))
-        if live.running.stop_where(lambda _: StopReason.SERVER_SHUTDOWN):
+        if live.in_flight.stop_where(lambda _: StopReason.SERVER_SHUTDOWN):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await _idle(live)
@@ -161,7 +161,7 @@ class Lifespan:
             await in_time(seconds, name, close())
         runtime.install(None)
         live.access_log.close()
-        live.heavy.close()
+        live.heavy_work.close()
 
     def _replays(self, live: Runtime) -> IdempotencyStore:
         config = self.config.idempotency
@@ -170,17 +170,17 @@ class Lifespan:
             settings.SECRETS.encryption_key,
             Quota(config.most_bytes, config.max_answers),
             lambda reason: live.metrics.unstored.add((reason,)),
-            live.heavy,
+            live.heavy_work,
         )
         replays.may_have_calls = partial(replay_rows.may_have_calls, self.config.data_dir / "journal")
         return replays
 
     async def _open_journal(self, live: Runtime) -> None:
-        name = live.replays.owner = new_name()  # of this process, for the adoption of its journal
+        name = live.idempotency.owner = new_name()  # of this process, for the adoption of its journal
         live.admission = await self._open_admission(live, name)
         await BackgroundTasks(live, self._database.run).recover_dead_workers()
         if self.config.embedded:
-            await live.replays.recover()
+            await live.idempotency.recover()
         live.journal = Journal(
             self.config.data_dir / "journal",
             durability=self.config.metering.durability,
@@ -191,8 +191,8 @@ class Lifespan:
             await live.worker_rows.insert_own(self._data_epoch)
         live.shipper = Shipper(live.journal, live.admission, background_alias())
         live.shipper.start()
-        live.books = MeteringServices(
-            live.journal, live.admission, live.running, live.metrics.observe, live.heavy
+        live.metering = MeteringServices(
+            live.journal, live.admission, live.in_flight, live.metrics.observe, live.heavy_work
         )
 
     async def _open_admission(self, live: Runtime, worker: str) -> Admission:
@@ -213,7 +213,7 @@ class Lifespan:
 
         await shared.open()
         self._closing.append(close_admission)
-        live.peers, self._data_epoch = shared.workers, shared.data_epoch
+        live.worker_registry, self._data_epoch = shared.workers, shared.data_epoch
         return shared
 
     async def _open_simulator(self, live: Runtime) -> None:
@@ -239,8 +239,8 @@ class Lifespan:
 
 async def _idle(live: Runtime) -> None:
     """Wait until no call is served and every end has been written."""
-    await live.shedding.wait_until_idle()
-    await live.running.wait_until_idle()
+    await live.load_shedder.wait_until_idle()
+    await live.in_flight.wait_until_idle()
 
 
 def _access_log(live: Runtime) -> AccessLog:

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 def show_gauges(live: Runtime) -> None:
     """Connect the gauges of this process to its counts of open work."""
     live.metrics.watch_gauges(
-        lambda: len(live.running),
+        lambda: len(live.in_flight),
         lambda: live.journal.unshipped_records,
         lambda: live.journal.oldest_unshipped_s,
         lambda: live.reading_on.in_use,
     )
-    live.metrics.watch_store("database", lambda: not live.pulse.is_late)
+    live.metrics.watch_store("database", lambda: not live.database_monitor.is_late)
     live.metrics.watch_store("journal", lambda: live.journal.has_room)
     if not live.config.embedded:
         live.metrics.watch_store("redis", lambda: not live.admission.fitness()[0])
-    live.metrics.watch_load(lambda: live.shedding.cap, lambda: live.shedding.lag_s)
+    live.metrics.watch_load(lambda: live.load_shedder.cap, lambda: live.load_shedder.lag_s)
 
 
 def state_of(live: Runtime) -> State:
@@ -30,7 +30,7 @@ def state_of(live: Runtime) -> State:
     trouble, has_reserve = live.admission.fitness()
     return State(
         has_room=live.journal.has_room,
-        is_database_up=not live.pulse.is_late,
+        is_database_up=not live.database_monitor.is_late,
         ships=not live.shipper.failures,
         redis_trouble=trouble,
         lets_in=not trouble or has_reserve or not _all_need_money(live),

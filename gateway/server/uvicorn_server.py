@@ -190,7 +190,7 @@ async def _serve(
         await link.open(on_orphaned=stop.request, on_orphaned_in_thread=stop.limit_time)
     lifespan = Lifespan()
     await lifespan.open()
-    runtime.current().link = link
+    runtime.current().supervisor = link
     stop.grace_s = config.server.prestop_delay + config.server.graceful_shutdown_delay  # before, no call runs
     if link is not None:
         link.on_worker_ended = lifespan.recover_ended_worker

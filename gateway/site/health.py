@@ -80,7 +80,7 @@ def _late_jobs(live: Runtime) -> list[str]:
 
 def _state(live: Runtime) -> State:
     """Return the state of all workers of this machine, or of this one alone where there is no supervisor's report."""
-    whole = live.link.state_of_all() if live.link is not None else None
+    whole = live.supervisor.state_of_all() if live.supervisor is not None else None
     return state_of(live) if whole is None else whole
 
 

@@ -131,7 +131,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("Metrics are switched off.\n", status=404, content_type="text/plain")
     if not _is_insider(request):
         return HttpResponse(REFUSED, status=403, content_type="text/plain")
-    link = runtime.current().link if runtime.is_open() else None
+    link = runtime.current().supervisor if runtime.is_open() else None
     if link is None:
         response: HttpResponse = ExportToDjangoView(request)
         return response

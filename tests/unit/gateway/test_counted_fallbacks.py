@@ -79,7 +79,7 @@ async def test_members_that_could_not_be_refused_are_counted(fallbacks, monkeypa
     monkeypatch.setattr("catalog.services.refuse_members", write)
     threads, works = DatabaseThreads(), list[Any]()
     running = SimpleNamespace(run_in_background=works.append)
-    live = cast("Any", SimpleNamespace(database=threads, running=running))
+    live = cast("Any", SimpleNamespace(database=threads, in_flight=running))
     route = cast(
         "Any", SimpleNamespace(all_deployments=[SimpleNamespace(target=SimpleNamespace(id=1, name="east"))])
     )

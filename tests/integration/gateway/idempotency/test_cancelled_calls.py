@@ -31,7 +31,9 @@ TARGET: Any = SimpleNamespace(
     id=1, alias="gpt-4o", name="gpt-4o-1", provider="openai", upstream_model="gpt-4o-2024-08-06"
 )
 EAST = SimpleNamespace(target=TARGET, sheet=SHEET)
-ROUTE: Any = SimpleNamespace(every=[EAST], deployments=[EAST], model=SimpleNamespace(alias="gpt-4o"))
+ROUTE: Any = SimpleNamespace(
+    all_deployments=[EAST], deployments=[EAST], model=SimpleNamespace(alias="gpt-4o")
+)
 USED = Usage(input_tokens=5, output_tokens=2)
 
 

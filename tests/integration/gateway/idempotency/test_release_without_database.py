@@ -63,7 +63,7 @@ async def test_other_processes_may_claim_it_after_the_database_is_back(mine, oth
     await fail_to_release(mine, "first")
     with pytest.raises(InProgress):  # only its owner knows that it was released
         await other.claim("second", key="first")
-    await mine.store.catch_up()
+    await mine.store.record_late()
     assert isinstance(await other.claim("third", key="first"), IdempotencyClaim)
 
 
@@ -77,7 +77,7 @@ async def test_a_row_that_another_call_has_taken_over_stays(mine, other):
     await fail_to_release(mine, "first")
     other.store.may_have_calls = lambda _: False
     await other.claim("second", key="first")
-    await mine.store.catch_up()
+    await mine.store.record_late()
     assert await sync_to_async(lambda: [row.request_id for row in IdempotencyRecord.objects.all()])() == [
         "second"
     ]

@@ -42,10 +42,10 @@ def live():
     shed: list[tuple[str]] = []
     live = SimpleNamespace(
         is_draining=False,
-        shedding=LoadShedder(2),
-        bodies=BodyMemory(MEGABYTE, MEGABYTE),
-        running=InFlightCalls(),
-        replays=Replays(),
+        load_shedder=LoadShedder(2),
+        body_memory=BodyMemory(MEGABYTE, MEGABYTE),
+        in_flight=InFlightCalls(),
+        idempotency=Replays(),
         metrics=SimpleNamespace(shed=SimpleNamespace(add=shed.append, noted=shed)),
     )
     runtime.install(cast("Any", live))
@@ -73,10 +73,10 @@ async def test_everything_acquired_is_released_once(live):
     context.acquire_slot(live)
     context.body_lease(live).grow_to(MEGABYTE // 2)
     writer = context.open_stream(Streams(), OPENAI.events)
-    assert (live.shedding.in_use, live.bodies.in_use) == (1, MEGABYTE // 2)
+    assert (live.load_shedder.in_use, live.body_memory.in_use) == (1, MEGABYTE // 2)
     for _ in range(2):
         context.release()
-        assert (live.shedding.in_use, live.bodies.in_use) == (0, 0)
+        assert (live.load_shedder.in_use, live.body_memory.in_use) == (0, 0)
     assert writer._timer.cancelled()  # noqa: SLF001
 
 
@@ -95,8 +95,8 @@ async def test_a_claim_that_no_outcome_has_taken_is_released(live):
     context = context_of()
     context.claim = CLAIM
     context.release()
-    await live.running.wait_until_idle()
-    assert live.replays.released == ["row"]
+    await live.in_flight.wait_until_idle()
+    assert live.idempotency.released == ["row"]
 
 
 async def test_a_claim_that_was_taken_is_left_to_its_taker(live):
@@ -106,7 +106,7 @@ async def test_a_claim_that_was_taken_is_left_to_its_taker(live):
     assert context.take_claim() is None
     context.release()
     await context.release_claim(live)
-    assert live.replays.released == []
+    assert live.idempotency.released == []
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
@@ -119,7 +119,7 @@ async def test_a_response_that_was_made_and_never_sent_is_ended(live, is_sent):
     context = context_of()
     context.unfinished = cast("Any", SimpleNamespace(abandon=lambda: None if is_sent else end()))
     context.release()
-    await live.running.wait_until_idle()
+    await live.in_flight.wait_until_idle()
     assert ended == ([] if is_sent else ["recorded"])
 
 
@@ -149,7 +149,7 @@ async def test_a_context_without_a_connection_is_released_too(live):
     context.acquire_slot(live)
     context.body_lease(live)
     context.release()
-    assert live.shedding.in_use == 0
+    assert live.load_shedder.in_use == 0
     assert not context.has_client_left
 
 

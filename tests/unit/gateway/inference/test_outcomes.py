@@ -82,8 +82,8 @@ async def test_what_fails_before_anything_is_sent_gives_its_grant_back(monkeypat
         monkeypatch.setattr(gateway.inference.pipeline, part, fail)
     live = SimpleNamespace(
         config=SimpleNamespace(streams=SimpleNamespace(max_event_bytes=1_000_000)),
-        heavy=None,
-        bodies=BodyMemory(1, 1),
+        heavy_work=None,
+        body_memory=BodyMemory(1, 1),
     )
     monkeypatch.setattr("gateway.runtime.current", lambda: live)
     context = CallContext(caller=cast("Any", SimpleNamespace(tenant_id=1)), body=b"{}")

@@ -85,7 +85,7 @@ class Meter:
 @pytest.fixture
 def live(monkeypatch):
     monkeypatch.setattr("gateway.inference.relay.CallOutcome", SimpleNamespace)
-    live = cast("Any", SimpleNamespace(running=InFlightCalls(), replays=Completed()))
+    live = cast("Any", SimpleNamespace(in_flight=InFlightCalls(), idempotency=Completed()))
     runtime.install(live)
     yield live
     runtime.install(None)
@@ -114,11 +114,11 @@ async def test_a_stream_whose_end_is_not_durable_says_so_and_leaves_its_claim_to
     context, relay, _ = relay_of(Meter(CloseNotPersisted("closed")), sent)
     await relay.run(START)
     context.release()
-    await live.running.wait_until_idle()
+    await live.in_flight.wait_until_idle()
     *_, last = [message["body"] for message in sent if "body" in message]
     assert logged(caplog, "stream.not_recorded") == [{"request_id": "req_1"}]
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "metering_unavailable"
-    assert (live.replays.completed, live.replays.released) == ([], [])
+    assert (live.idempotency.completed, live.idempotency.released) == ([], [])
 
 
 async def test_a_whole_stream_is_completed_and_then_done(live):
@@ -127,9 +127,9 @@ async def test_a_whole_stream_is_completed_and_then_done(live):
     context, relay, upstream = relay_of(meter, sent)
     await relay.run(START)
     context.release()
-    await live.running.wait_until_idle()
+    await live.in_flight.wait_until_idle()
     assert (meter.outcomes, upstream.is_closed) == ([("ok", "")], True)
-    assert (live.replays.completed, live.replays.released) == (["row"], [])
+    assert (live.idempotency.completed, live.idempotency.released) == (["row"], [])
     assert sent[-1]["body"] == OPENAI.events.done
 
 
@@ -137,9 +137,9 @@ async def test_a_stream_that_a_defect_keeps_from_being_sent_is_recorded(live):
     meter = Meter()
     context, _, upstream = relay_of(meter, [])
     context.release()
-    await live.running.wait_until_idle()
+    await live.in_flight.wait_until_idle()
     assert (meter.outcomes, upstream.is_closed) == ([("incomplete", "internal_error")], True)
-    assert (live.replays.completed, live.replays.released) == ([], ["row"])
+    assert (live.idempotency.completed, live.idempotency.released) == ([], ["row"])
 
 
 async def test_a_defect_in_a_stream_is_logged_with_the_id_of_its_call(live, monkeypatch, caplog):

@@ -27,7 +27,7 @@ async def test_key_cache_is_cleared_before_revoked_calls_are_stopped():
 
     running = InFlightCalls()
     keys = SimpleNamespace(clear=lambda: happened.append("unknown"))
-    tasks = BackgroundTasks(cast("Any", SimpleNamespace(running=running, keys=keys)), in_database)
+    tasks = BackgroundTasks(cast("Any", SimpleNamespace(in_flight=running, key_cache=keys)), in_database)
     running.add(call(8))
     await tasks._stop_revoked_calls()  # noqa: SLF001
     assert happened == []
@@ -46,7 +46,12 @@ async def test_running_calls_are_checked_twice_within_the_promised_two_seconds(m
     idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
     config = Config()
     live: Any = SimpleNamespace(
-        invalidation=idle, shadows=idle, shedding=None, hints=None, config=config, request_log=None
+        config_watcher=idle,
+        shadow_traffic=idle,
+        load_shedder=None,
+        health_hints=None,
+        config=config,
+        request_log=None,
     )
     tasks = BackgroundTasks(live, asyncio.to_thread).start()
     await eventually(lambda: {"_stop_revoked_calls", "_show_unsettled"} <= periods.keys())
@@ -96,10 +101,10 @@ async def test_work_that_ends_for_good_is_counted_and_logged(fallbacks, monkeypa
     monkeypatch.setattr(background, "_watch_lag", lambda _: every(0.0, None))
     idle = SimpleNamespace(run=lambda: asyncio.sleep(0))
     live: Any = SimpleNamespace(
-        invalidation=SimpleNamespace(run=hear_changes),
-        shadows=idle,
-        shedding=None,
-        hints=None,
+        config_watcher=SimpleNamespace(run=hear_changes),
+        shadow_traffic=idle,
+        load_shedder=None,
+        health_hints=None,
         config=Config(),
         request_log=None,
     )

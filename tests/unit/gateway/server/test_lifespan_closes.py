@@ -44,7 +44,7 @@ class Site:
         live.transport = SimpleNamespace(aclose=self.part("transport"))
         live.simulator = SimpleNamespace(aclose=self.part("simulator"))
         live.access_log = SimpleNamespace(close=lambda: self.closed.append("log"))
-        live.heavy = SimpleNamespace(close=lambda: self.closed.append("heavy"))
+        live.heavy_work = SimpleNamespace(close=lambda: self.closed.append("heavy"))
         one = self.lifespan = Lifespan.__new__(Lifespan)
         one._database = Threads(self.closed)  # noqa: SLF001
         one._tasks = set()  # noqa: SLF001

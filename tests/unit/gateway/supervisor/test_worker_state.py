@@ -44,12 +44,12 @@ def live(monkeypatch):
         is_leaving=False,
         is_draining=False,
         journal=SimpleNamespace(has_room=True, unshipped_records=3, oldest_unshipped_s=0.25),
-        pulse=SimpleNamespace(is_late=False),
+        database_monitor=SimpleNamespace(is_late=False),
         shipper=SimpleNamespace(failures=0),
         admission=SimpleNamespace(fitness=lambda: ("", True)),
         rulebook=SimpleNamespace(tenant_budget=object()),
         snapshot=snapshot(a=Model(alias="a", deployments=(deployment("a"),))),
-        link=None,
+        supervisor=None,
         failed_probes=(),
         job_runs=(),
     )
@@ -132,10 +132,10 @@ def test_models_are_counted_that_can_answer(live, models, status, count):
 
 
 def test_state_from_the_supervisor_overrides_the_workers_own(live):
-    live.link = SimpleNamespace(state_of_all=lambda: State(has_room=False, unshipped=40, oldest_s=9.96))
+    live.supervisor = SimpleNamespace(state_of_all=lambda: State(has_room=False, unshipped=40, oldest_s=9.96))
     code, body = readiness()
     assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (503, "full", 40)
-    live.link.state_of_all = lambda: None  # it has not said so for long
+    live.supervisor.state_of_all = lambda: None  # it has not said so for long
     code, body = readiness()
     assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (200, "ok", 3)
 
@@ -149,7 +149,7 @@ def test_state_from_the_supervisor_overrides_the_workers_own(live):
     ],
 )
 def test_a_database_that_is_away_is_known_without_anything_to_ship(live, late, failures, database, ledger):
-    live.pulse.is_late, live.shipper.failures = late, failures
+    live.database_monitor.is_late, live.shipper.failures = late, failures
     code, body = readiness()
     assert code == 200
     assert body["checks"]["database"] == database
@@ -158,6 +158,6 @@ def test_a_database_that_is_away_is_known_without_anything_to_ship(live, late, f
 
 def test_a_leaving_worker_reports_its_shutdown_itself(live):
     live.is_leaving = True
-    live.link = SimpleNamespace(state_of_all=lambda: WELL)
+    live.supervisor = SimpleNamespace(state_of_all=lambda: WELL)
     code, body = readiness()
     assert (code, body["reasons"]) == (503, ["the gateway is shutting down"])
