@@ -255,9 +255,7 @@ def _listener(live: Runtime, hints: HealthHintBus) -> ConfigSubscriber:
         hints.signer,
         handlers={CHANNEL: lambda _: live.config_watcher.notify(), hints.channel: apply_hint},
         on_disconnect=lambda: live.key_cache.set_ttl(CAREFUL_TTL_S),
-        on_reconnect=lambda: live.key_cache.set_ttl(
-            TTL_S
-        ),  # polling, which never stopped, finds missed changes
+        on_reconnect=lambda: live.key_cache.set_ttl(TTL_S),  # polling found what was missed
     )
 
 
