@@ -75,7 +75,7 @@ def _line(
         "client": request.client_ip,
         "client_request_id": request.header(b"x-client-request-id")[:128],
     }
-    caller = context.caller or context.refusal.caller
+    caller = context.caller_if_known or context.refusal.caller
     if caller is not None:
         line["tenant"], line["key"] = caller.tenant, caller.key_prefix
     elif context.refusal.prefix:
@@ -96,7 +96,7 @@ def _figures_of_line(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(context: CallContext, status: int, code: str) -> Kind:
-    caller = context.caller or context.refusal.caller
+    caller = context.caller_if_known or context.refusal.caller
     name = "" if code else str(context.log_facts.get("endpoint", ""))
     if caller is None:
         return Kind(0, 0, status, code, name)
@@ -111,7 +111,7 @@ def _entry(
     code: str,
     answer: Response | None,
 ) -> Logged:
-    caller, meter, facts = context.caller or context.refusal.caller, context.meter, context.log_facts
+    caller, meter, facts = context.caller_if_known or context.refusal.caller, context.meter, context.log_facts
     elapsed = time.perf_counter() - context.received_at
     model, is_silent = str(facts.get("model", "")), live.config.retention.zero_retention
     return Logged(

@@ -109,14 +109,14 @@ class V1Handler(ASGIHandler):
                 await self._recognize(request, context)
             _keep_details(context, error)
             context.limit_status = getattr(error, "limit_status", None) or context.limit_status
-            if context.limit_status is None and context.caller is not None:
+            if context.limit_status is None and context.caller_if_known is not None:
                 context.limit_status = await context.read_limit_status()
         drop_frames(error)
         return response
 
     async def _recognize(self, request: V1Request, context: CallContext) -> None:
         """Authenticate the caller of an unknown path, so that the response has its limit status."""
-        if context.caller is None:
+        if context.caller_if_known is None:
             try:
                 await self._auth(request)
             except (AccessDenied, KeysUnavailable) as refusal:  # an unknown path is 404 without a key too
@@ -143,7 +143,7 @@ async def _send(request: V1Request, context: CallContext, send: Send, response: 
 def _keep_details(context: CallContext, error: Exception) -> None:
     """Store the details of an error that the logs need and its response does not have."""
     if isinstance(error, AccessDenied) and error.verified is not None:
-        context.caller = context.caller or error.verified
+        context.caller = context.caller_if_known or error.verified
     if isinstance(error, InvalidKey | TooManyMisses):
         context.refusal = RefusalDetails(error.caller, error.prefix)
     elif isinstance(error, BudgetRefused):

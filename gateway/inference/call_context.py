@@ -49,7 +49,9 @@ class CallOptions(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, request: V1Request) -> CallOptions:
-        """Return the options in the headers of a request."""
+        """Return the options in the headers of a request; most have none."""
+        if OPTION_HEADERS.isdisjoint(request.raw_headers):
+            return NO_OPTIONS
         return cls(
             request.header(b"idempotency-key"),
             request.header(b"x-gateway-route"),
@@ -57,6 +59,12 @@ class CallOptions(msgspec.Struct, frozen=True):
             request.trace_parent,
             request.header(b"x-client-request-id")[:128],
         )
+
+
+OPTION_HEADERS: Final = frozenset(
+    {b"idempotency-key", b"x-gateway-route", b"x-request-timeout-ms", b"traceparent", b"x-client-request-id"}
+)
+NO_OPTIONS: Final = CallOptions()
 
 
 class RefusalDetails(msgspec.Struct, frozen=True):
@@ -81,14 +89,14 @@ class Unfinished(Protocol):
         ...
 
 
-NO_OPTIONS: Final = CallOptions()
 NO_DETAILS: Final = RefusalDetails()
 
 
 class CallContext:
     """One call. `limit_status` and `headers` go into the head of its response, `log_facts` into its log line.
 
-    `claim`: of its Idempotency-Key, until `take_claim`. `unfinished`: the response that was made and not sent yet.
+    `caller` is set once its key was accepted. `claim`: of its Idempotency-Key, until `take_claim`. `unfinished`: the
+    response that was made and not sent yet.
     """
 
     __slots__ = (
@@ -111,6 +119,8 @@ class CallContext:
         "writer",
     )
 
+    caller: Caller
+
     def __init__(
         self,
         connection: ClientConnection | None = None,
@@ -122,7 +132,9 @@ class CallContext:
     ) -> None:
         self.id = mint()
         self.received_at = time.perf_counter()
-        self.connection, self.caller, self.options, self.body = connection, caller, options, body
+        self.connection, self.options, self.body = connection, options, body
+        if caller is not None:
+            self.caller = caller
         self.client_api = client_api
         self.limit_status: LimitStatus | None = None
         self.headers: Headers = []
@@ -136,10 +148,9 @@ class CallContext:
         self._body_lease: BodyMemoryLease | None = None
 
     @property
-    def known_caller(self) -> Caller:
-        """The caller, once the key was accepted."""
-        assert self.caller is not None  # noqa: S101 - nothing is called without a key
-        return self.caller
+    def caller_if_known(self) -> Caller | None:
+        """The caller; None before a key was accepted."""
+        return getattr(self, "caller", None)
 
     @property
     def is_stream(self) -> bool:
@@ -158,12 +169,11 @@ class CallContext:
 
     def acquire_slot(self, live: Runtime) -> None:
         """Take one of the calls that this process serves at a time. Raises ShuttingDown, Overloaded."""
+        caller = self.caller
         if live.is_draining:
             raise ShuttingDown
         try:
-            self._slot = live.load_shedder.acquire(
-                self.known_caller.tenant_id, is_batch=self.known_caller.is_batch
-            )
+            self._slot = live.load_shedder.acquire(caller.tenant_id, is_batch=caller.is_batch)
         except Overloaded as refusal:
             live.metrics.shed.add((refusal.reason,))
             raise
@@ -171,7 +181,7 @@ class CallContext:
     def body_lease(self, live: Runtime) -> BodyMemoryLease:
         """Return this call's part of the memory for bodies."""
         if self._body_lease is None:
-            self._body_lease = live.body_memory.lease(self.known_caller.tenant_id)
+            self._body_lease = live.body_memory.lease(self.caller.tenant_id)
         return self._body_lease
 
     def open_stream(self, streams: Streams, framing: Framing) -> SSEWriter:
@@ -197,7 +207,7 @@ class CallContext:
         """Return the caller's limit status, for responses that are not calls; None if it is unavailable now."""
         live = runtime.current()
         try:
-            return await live.admission.status(rules_for(live.rulebook, self.known_caller))
+            return await live.admission.status(rules_for(live.rulebook, self.caller))
         except AdmissionUnavailable as away:
             FALLBACKS.note("standing_headers", away)
             return None

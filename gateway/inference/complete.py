@@ -36,7 +36,7 @@ async def complete(context: CallContext, route: Route, meter: Meter, call: Call)
     except Exception:  # a defect of ours: the call still gets its row, the error table logs it
         await record_failure(context, meter, route, internal_error())
         raise
-    context.limit_status = await _recorded(context, meter, outcome, answered)
+    context.limit_status = await _recording(context, meter, outcome, answered)
     if client_disconnected:
         raise ClientGone
     headers = response_headers(context, route, call, meter, outcome.overhead_ms)
@@ -58,19 +58,19 @@ def _outcome(
     )
 
 
-async def _recorded(
+def _recording(
     context: CallContext, meter: Meter, outcome: CallOutcome, answered: Answered
-) -> LimitStatus:
-    """Record the call, and store its response for its claim. Return the limit status after it."""
+) -> Coroutine[Any, Any, LimitStatus]:
+    """Return what records the call, and stores its response for its claim. Its result is the limit status after it."""
     closing = meter.close(outcome)
     claim = context.take_claim()
     if claim is None:
-        return await closing
+        return closing
     # From here on the call was made: it is not repeated, even after a disconnect.
     assert meter.call is not None  # noqa: S101 - it was opened
     meter.call.task = None  # there is nothing left to stop
     live = runtime.current()
-    return await live.in_flight.run_to_completion(_close_and_keep(live, closing, claim, answered.body))
+    return live.in_flight.run_to_completion(_close_and_keep(live, closing, claim, answered.body))
 
 
 async def _close_and_keep(

@@ -43,7 +43,7 @@ NOTE = (
 
 async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> dict[str, Any]:
     """Return the report on a call whose body is `context.body`."""
-    caller = context.known_caller
+    caller = context.caller
     admission = DryRunAdmission(live.admission, partial(_running, live), time.time)
     report: dict[str, Any] = {
         "object": "gateway.simulation",
@@ -135,7 +135,7 @@ async def _cost(
 ) -> dict[str, Any]:
     """Return the worst case, as it would be held, and the cost of a call of usual length at its first deployment."""
     first = route.deployments[0]
-    share = runtime.current().heavy_work.share(context.known_caller.tenant_id)
+    share = runtime.current().heavy_work.share(context.caller.tenant_id)
     input_tokens = (await count_prompt_in_process(share, context.body, first.target.upstream_model)).tokens
     output_tokens = 0
     if parsed.demand.kind == "chat":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 class Body(Protocol):
     """How a body is read and parsed. An endpoint may have one in any format."""
 
-    async def read(self, request: V1Request, context: CallContext, live: Runtime) -> bytes:
+    def read(self, request: V1Request, context: CallContext, live: Runtime) -> Awaitable[bytes]:
         """Return the bytes that `parse` takes. Raises what gateway/parsing/json_body.py raises."""
         ...
 
-    async def parse(self, raw: bytes, context: CallContext, live: Runtime) -> ParsedRequest:
+    def parse(self, raw: bytes, context: CallContext, live: Runtime) -> Awaitable[ParsedRequest]:
         """Raises BadRequest, Unacceptable, Overloaded."""
         ...
 
@@ -35,16 +36,14 @@ class JsonBody(msgspec.Struct, frozen=True):
 
     peek: BodyParser
 
-    async def read(self, request: V1Request, context: CallContext, live: Runtime) -> bytes:
+    def read(self, request: V1Request, context: CallContext, live: Runtime) -> Awaitable[bytes]:
         connection = context.connection
         assert connection is not None  # noqa: S101 - a request came over one
-        share = live.heavy_work.share(context.known_caller.tenant_id)
-        return await json_body(request, connection, live, context.body_lease(live), share)
+        share = live.heavy_work.share(context.caller.tenant_id)
+        return json_body(request, connection, live, context.body_lease(live), share)
 
-    async def parse(self, raw: bytes, context: CallContext, live: Runtime) -> ParsedRequest:
-        return await understand(
-            raw, self.peek, live.config.server, live.heavy_work.share(context.known_caller.tenant_id)
-        )
+    def parse(self, raw: bytes, context: CallContext, live: Runtime) -> Awaitable[ParsedRequest]:
+        return understand(raw, self.peek, live.config.server, live.heavy_work.share(context.caller.tenant_id))
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

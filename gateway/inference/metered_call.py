@@ -26,7 +26,7 @@ def meter_for(
     trace: DecisionTrace,
 ) -> Meter:
     """Return the meter, which `context` now has."""
-    live, caller = runtime.current(), context.known_caller
+    live, caller = runtime.current(), context.caller
     context.limit_status = reservation.grant.limit_status
     live.last_used.record(caller.key_id, reservation.grant.admitted_at)
     if reservation.output_cap is not None:
@@ -46,7 +46,7 @@ def meter_for(
 def _open_record(
     context: CallContext, endpoint: str, route: Route, parsed: ParsedRequest, reservation: Reservation
 ) -> Open:
-    caller, options, first = context.known_caller, context.options, route.deployments[0]
+    caller, options, first = context.caller, context.options, route.deployments[0]
     return Open(
         id=context.id,
         started_at=reservation.grant.admitted_at,

@@ -30,7 +30,7 @@ async def run_once(context: CallContext, path: str, make: Callable[[], Awaitable
 
 
 async def _claim(context: CallContext, path: str) -> IdempotencyClaim | StoredResponse:
-    live, caller = runtime.current(), context.known_caller
+    live, caller = runtime.current(), context.caller
     claiming = spawn(
         live.idempotency.claim(
             f"{caller.key_id} POST {path}",

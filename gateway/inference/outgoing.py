@@ -38,7 +38,7 @@ def dialects_of(context: CallContext, live: Runtime, shape: Shape, client_api: s
 def outgoing_of(
     context: CallContext, live: Runtime, shape: Shape, meter: Meter, answer: ResponseKind
 ) -> Outgoing:
-    tenant_id = context.known_caller.tenant_id
+    tenant_id = context.caller.tenant_id
     return Outgoing(
         request_id=context.id,
         path=shape.path,

@@ -37,9 +37,7 @@ from metering.decision import decision_trace
 from metering.inflight import InFlightCall
 from metering.meter import Meter
 from metering.read_on import ReadOn
-from providers.call import Call
 from providers.dialects.base import Shape
-from providers.dialects.choice import Dialects
 from providers.errors.exceptions import UpstreamFailed
 from providers.outgoing import Outgoing, ResponseKind
 from providers.requests.money_classes import Unacceptable
@@ -52,7 +50,7 @@ from tenants.auth import require_scope
 async def serve(request: V1Request, endpoint: Endpoint) -> Response:
     """Serve one HTTP request. The error table (gateway/http/errors.py) maps its exceptions to responses."""
     live, context = runtime.current(), request.context
-    require_scope(context.known_caller, endpoint.scope)  # 403
+    require_scope(context.caller, endpoint.scope)  # 403
     context.acquire_slot(live)  # 503, before the body is read
     context.body = await endpoint.body.read(request, context, live)  # 413, 415, 503
     context.options = CallOptions.of(request)
@@ -62,7 +60,7 @@ async def serve(request: V1Request, endpoint: Endpoint) -> Response:
 
 async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -> Response:
     """Run one call for `context.caller` with `context.body`; the code that made the context releases it."""
-    live, caller = runtime.current(), context.known_caller
+    live, caller = runtime.current(), context.caller
     if parsed.demand.keeps and live.config.retention.zero_retention:
         kept = parsed.demand.keeps
         raise Unacceptable(f"'{kept}' asks the provider to keep the call, which is not allowed here.", kept)
@@ -81,7 +79,7 @@ async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -
 async def _perform(
     context: CallContext, endpoint: Endpoint, route: Route, parsed: ParsedRequest, deadline: Deadline
 ) -> Response:
-    live, caller = runtime.current(), context.known_caller
+    live, caller = runtime.current(), context.caller
     rules = rules_for(live.rulebook, caller)
     ask = ReservationRequest(
         context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.token_counter
@@ -121,14 +119,23 @@ async def _call(
     try:
         dialects = dialects_of(context, live, shape, endpoint.dialect)
         outgoing = outgoing_of(context, live, shape, meter, answer)
-        running = meter.open(context.known_caller)
+        running = meter.open(context.caller)
     except BaseException:  # a defect of ours, no room in the journal, or a cancellation
         await record_void(context, meter)  # nothing was sent: the grant is returned
         raise
     if answer is not ResponseKind.JSON:
         context.open_stream(live.config.streams, endpoint.framing())
     read_on = _read_on(context, live, running, outgoing)
-    call = await _opened(context, meter, route, dialects, outgoing, plan)
+    sent_at = time.perf_counter()
+    try:
+        call = await open_call(live.transport, dialects, outgoing, plan, meter.attempts, live.health)
+    except (Exception, asyncio.CancelledError) as error:
+        meter.waited_s = time.perf_counter() - sent_at
+        raised = await _record_end(context, meter, route, error)
+        if raised is error:
+            raise
+        raise raised from None
+    meter.waited_s = time.perf_counter() - sent_at
     if answer is ResponseKind.JSON:
         return await complete(context, route, meter, call)
     running.stream = call.stream
@@ -139,7 +146,7 @@ def _read_on(context: CallContext, live: Runtime, running: InFlightCall, outgoin
     """Return what decides whether the call continues when its client leaves."""
     progress, is_json = outgoing.progress, outgoing.answer is ResponseKind.JSON
     read_on = ReadOn(
-        live.reading_on, context.known_caller.tenant_id, progress, lambda: is_json and progress.was_sent
+        live.reading_on, context.caller.tenant_id, progress, lambda: is_json and progress.was_sent
     )
     running.progress = progress
     if context.connection is not None:
@@ -147,28 +154,19 @@ def _read_on(context: CallContext, live: Runtime, running: InFlightCall, outgoin
     return read_on
 
 
-async def _opened(
-    context: CallContext, meter: Meter, route: Route, dialects: Dialects, outgoing: Outgoing, plan: Plan
-) -> Call:
-    """Return the call once a provider responds; record it if none does. Raises UpstreamFailed, Stopped."""
-    live = runtime.current()
-    sent_at = time.perf_counter()
-    try:
-        try:
-            return await open_call(live.transport, dialects, outgoing, plan, meter.attempts, live.health)
-        finally:
-            meter.waited_s = time.perf_counter() - sent_at
-    except UpstreamFailed as failure:
-        await record_failure(context, meter, route, failure)
-        raise
-    except asyncio.CancelledError:
+async def _record_end(
+    context: CallContext, meter: Meter, route: Route, error: BaseException
+) -> BaseException:
+    """Record a call that no provider answered; return the error for its client."""
+    if isinstance(error, UpstreamFailed):
+        await record_failure(context, meter, route, error)
+    elif isinstance(error, asyncio.CancelledError):
         reason = context.stop_reason()
-        if reason in CLIENT_LEFT:
-            await record_cancellation(context, meter, route, reason)
-            raise
-        stopped = stop_error(reason)
-        await record_cancellation(context, meter, route, reason, response_for(stopped).status_code)
-        raise stopped from None
-    except Exception:  # a defect of ours: the call still gets its row, the error table logs it
+        if reason not in CLIENT_LEFT:
+            stopped = stop_error(reason)
+            await record_cancellation(context, meter, route, reason, response_for(stopped).status_code)
+            return stopped
+        await record_cancellation(context, meter, route, reason)
+    else:  # a defect of ours: the call still gets its row, the error table logs it
         await record_failure(context, meter, route, internal_error())
-        raise
+    return error

@@ -35,7 +35,7 @@ def figures_of(
     if code == "model_not_found":
         return {"model": {"is": "disabled" if model in snapshot.disabled else "unknown"}}
     if code == "model_not_allowed":
-        return {"not_in": _lists_without(context.caller, model)}
+        return {"not_in": _lists_without(context.caller_if_known, model)}
     if code == "invalid_api_key":
         return {"key": {"is": _state_of_key(request, context)}}
     return {}
@@ -47,7 +47,7 @@ def _lists_without(caller: Caller | None, model: str) -> list[str]:
 
 
 def _state_of_key(request: V1Request, context: CallContext) -> str:
-    caller = context.refusal.caller or context.caller
+    caller = context.refusal.caller or context.caller_if_known
     if caller is not None:
         return "expired" if caller.expires_at is not None and caller.expires_at <= time.time() else "ended"
     if context.refusal.prefix:

@@ -30,7 +30,7 @@ OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: a prompt that migh
 
 async def resolve_route(context: CallContext, live: Runtime, parsed: ParsedRequest, model_type: str) -> Route:
     """Return where the call may go. Raises what routing.resolve raises, and BadHint."""
-    caller, snapshot = context.known_caller, live.snapshot
+    caller, snapshot = context.caller, live.snapshot
     model = snapshot.models.get(parsed.alias)
     route_request = ANYTHING if model is None else _route_request(context, live, parsed, model)
     try:
@@ -136,13 +136,13 @@ def _requirements(context: CallContext, live: Runtime, parsed: ParsedRequest, mo
     need = requirements_for(asked, len(context.body), models, estimate)
     if not parsed.demand.unknown:
         return need
-    is_kept = any(rule.budgets for rule in rules_for(live.rulebook, context.known_caller))
+    is_kept = any(rule.budgets for rule in rules_for(live.rulebook, context.caller))
     return msgspec.structs.replace(need, members=parsed.demand.unknown, keeps_money=is_kept)
 
 
 def _experiment_arm(context: CallContext, parsed: ParsedRequest, experiment: Experiment, alias: str) -> str:
     """Return the arm of this caller; a call without a user counts by its tenant. Calls with hints take no part."""
-    subject = str(context.known_caller.tenant_id)
+    subject = str(context.caller.tenant_id)
     if experiment.by == "user":
         user = _client_names(context, parsed).user
         subject = f"{subject}:{user}" if user else subject
@@ -153,7 +153,7 @@ def _sticky_key(context: CallContext, parsed: ParsedRequest, model: Model) -> st
     """Return the value that always selects the same deployment; tenants never share one."""
     names = _client_names(context, parsed)
     value = names.user if model.sticky == "user" else names.prompt_cache_key
-    return f"{context.known_caller.tenant_id}:{value}" if value else ""
+    return f"{context.caller.tenant_id}:{value}" if value else ""
 
 
 def _client_names(context: CallContext, parsed: ParsedRequest) -> Names:

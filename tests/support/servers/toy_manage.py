@@ -76,7 +76,7 @@ class TextBody(msgspec.Struct, frozen=True):
     """A body of plain text."""
 
     async def read(self, request: Any, context: Any, live: Any) -> bytes:
-        share = live.heavy_work.share(context.known_caller.tenant_id)
+        share = live.heavy_work.share(context.caller.tenant_id)
         return await whole_body(request, context.connection, live, context.body_lease(live), share)
 
     async def parse(self, raw: bytes, *_rest: Any) -> ParsedRequest:

@@ -160,21 +160,16 @@ async def test_a_defect_in_a_stream_is_logged_with_the_id_of_its_call(live, monk
 async def test_a_client_that_stalls_before_the_first_content_is_recorded_as_stalled(live, monkeypatch):
     recorded: list[Any] = []
 
-    async def stall(*_: Any) -> None:
-        raise asyncio.CancelledError
-
     async def record(_context: Any, _meter: Any, _route: Any, reason: Any, *_: Any) -> None:
         recorded.append(reason.value)
 
-    monkeypatch.setattr(gateway.inference.pipeline, "open_call", stall)
     monkeypatch.setattr(gateway.inference.pipeline, "record_cancellation", record)
-    live.transport = live.health = None
     meter: Any = SimpleNamespace(call=None, attempts=[])
     context = CallContext(connection(), caller=ALICE)
     context.open_stream(Streams(), OPENAI.events).is_stalled = True
     context.meter = meter
-    given: list[Any] = [context, meter, None, None, None, None]
-    with pytest.raises(asyncio.CancelledError):
-        await gateway.inference.pipeline._opened(*given)  # noqa: SLF001
+    gone = asyncio.CancelledError()
+    raised = await gateway.inference.pipeline._record_end(context, meter, cast("Any", None), gone)  # noqa: SLF001
+    assert raised is gone
     context.release()
     assert recorded == ["client_stalled"]
