@@ -92,6 +92,9 @@ class StreamRelay:
             progress,
         )
         self._sheet, self._overhead_ms = sheet, overhead_ms
+        assert context.writer is not None  # noqa: S101 - it was started before the upstream was called
+        self._writer: SSEWriter = context.writer
+        self._keeps = context.claim is not None and context.claim.keeps_streams
         self._ttft_ms: float | None = None
         self._kept: list[bytes] = []
         self._kept_bytes = 0
@@ -135,12 +138,6 @@ class StreamRelay:
         await self._call.aclose()
         await self._record("incomplete", "internal_error")
 
-    @property
-    def _writer(self) -> SSEWriter:
-        writer = self._context.writer
-        assert writer is not None  # noqa: S101 - it was started before the upstream was called
-        return writer
-
     def awaits_usage(self) -> bool:
         """Return whether the response is complete and only its usage is missing."""
         stream = self._call.stream
@@ -154,8 +151,7 @@ class StreamRelay:
         return self._progress.client_disconnected and stream is not None and not stream.is_finished
 
     async def _forward(self, out: bytes) -> None:
-        claim = self._context.claim
-        if claim is not None and claim.keeps_streams and self._kept_bytes <= MAX_BODY:
+        if self._keeps and self._kept_bytes <= MAX_BODY:
             self._kept.append(out)
             self._kept_bytes += len(out)
         if self._progress.client_disconnected:
