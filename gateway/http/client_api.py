@@ -30,20 +30,16 @@ class ErrorFields(msgspec.Struct, frozen=True):
 class Framing(msgspec.Struct, frozen=True):
     """How a streamed response is written.
 
-    `headers` are of its head. `ping` is sent where nothing else was for a while; b"": nothing is. `done` is the last
-    part of a complete response, sent once the call is recorded. `error_event` wraps an encoded envelope; b"": a
-    failure can only cut the connection.
+    `headers` are of its head; `content_type` is the one in them, "" where it is the provider's. `ping` is sent where
+    nothing else was for a while; b"": nothing is. `done` is the last part of a complete response, sent once the call is
+    recorded. `error_event` wraps an encoded envelope; b"": a failure can only cut the connection.
     """
 
     headers: Headers
+    content_type: str = ""
     ping: bytes = b""
     done: bytes = b""
     error_event: Callable[[bytes], bytes] = lambda _: b""
-
-    @property
-    def content_type(self) -> str:
-        """The content type of its head; "" where it is the provider's."""
-        return next((value.decode() for name, value in self.headers if name == b"content-type"), "")
 
 
 class ClientApi(msgspec.Struct, frozen=True):
@@ -74,7 +70,13 @@ def _openai_envelope(error: ErrorFields) -> dict[str, Any]:
 OPENAI: Final = ClientApi(
     "openai",
     _openai_envelope,
-    Framing(EVENT_STREAM, b": ping\n\n", b"data: [DONE]\n\n", lambda body: b"data: " + body + b"\n\n"),
+    Framing(
+        EVENT_STREAM,
+        "text/event-stream; charset=utf-8",
+        b": ping\n\n",
+        b"data: [DONE]\n\n",
+        lambda body: b"data: " + body + b"\n\n",
+    ),
 )
 BINARY: Final = Framing([])  # the content type is the provider's
 

@@ -116,7 +116,11 @@ TOY = ClientApi(
     "toy",
     lambda error: {"wrong": error.code, "words": error.message},
     Framing(
-        [(b"content-type", b"text/x-lines")], b"# wait\n", b"END\n", lambda body: b"WRONG " + body + b"\n"
+        [(b"content-type", b"text/x-lines")],
+        "text/x-lines",
+        b"# wait\n",
+        b"END\n",
+        lambda body: b"WRONG " + body + b"\n",
     ),
 )
 ENDPOINTS = {
