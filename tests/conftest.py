@@ -100,7 +100,7 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def gateway(
+def shared_gateway(
     shared_upstream: Upstream, closed_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """Yield the shared gateway with the people and models of tests/support/sample.py; never stop or change it."""

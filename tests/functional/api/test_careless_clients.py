@@ -28,27 +28,27 @@ JDK = [b"connection: Upgrade, HTTP2-Settings", b"http2-settings: AAEAAEAAAAIAAAA
     ids=["JDK", "TLS", "several", "websocket"],
 )
 @pytest.mark.parametrize("stream", [False, True])
-async def test_upgrade_offer_does_not_lose_the_body(gateway, upstream, offer, stream):
+async def test_upgrade_offer_does_not_lose_the_body(shared_gateway, upstream, offer, stream):
     """B8: also a large one, whose segments come after the head."""
     upstream.script("up-roomy", {})
     body = LARGE.replace(b'"user": "x"', b'"stream": true') if stream else LARGE
     pieces = [head(lines=offer, length=len(body)), body[:1000], body[1000:70_000], body[70_000:]]
-    got = await spoken(gateway, *pieces, is_open=True)
+    got = await spoken(shared_gateway, *pieces, is_open=True)
     assert got.startswith(b"HTTP/1.1 200 OK\r\n"), got[:300]
     assert b"101" not in got.partition(b"\r\n")[0]
     assert (b"data: [DONE]" in got) is stream
-    async with gateway.client(sample.ALICE) as client:
+    async with shared_gateway.client(sample.ALICE) as client:
         plain = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
     [seen] = upstream.seen(call=plain.headers["x-request-id"])
     assert [each["body_sha256"] for each in upstream.seen(model="up-roomy")[-2:]] == [seen["body_sha256"]] * 2
 
 
-async def test_next_request_after_an_upgrade_offer_is_served(gateway, upstream):
+async def test_next_request_after_an_upgrade_offer_is_served(shared_gateway, upstream):
     upstream.script(UPSTREAM, {})
     first = head(lines=JDK, length=len(BODY)) + BODY
-    got = await spoken(gateway, first + first + head("/v1/models", b"GET", lines=CLOSE))
+    got = await spoken(shared_gateway, first + first + head("/v1/models", b"GET", lines=CLOSE))
     assert got.count(b"HTTP/1.1 200 OK\r\n") == 3
-    assert not [line for line in gateway.logs() if "Unsupported upgrade" in line]
+    assert not [line for line in shared_gateway.logs() if "Unsupported upgrade" in line]
 
 
 def parted(got):
@@ -61,20 +61,20 @@ def parted(got):
     "path", ["/healthz", "/readyz", "/metrics", "/", "/v1/models", "/v1/nothing", "/nothing"]
 )
 @pytest.mark.parametrize("host", [[b"host: a"], []])
-async def test_http_1_0_client_gets_no_chunks(gateway, path, host):
+async def test_http_1_0_client_gets_no_chunks(shared_gateway, path, host):
     """C27."""
     request = b"GET " + path.encode() + b" HTTP/1.0\r\n" + b"".join(line + b"\r\n" for line in host) + b"\r\n"
-    status, headers, body = parted(await spoken(gateway, request))
+    status, headers, body = parted(await spoken(shared_gateway, request))
     assert status.split()[1] in {b"200", b"401", b"403", b"404"}
     assert b"transfer-encoding" not in headers
     assert int(headers.get(b"content-length", len(body))) == len(body) > 0
     assert headers[b"connection"] == b"close"
 
 
-async def test_a_stream_to_a_client_of_http_1_0_ends_with_its_connection(gateway, upstream):
+async def test_a_stream_to_a_client_of_http_1_0_ends_with_its_connection(shared_gateway, upstream):
     upstream.script(UPSTREAM, {})
     body = json.dumps(question(MODEL, stream=True)).encode()
-    status, headers, text = parted(await spoken(gateway, head(version=b"1.0", length=len(body)), body))
+    status, headers, text = parted(await spoken(shared_gateway, head(version=b"1.0", length=len(body)), body))
     assert b" 200 " in status
     assert b"transfer-encoding" not in headers
     assert b"content-length" not in headers
@@ -84,9 +84,9 @@ async def test_a_stream_to_a_client_of_http_1_0_ends_with_its_connection(gateway
 
 
 @pytest.mark.parametrize("body", [BODY, json.dumps(question("nowhere")).encode(), b"{"])
-async def test_whole_answers_to_a_client_of_http_1_0_have_a_length(gateway, upstream, body):
+async def test_whole_answers_to_a_client_of_http_1_0_have_a_length(shared_gateway, upstream, body):
     upstream.script(UPSTREAM, {})
-    _, headers, text = parted(await spoken(gateway, head(version=b"1.0", length=len(body)), body))
+    _, headers, text = parted(await spoken(shared_gateway, head(version=b"1.0", length=len(body)), body))
     assert int(headers[b"content-length"]) == len(text) > 0
     assert b"transfer-encoding" not in headers
 
@@ -94,8 +94,8 @@ async def test_whole_answers_to_a_client_of_http_1_0_have_a_length(gateway, upst
 @pytest.mark.parametrize(
     "path", ["/v1/models", "/v1/models/chat", "/healthz", "/readyz", "/metrics", "/", "/readme"]
 )
-async def test_head_is_get_without_its_body(gateway, path):
-    async with gateway.client(sample.ALICE) as client:
+async def test_head_is_get_without_its_body(shared_gateway, path):
+    async with shared_gateway.client(sample.ALICE) as client:
         whole, answer = await client.get(path), await client.head(path)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == whole.headers["content-type"]
@@ -104,8 +104,10 @@ async def test_head_is_get_without_its_body(gateway, path):
         assert answer.headers["x-request-id"]
 
 
-async def test_a_connection_goes_on_after_head(gateway):
-    got = await spoken(gateway, head("/v1/models", b"HEAD") * 2 + head("/v1/models", b"GET", lines=CLOSE))
+async def test_a_connection_goes_on_after_head(shared_gateway):
+    got = await spoken(
+        shared_gateway, head("/v1/models", b"HEAD") * 2 + head("/v1/models", b"GET", lines=CLOSE)
+    )
     assert got.count(b"HTTP/1.1 200 OK\r\n") == 3
     assert got.count(b'"object":"list"') == 1
 
@@ -122,8 +124,8 @@ async def test_a_connection_goes_on_after_head(gateway):
         ("OPTIONS", "/v1/models", 405, "GET, HEAD"),
     ],
 )
-async def test_other_methods_are_405_with_the_allowed_methods(gateway, method, path, status, allowed):
-    async with gateway.client(sample.ALICE) as client:
+async def test_other_methods_are_405_with_the_allowed_methods(shared_gateway, method, path, status, allowed):
+    async with shared_gateway.client(sample.ALICE) as client:
         answer = await client.request(method, path)
     assert (answer.status_code, answer.headers.get("allow")) == (status, allowed)
 
@@ -142,7 +144,7 @@ BLANKS = [b" ", b"\t", b"  \t "]
         b"content-encoding: identity",
     ],
 )
-async def test_trailing_blanks_are_no_part_of_a_header_value(gateway, upstream, line, blank):
+async def test_trailing_blanks_are_no_part_of_a_header_value(shared_gateway, upstream, line, blank):
     """RFC 9112, 5.1; of its own the parser takes away those before it only."""
     upstream.script(UPSTREAM, {})
     line = line.replace(b"%b", blank.hex().encode())
@@ -152,7 +154,7 @@ async def test_trailing_blanks_are_no_part_of_a_header_value(gateway, upstream, 
         exact, padded = (
             each.replace(b"Bearer " + sample.ALICE.encode(), b"Basic x") for each in (exact, padded)
         )
-    statuses = [(await spoken(gateway, each)).partition(b"\r\n")[0] for each in (exact, padded)]
+    statuses = [(await spoken(shared_gateway, each)).partition(b"\r\n")[0] for each in (exact, padded)]
     assert statuses[0] == statuses[1]
     assert b" 200 " in statuses[0]
 
@@ -171,7 +173,7 @@ HOSTS = [
 
 
 @pytest.mark.parametrize("host", HOSTS)
-async def test_host_with_an_underscore_is_valid(gateway, host):
+async def test_host_with_an_underscore_is_valid(shared_gateway, host):
     """C28: services of a compose file call each other so."""
     for path in (
         "/",
@@ -182,7 +184,7 @@ async def test_host_with_an_underscore_is_valid(gateway, host):
         "/healthz",
         "/static/gateway/home.css",
     ):
-        got = await spoken(gateway, head(path, b"GET", lines=CLOSE, host=host))
+        got = await spoken(shared_gateway, head(path, b"GET", lines=CLOSE, host=host))
         refused = (
             path == "/metrics" and b"." in host.partition(b":")[0] and b"127" not in host
         )  # a name of outside
@@ -190,7 +192,9 @@ async def test_host_with_an_underscore_is_valid(gateway, host):
 
 
 @pytest.mark.parametrize("host", [b"a!b", b"a'b:80", b"a%20b", b"(a)"])
-async def test_request_without_host_is_refused_without_a_traceback(gateway, host):
+async def test_request_without_host_is_refused_without_a_traceback(shared_gateway, host):
     for path in ("/", "/metrics", "/admin/ui/login/"):
-        assert (await spoken(gateway, head(path, b"GET", lines=CLOSE, host=host))).startswith(b"HTTP/1.1 400")
-    assert not [line for line in gateway.logs() if "DisallowedHost" in line]
+        assert (await spoken(shared_gateway, head(path, b"GET", lines=CLOSE, host=host))).startswith(
+            b"HTTP/1.1 400"
+        )
+    assert not [line for line in shared_gateway.logs() if "DisallowedHost" in line]

@@ -26,10 +26,12 @@ BODY = json.dumps(question(MODEL)).encode()
         "/%2Fv1/chat/completions",
     ],
 )
-async def test_extra_slashes_are_ignored(gateway, upstream, path):
+async def test_extra_slashes_are_ignored(shared_gateway, upstream, path):
     """C30: a base URL that ends in a slash."""
     upstream.script(UPSTREAM, {})
-    got = await spoken(gateway, head(path, lines=CLOSE, length=len(BODY)) + BODY)  # httpx would tidy it
+    got = await spoken(
+        shared_gateway, head(path, lines=CLOSE, length=len(BODY)) + BODY
+    )  # httpx would tidy it
     assert got.startswith(b"HTTP/1.1 200 OK\r\n"), got[:300]
 
 
@@ -45,8 +47,8 @@ async def test_extra_slashes_are_ignored(gateway, upstream, path):
         ("//metrics", b"200"),
     ],
 )
-async def test_careless_get_paths_have_the_right_status(gateway, path, status):
-    got = await spoken(gateway, head(path, b"GET", lines=CLOSE, host=b"127.0.0.1"))
+async def test_careless_get_paths_have_the_right_status(shared_gateway, path, status):
+    got = await spoken(shared_gateway, head(path, b"GET", lines=CLOSE, host=b"127.0.0.1"))
     assert got.startswith(b"HTTP/1.1 " + status), got[:300]
 
 
@@ -68,8 +70,8 @@ async def test_careless_get_paths_have_the_right_status(gateway, path, status):
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_unknown_path_is_answered_in_json_with_a_hint(gateway, method, path, code, words):
-    async with gateway.client(sample.ALICE) as client:
+async def test_unknown_path_is_answered_in_json_with_a_hint(shared_gateway, method, path, code, words):
+    async with shared_gateway.client(sample.ALICE) as client:
         answer = await client.request(method, path, json=question(MODEL) if method == "POST" else None)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
     error = answer.json()["error"]
@@ -77,10 +79,10 @@ async def test_unknown_path_is_answered_in_json_with_a_hint(gateway, method, pat
     assert words in error["message"]
 
 
-async def test_the_official_client_shows_the_hint(gateway):
+async def test_the_official_client_shows_the_hint(shared_gateway):
     import openai  # noqa: PLC0415 - half a second, for one test
 
-    client = openai.AsyncOpenAI(api_key=sample.ALICE, base_url=gateway.url, max_retries=0)
+    client = openai.AsyncOpenAI(api_key=sample.ALICE, base_url=shared_gateway.url, max_retries=0)
     async with client:
         with pytest.raises(openai.NotFoundError, match="base URL ends in /v1"):
             await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])
@@ -88,7 +90,7 @@ async def test_the_official_client_shows_the_hint(gateway):
             await client.models.list()
 
 
-async def test_browser_gets_an_html_page(gateway):
-    async with gateway.client() as client:
+async def test_browser_gets_an_html_page(shared_gateway):
+    async with shared_gateway.client() as client:
         answer = await client.get("/nothing", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")

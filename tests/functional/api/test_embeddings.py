@@ -22,9 +22,9 @@ async def post(gateway, **body):
 
 
 @pytest.mark.parametrize("form", INPUTS)
-async def test_embeddings_take_every_form_of_input(gateway, upstream, form):
+async def test_embeddings_take_every_form_of_input(shared_gateway, upstream, form):
     given, count = INPUTS[form]
-    answer = await post(gateway, input=given)
+    answer = await post(shared_gateway, input=given)
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["model"] == "embed"
@@ -36,37 +36,37 @@ async def test_embeddings_take_every_form_of_input(gateway, upstream, form):
 
 
 @pytest.mark.parametrize(("encoding", "kind"), [("float", list), ("base64", str), (None, list)])
-async def test_encoding_format_is_passed_to_the_provider(gateway, encoding, kind):
+async def test_encoding_format_is_passed_to_the_provider(shared_gateway, encoding, kind):
     more = {"encoding_format": encoding} if encoding else {}
-    answer = await post(gateway, input="hi", dimensions=8, **more)
+    answer = await post(shared_gateway, input="hi", dimensions=8, **more)
     assert isinstance(answer.json()["data"][0]["embedding"], kind)
 
 
-async def test_official_client_decodes_both_encodings(gateway):
-    async with gateway.openai(sample.ALICE) as client:
+async def test_official_client_decodes_both_encodings(shared_gateway):
+    async with shared_gateway.openai(sample.ALICE) as client:
         packed = await client.embeddings.create(model="embed", input="hi")  # asks for base64 by itself
         plain = await client.embeddings.create(model="embed", input="hi", encoding_format="float")
     assert packed.data[0].embedding == plain.data[0].embedding == [1.0, *[0.0] * 7]
 
 
-async def test_embeddings_are_priced_by_their_input(gateway):
-    answer = await post(gateway, input=["a", "b"])
+async def test_embeddings_are_priced_by_their_input(shared_gateway):
+    answer = await post(shared_gateway, input=["a", "b"])
     assert answer.headers["x-gateway-cost-usd"] == "0.000008"
 
 
 @pytest.mark.parametrize("given", ["", [], 5, None, {"a": 1}, True])
-async def test_embeddings_with_an_invalid_input_are_refused(gateway, given):
-    answer = await post(gateway, input=given)
+async def test_embeddings_with_an_invalid_input_are_refused(shared_gateway, given):
+    answer = await post(shared_gateway, input=given)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "input"
 
 
-async def test_embeddings_without_input_are_refused(gateway):
-    answer = await post(gateway)
+async def test_embeddings_without_input_are_refused(shared_gateway):
+    answer = await post(shared_gateway)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "missing_required_parameter"
 
 
-async def test_embeddings_of_a_chat_model_are_refused(gateway):
-    answer = await post(gateway, model="chat", input="hi")
+async def test_embeddings_of_a_chat_model_are_refused(shared_gateway):
+    answer = await post(shared_gateway, model="chat", input="hi")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "wrong_model_type")

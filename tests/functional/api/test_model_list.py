@@ -12,8 +12,8 @@ async def get(gateway, path, key):
         return await client.get(path)
 
 
-async def test_model_list_has_the_aliases_in_openais_shape(gateway):
-    answer = await get(gateway, "/v1/models", sample.ALICE)
+async def test_model_list_has_the_aliases_in_openais_shape(shared_gateway):
+    answer = await get(shared_gateway, "/v1/models", sample.ALICE)
     assert answer.status_code == 200
     body = answer.json()
     assert body["object"] == "list"
@@ -24,30 +24,30 @@ async def test_model_list_has_the_aliases_in_openais_shape(gateway):
         assert model["created"] > 1_700_000_000
 
 
-async def test_model_list_names_no_upstream_model_and_no_address(gateway):
-    text = (await get(gateway, "/v1/models", sample.ALICE)).text
+async def test_model_list_names_no_upstream_model_and_no_address(shared_gateway):
+    text = (await get(shared_gateway, "/v1/models", sample.ALICE)).text
     assert "up-" not in text
     assert "127.0.0.1" not in text
 
 
-async def test_a_restricted_key_sees_only_its_models(gateway):
-    listed = (await get(gateway, "/v1/models", sample.ONLY_CHAT_MODEL)).json()["data"]
+async def test_a_restricted_key_sees_only_its_models(shared_gateway):
+    listed = (await get(shared_gateway, "/v1/models", sample.ONLY_CHAT_MODEL)).json()["data"]
     assert [model["id"] for model in listed] == ["chat"]
 
 
-async def test_a_key_for_embeddings_may_list(gateway):
-    assert (await get(gateway, "/v1/models", sample.ONLY_EMBEDDINGS)).status_code == 200
+async def test_a_key_for_embeddings_may_list(shared_gateway):
+    assert (await get(shared_gateway, "/v1/models", sample.ONLY_EMBEDDINGS)).status_code == 200
 
 
-async def test_model_endpoint_describes_one_model(gateway):
-    listed = (await get(gateway, "/v1/models", sample.ALICE)).json()["data"]
-    answer = await get(gateway, "/v1/models/chat", sample.ALICE)
+async def test_model_endpoint_describes_one_model(shared_gateway):
+    listed = (await get(shared_gateway, "/v1/models", sample.ALICE)).json()["data"]
+    answer = await get(shared_gateway, "/v1/models/chat", sample.ALICE)
     assert answer.json() == next(model for model in listed if model["id"] == "chat")
 
 
-async def test_forbidden_model_looks_like_an_unknown_one(gateway):
-    hidden = await get(gateway, "/v1/models/m1", sample.ONLY_CHAT_MODEL)
-    absent = await get(gateway, "/v1/models/m0", sample.ONLY_CHAT_MODEL)
+async def test_forbidden_model_looks_like_an_unknown_one(shared_gateway):
+    hidden = await get(shared_gateway, "/v1/models/m1", sample.ONLY_CHAT_MODEL)
+    absent = await get(shared_gateway, "/v1/models/m0", sample.ONLY_CHAT_MODEL)
     assert hidden.status_code == absent.status_code == 404
     assert hidden.json()["error"]["code"] == "model_not_found"
     assert hidden.text.replace("m1", "m0") == absent.text
@@ -57,8 +57,8 @@ async def test_forbidden_model_looks_like_an_unknown_one(gateway):
     ("key", "status"),
     [(None, 401), ("sk-nobody.nothing", 401), (sample.EXPIRED, 401), (sample.SUSPENDED, 403)],
 )
-async def test_model_list_requires_a_key(gateway, key, status):
-    assert (await get(gateway, "/v1/models", key)).status_code == status
+async def test_model_list_requires_a_key(shared_gateway, key, status):
+    assert (await get(shared_gateway, "/v1/models", key)).status_code == status
 
 
 async def test_an_alias_may_contain_a_slash(gateway_factory, upstream):

@@ -40,8 +40,8 @@ def refusal(answer):
     ],
     ids=["empty", "words", "cut", "trailing", "bom", "utf8", "nan"],
 )
-async def test_a_body_that_is_no_json_is_refused(gateway, body):
-    answer = await send(gateway, "POST", CHAT, content=body, headers=JSON)
+async def test_a_body_that_is_no_json_is_refused(shared_gateway, body):
+    answer = await send(shared_gateway, "POST", CHAT, content=body, headers=JSON)
     assert refusal(answer)[:2] == (400, "invalid_json")
 
 
@@ -68,28 +68,28 @@ async def test_a_body_that_is_no_json_is_refused(gateway, body):
         ({"stream_options": [], "stream": True}, "stream_options"),
     ],
 )
-async def test_error_names_the_wrong_field(gateway, change, param):
-    answer = await send(gateway, "POST", CHAT, json={**question("chat"), **change})
+async def test_error_names_the_wrong_field(shared_gateway, change, param):
+    answer = await send(shared_gateway, "POST", CHAT, json={**question("chat"), **change})
     assert refusal(answer) == (400, "invalid_value", param)
 
 
 @pytest.mark.parametrize("field", ["model", "messages"])
-async def test_error_names_the_missing_field(gateway, field):
+async def test_error_names_the_missing_field(shared_gateway, field):
     body = {name: value for name, value in question("chat").items() if name != field}
-    answer = await send(gateway, "POST", CHAT, json=body)
+    answer = await send(shared_gateway, "POST", CHAT, json=body)
     assert refusal(answer) == (400, "missing_required_parameter", field)
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"[]", b'"x"', b"5", b"null"])
-async def test_a_body_must_be_an_object(gateway, body):
-    answer = await send(gateway, "POST", CHAT, content=body, headers=JSON)
+async def test_a_body_must_be_an_object(shared_gateway, body):
+    answer = await send(shared_gateway, "POST", CHAT, content=body, headers=JSON)
     assert refusal(answer)[0] == 400
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x", "", None])
-async def test_a_body_not_declared_as_json_is_refused(gateway, content_type):
+async def test_a_body_not_declared_as_json_is_refused(shared_gateway, content_type):
     headers = {} if content_type is None else {"content-type": content_type}
-    answer = await send(gateway, "POST", CHAT, content=b"{}", headers=headers)
+    answer = await send(shared_gateway, "POST", CHAT, content=b"{}", headers=headers)
     assert refusal(answer)[:2] == (415, "unsupported_media_type")
 
 
@@ -110,28 +110,28 @@ async def test_a_body_not_declared_as_json_is_refused(gateway, content_type):
         (sample.ALICE, "badrow", 503, "no_deployment_available"),
     ],
 )
-async def test_refusals_have_the_right_status_and_code(gateway, key, model, status, code):
-    answer = await send(gateway, "POST", CHAT, key, json=question(model))
+async def test_refusals_have_the_right_status_and_code(shared_gateway, key, model, status, code):
+    answer = await send(shared_gateway, "POST", CHAT, key, json=question(model))
     assert refusal(answer)[:2] == (status, code)
 
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "bearer", "sk-alice.alice-secret", "Bearer é"])
-async def test_other_authentication_schemes_are_refused(gateway, value):
+async def test_other_authentication_schemes_are_refused(shared_gateway, value):
     headers = {"authorization": value.encode("latin-1")}
-    answer = await send(gateway, "POST", CHAT, None, json=question("chat"), headers=headers)
+    answer = await send(shared_gateway, "POST", CHAT, None, json=question("chat"), headers=headers)
     assert refusal(answer)[:2] == (401, "invalid_api_key")
 
 
-async def test_refusals_of_keys_do_not_reveal_which_prefixes_exist(gateway):
-    wrong = await send(gateway, "POST", CHAT, "sk-alice.wrong-secret", json=question("chat"))
-    unknown = await send(gateway, "POST", CHAT, "sk-nobody.wrong-secret", json=question("chat"))
+async def test_refusals_of_keys_do_not_reveal_which_prefixes_exist(shared_gateway):
+    wrong = await send(shared_gateway, "POST", CHAT, "sk-alice.wrong-secret", json=question("chat"))
+    unknown = await send(shared_gateway, "POST", CHAT, "sk-nobody.wrong-secret", json=question("chat"))
     assert wrong.text == unknown.text
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat", "/v1/%00", "/v1/..;/x"])
-async def test_unknown_paths_are_answered_in_the_envelope(gateway, path):
+async def test_unknown_paths_are_answered_in_the_envelope(shared_gateway, path):
     for method in ("GET", "POST"):
-        assert refusal(await send(gateway, method, path))[:2] == (404, "not_found")
+        assert refusal(await send(shared_gateway, method, path))[:2] == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ async def test_unknown_paths_are_answered_in_the_envelope(gateway, path):
         ("POST", "/v1/models", "GET"),
     ],
 )
-async def test_wrong_methods_are_405_with_the_right_one(gateway, method, path, allowed):
-    answer = await send(gateway, method, path)
+async def test_wrong_methods_are_405_with_the_right_one(shared_gateway, method, path, allowed):
+    answer = await send(shared_gateway, method, path)
     assert refusal(answer)[:2] == (405, "method_not_allowed")
     assert allowed in answer.headers["allow"]
 

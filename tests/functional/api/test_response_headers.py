@@ -109,16 +109,16 @@ async def test_a_404_has_limit_headers_for_valid_keys_only(limited, method, path
         assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit"))]
 
 
-async def test_an_invalid_key_gets_only_the_request_id(gateway):
-    answer = await ask(gateway, question("chat"), key="sk-nobody.nobody")
+async def test_an_invalid_key_gets_only_the_request_id(shared_gateway):
+    answer = await ask(shared_gateway, question("chat"), key="sk-nobody.nobody")
     assert answer.headers["x-request-id"]
     assert not [name for name in answer.headers if name.startswith(("x-budget", "x-ratelimit", "x-gateway"))]
 
 
-async def test_request_id_is_generated_here_and_the_clients_id_is_echoed(gateway, upstream):
+async def test_request_id_is_generated_here_and_the_clients_id_is_echoed(shared_gateway, upstream):
     upstream.script(UPSTREAM, {})
     answers = [
-        await ask(gateway, question(MODEL), sample.ALICE, **{name: "mine-1"})
+        await ask(shared_gateway, question(MODEL), sample.ALICE, **{name: "mine-1"})
         for name in ("X-Request-ID", "X-Client-Request-Id")
     ]
     ids = [answer.headers["x-request-id"] for answer in answers]
@@ -129,8 +129,8 @@ async def test_request_id_is_generated_here_and_the_clients_id_is_echoed(gateway
 
 
 @pytest.mark.parametrize("value", ["x" * 129, "a b", "a<script>", "é"])
-async def test_unsafe_client_id_is_not_echoed(gateway, value):
-    answer = await ask(gateway, {}, sample.ALICE, **{"X-Client-Request-Id": value.encode("latin-1")})
+async def test_unsafe_client_id_is_not_echoed(shared_gateway, value):
+    answer = await ask(shared_gateway, {}, sample.ALICE, **{"X-Client-Request-Id": value.encode("latin-1")})
     assert "x-client-request-id" not in answer.headers
 
 

@@ -71,8 +71,10 @@ FAULTY = (
 
 
 @pytest.mark.parametrize("value", SOUND)
-async def test_chunked_body_is_read(gateway, value):
-    said = await exchange(gateway, [b"transfer-encoding:" + value, b"connection: close"], chunked(BODY))
+async def test_chunked_body_is_read(shared_gateway, value):
+    said = await exchange(
+        shared_gateway, [b"transfer-encoding:" + value, b"connection: close"], chunked(BODY)
+    )
     assert said.startswith(b"HTTP/1.1 200 ")
 
 
@@ -80,17 +82,17 @@ PACKED = {b"gzip": gzip.compress(BODY, mtime=0), b"deflate": zlib.compress(BODY)
 
 
 @pytest.mark.parametrize("value", NOT_READ)
-async def test_other_transfer_coding_is_refused_with_the_reason(gateway, value):
+async def test_other_transfer_coding_is_refused_with_the_reason(shared_gateway, value):
     body = PACKED.get(value.partition(b",")[0], BODY)
-    said = await exchange(gateway, [b"transfer-encoding: " + value], chunked(body) + HIDDEN)
+    said = await exchange(shared_gateway, [b"transfer-encoding: " + value], chunked(body) + HIDDEN)
     assert said.startswith(b"HTTP/1.1 501 ")
     assert b"connection: close" in said
     assert said.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("value", FAULTY)
-async def test_body_with_an_ambiguous_end_is_refused(gateway, value):
-    said = await exchange(gateway, [b"transfer-encoding: " + value], chunked(BODY) + HIDDEN)
+async def test_body_with_an_ambiguous_end_is_refused(shared_gateway, value):
+    said = await exchange(shared_gateway, [b"transfer-encoding: " + value], chunked(BODY) + HIDDEN)
     assert said.startswith(b"HTTP/1.1 400 ")
     assert b"connection: close" in said
     assert said.count(b"HTTP/1.1 ") == 1
@@ -111,14 +113,14 @@ DOUBLED = {
 
 
 @pytest.mark.parametrize("how", DOUBLED)
-async def test_ambiguous_headers_are_refused(gateway, how):
+async def test_ambiguous_headers_are_refused(shared_gateway, how):
     lines, status = DOUBLED[how]
-    said = await exchange(gateway, lines, chunked(BODY) + HIDDEN)
+    said = await exchange(shared_gateway, lines, chunked(BODY) + HIDDEN)
     assert said.startswith(b"HTTP/1.1 %d " % status)
     assert said.count(b"HTTP/1.1 ") == 1
 
 
-async def test_chunked_body_of_http_1_0_is_refused(gateway):
-    said = await exchange(gateway, [b"transfer-encoding: chunked"], chunked(BODY) + HIDDEN, "1.0")
+async def test_chunked_body_of_http_1_0_is_refused(shared_gateway):
+    said = await exchange(shared_gateway, [b"transfer-encoding: chunked"], chunked(BODY) + HIDDEN, "1.0")
     assert said.startswith(b"HTTP/1.1 400 ")
     assert said.count(b"HTTP/1.1 ") == 1

@@ -54,45 +54,48 @@ async def exchange(gateway, head, pieces):
     return int(status.split(b" ")[1]), json.loads(body)["error"]["code"]
 
 
-async def test_a_declared_length_is_refused_before_a_byte_of_it(gateway):
-    assert await exchange(gateway, head_of(f"content-length: {25 * MB}"), []) == (413, "request_too_large")
+async def test_a_declared_length_is_refused_before_a_byte_of_it(shared_gateway):
+    assert await exchange(shared_gateway, head_of(f"content-length: {25 * MB}"), []) == (
+        413,
+        "request_too_large",
+    )
 
 
-async def test_a_declared_body_that_comes_all_the_same_is_refused(gateway):
+async def test_a_declared_body_that_comes_all_the_same_is_refused(shared_gateway):
     pieces = [b"x" * MB] * 25
-    found = await exchange(gateway, head_of(f"content-length: {25 * MB}"), pieces)
+    found = await exchange(shared_gateway, head_of(f"content-length: {25 * MB}"), pieces)
     assert found == (413, "request_too_large")
 
 
-async def test_a_chunked_body_is_refused_when_it_passes_the_limit(gateway):
-    found = await exchange(gateway, head_of("transfer-encoding: chunked"), [CHUNK] * 400)
+async def test_a_chunked_body_is_refused_when_it_passes_the_limit(shared_gateway):
+    found = await exchange(shared_gateway, head_of("transfer-encoding: chunked"), [CHUNK] * 400)
     assert found == (413, "request_too_large")
 
 
-async def test_httpx_reads_the_refusal_too(gateway):
-    async with gateway.client(sample.ALICE) as client:
+async def test_httpx_reads_the_refusal_too(shared_gateway):
+    async with shared_gateway.client(sample.ALICE) as client:
         body = b'{"x":"' + b"x" * 25 * MB + b'"}'
         answer = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
         assert (await client.post(CHAT, json=question("chat"))).status_code == 200
 
 
-async def test_memory_stays_bounded_however_much_is_sent(gateway):
+async def test_memory_stays_bounded_however_much_is_sent(shared_gateway):
     async def pour():
-        return await exchange(gateway, head_of("transfer-encoding: chunked"), [CHUNK] * 1000)
+        return await exchange(shared_gateway, head_of("transfer-encoding: chunked"), [CHUNK] * 1000)
 
     await pour()
-    before = resident(gateway.pid)
+    before = resident(shared_gateway.pid)
     for _ in range(5):
         assert (await pour())[0] == 413
-    assert resident(gateway.pid) - before < 30 * MB
+    assert resident(shared_gateway.pid) - before < 30 * MB
 
 
-async def test_a_body_under_the_limit_is_served(gateway, upstream):
+async def test_a_body_under_the_limit_is_served(shared_gateway, upstream):
     upstream.script("up-m14", {})
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "aGk0" * (MB * 3 // 2)}}
     long = {"model": "m14", "messages": [{"role": "user", "content": [picture]}]}
-    async with gateway.client(sample.BOB) as client:
+    async with shared_gateway.client(sample.BOB) as client:
         answer = await client.post(CHAT, json=long)
     assert answer.status_code == 200, answer.text
 
@@ -100,8 +103,8 @@ async def test_a_body_under_the_limit_is_served(gateway, upstream):
 @pytest.mark.parametrize(
     "line", ["content-length: 10\r\ntransfer-encoding: chunked", "content-length: -1", "content-length: x"]
 )
-async def test_ambiguous_lengths_are_refused(gateway, line):
-    address = urlsplit(gateway.url)
+async def test_ambiguous_lengths_are_refused(shared_gateway, line):
+    address = urlsplit(shared_gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head_of(line))
     async with asyncio.timeout(10):

@@ -41,13 +41,13 @@ async def post(gateway, content, headers=JSON):
     ],
     ids=["key", "value", "surrogate-key", "surrogate-model", "deep", "infinity"],
 )
-async def test_invalid_json_is_refused_and_no_internal_error(gateway, content):
-    answer = await post(gateway, content)
+async def test_invalid_json_is_refused_and_no_internal_error(shared_gateway, content):
+    answer = await post(shared_gateway, content)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
 
-async def test_deeply_nested_json_is_refused(gateway):
-    answer = await post(gateway, body(deep(100_000)))
+async def test_deeply_nested_json_is_refused(shared_gateway):
+    answer = await post(shared_gateway, body(deep(100_000)))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_deeply_nested")
 
 
@@ -65,35 +65,37 @@ async def test_deeply_nested_json_is_refused(gateway):
     ],
     ids=["deep", "big-int", "big-float", "huge-cap", "cap-of-64-bits", "twice", "many-keys"],
 )
-async def test_odd_json_is_answered(gateway, member, headers):
+async def test_odd_json_is_answered(shared_gateway, member, headers):
     key = {name: f"{value}-{hash(member)}" for name, value in headers.items()}
-    answer = await post(gateway, body(member), JSON | key)
+    answer = await post(shared_gateway, body(member), JSON | key)
     assert answer.status_code in {200, 400, 429}, answer.text
     assert answer.json()
 
 
-async def test_a_body_of_a_million_members_is_refused_for_less_than_reading_it_would_cost(gateway):
+async def test_a_body_of_a_million_members_is_refused_for_less_than_reading_it_would_cost(shared_gateway):
     content = body(*(b'"k%d":1' % number for number in range(1_000_000)))
     began = time.thread_time()
     json.loads(content)
-    reading_s, before = time.thread_time() - began, cpu_seconds(family(gateway.pid))
-    answer = await post(gateway, content)
+    reading_s, before = time.thread_time() - began, cpu_seconds(family(shared_gateway.pid))
+    answer = await post(shared_gateway, content)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_members")
-    refusing_s = cpu_seconds(family(gateway.pid)) - before
+    refusing_s = cpu_seconds(family(shared_gateway.pid)) - before
     print(f"refused in {refusing_s:.3f} s of a processor, read in {reading_s:.3f} s")  # noqa: T201 - shown with -s
     assert refusing_s < reading_s
 
 
-async def test_many_members_inside_messages_are_passed_on(gateway):
+async def test_many_members_inside_messages_are_passed_on(shared_gateway):
     nested = b'"tools":[{"type":"function","function":{"name":"f","parameters":{%s}}}]'
-    answer = await post(gateway, body(nested % b",".join(b'"k%d":1' % number for number in range(25_000))))
+    answer = await post(
+        shared_gateway, body(nested % b",".join(b'"k%d":1' % number for number in range(25_000)))
+    )
     assert answer.json().get("error", {}).get("code") != "too_many_members"
 
 
-async def test_of_two_models_in_one_body_the_priced_one_is_called(gateway, upstream):
+async def test_of_two_models_in_one_body_the_priced_one_is_called(shared_gateway, upstream):
     upstream.script("up-m18", {})
     earlier = len(upstream.seen(model="up-m18"))  # by tests before this one
-    answer = await post(gateway, body(b'"mod\\u0065l":"m18"'))
+    answer = await post(shared_gateway, body(b'"mod\\u0065l":"m18"'))
     assert (answer.status_code, answer.json()["model"]) == (200, "m18")
     assert len(upstream.seen(model="up-m18")) == earlier + 1
 
@@ -112,8 +114,8 @@ async def test_a_picture_cannot_be_hidden_from_the_budget_by_its_spelling(gatewa
     assert needed[1] >= needed[0]
 
 
-async def test_a_bad_header_after_a_good_body_holds_nothing(gateway):
-    async with gateway.client(sample.CHARLIE) as client:
+async def test_a_bad_header_after_a_good_body_holds_nothing(shared_gateway):
+    async with shared_gateway.client(sample.CHARLIE) as client:
         refused = await client.post(CHAT, json=question("chat"), headers={"x-request-timeout-ms": "soon"})
         assert refused.status_code == 400
         served = await client.post(CHAT, json=question("chat"))

@@ -82,8 +82,8 @@ async def test_client_that_pauses_between_requests_is_served_again(impatient):
 @pytest.mark.parametrize(
     "piece", [b"x-many: y\r\n" * 10_000, b"x-long: " + b"y" * 100_000], ids=["many", "long"]
 )
-async def test_oversized_head_is_refused(gateway, piece):
-    got = await said(gateway, HEAD.encode(), piece, piece)
+async def test_oversized_head_is_refused(shared_gateway, piece):
+    got = await said(shared_gateway, HEAD.encode(), piece, piece)
     assert got.startswith(b"HTTP/1.1 431 ") or not got
 
 
@@ -101,25 +101,25 @@ async def test_oversized_head_is_refused(gateway, piece):
     ],
     ids=["two-lengths", "both", "identity-last", "space", "tab", "folded", "plus", "nul"],
 )
-async def test_ambiguous_request_is_refused(gateway, lines):
-    got = await said(gateway, (HEAD + JSON + lines + "\r\n").encode("latin-1") + b"0\r\n\r\n")
+async def test_ambiguous_request_is_refused(shared_gateway, lines):
+    got = await said(shared_gateway, (HEAD + JSON + lines + "\r\n").encode("latin-1") + b"0\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 400 "), got
 
 
-async def test_endless_body_for_a_page_is_not_written_to_disk(gateway):
+async def test_endless_body_for_a_page_is_not_written_to_disk(shared_gateway):
     head = "POST /admin/ui/login/ HTTP/1.1\r\nhost: gateway\r\n"
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    got = await said(gateway, (head + "transfer-encoding: chunked\r\n\r\n").encode(), *[chunk] * 200)
+    got = await said(shared_gateway, (head + "transfer-encoding: chunked\r\n\r\n").encode(), *[chunk] * 200)
     assert got.startswith(b"HTTP/1.1 413 ") or not got
-    declared = await said(gateway, (head + f"content-length: {100 * MB}\r\n\r\n").encode())
+    declared = await said(shared_gateway, (head + f"content-length: {100 * MB}\r\n\r\n").encode())
     assert declared.startswith(b"HTTP/1.1 413 ")
 
 
-async def test_a_second_request_on_its_way_does_not_hide_that_the_client_left(gateway, upstream):
+async def test_a_second_request_on_its_way_does_not_hide_that_the_client_left(shared_gateway, upstream):
     upstream.script("up-m11", {"chunks": 3, "hold_after": 1})
     body = b'{"model":"m11","stream":true,"messages":[{"role":"user","content":"hi"}]}'
     first = (HEAD + JSON + f"content-length: {len(body)}\r\n\r\n").encode() + body
-    address = urlsplit(gateway.url)
+    address = urlsplit(shared_gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(first + b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n")
     await reader.readuntil(b"data: ")
@@ -127,6 +127,6 @@ async def test_a_second_request_on_its_way_does_not_hide_that_the_client_left(ga
     await upstream.wait("closed", model="up-m11")
 
 
-async def test_calls_are_served_beside_hostile_connections(gateway):
-    async with gateway.client(sample.ALICE) as client:
+async def test_calls_are_served_beside_hostile_connections(shared_gateway):
+    async with shared_gateway.client(sample.ALICE) as client:
         assert (await client.post("/v1/chat/completions", json=question("chat"))).status_code == 200

@@ -43,22 +43,22 @@ async def send(gateway, body, key=sample.ALICE, **headers):
     ],
 )
 @pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
-async def test_a_compressed_body_is_read(gateway, upstream, body, codings, said):
+async def test_a_compressed_body_is_read(shared_gateway, upstream, body, codings, said):
     upstream.script(UPSTREAM, {})
     upstream.script("up-roomy", {})
     packed = body
     for coding in codings:
         packed = PACK[coding](packed)
-    answer = await send(gateway, packed, **{"content-encoding": said})
+    answer = await send(shared_gateway, packed, **{"content-encoding": said})
     assert answer.status_code == 200, answer.text
-    plain = await send(gateway, body)
+    plain = await send(shared_gateway, body)
     [seen], [expected] = (upstream.seen(call=each.headers["x-request-id"]) for each in (answer, plain))
     assert seen["body_sha256"] == expected["body_sha256"]
     assert "content-encoding" not in seen["headers"]
 
 
 @pytest.mark.parametrize("coding", PACK)
-async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
+async def test_a_compressed_body_may_come_in_chunks(shared_gateway, upstream, coding):
     upstream.script("up-roomy", {})
     packed = PACK[coding](LARGE)
 
@@ -66,7 +66,7 @@ async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
         for at in range(0, len(packed), 100):
             yield packed[at : at + 100]
 
-    assert (await send(gateway, pieces(), **{"content-encoding": coding})).status_code == 200
+    assert (await send(shared_gateway, pieces(), **{"content-encoding": coding})).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ async def test_a_compressed_body_may_come_in_chunks(gateway, upstream, coding):
         (zstd.compress(BODY), "identity", 400, "invalid_json"),
     ],
 )
-async def test_what_is_wrong_with_a_compressed_body_is_said(gateway, body, coding, status, code):
+async def test_what_is_wrong_with_a_compressed_body_is_said(shared_gateway, body, coding, status, code):
     packed = body() if callable(body) else body  # what takes long is packed here
-    answer = await send(gateway, packed, **{"content-encoding": coding})
+    answer = await send(shared_gateway, packed, **{"content-encoding": coding})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     if status == 413:
         words = "larger than 20 MB" if coding == "gzip" else "grows more than 1,000 times"
@@ -103,16 +103,16 @@ async def test_what_is_wrong_with_a_compressed_body_is_said(gateway, body, codin
         assert "Content-Encoding" in answer.json()["error"]["message"]
 
 
-async def test_a_compressed_body_is_priced_and_repeated_as_what_it_says(gateway, upstream):
+async def test_a_compressed_body_is_priced_and_repeated_as_what_it_says(shared_gateway, upstream):
     """The key of a repetition is the text, however it came."""
     upstream.script("up-roomy", {})
     first = await send(
-        gateway, PACK["gzip"](LARGE), **{"content-encoding": "gzip", "idempotency-key": "packed"}
+        shared_gateway, PACK["gzip"](LARGE), **{"content-encoding": "gzip", "idempotency-key": "packed"}
     )
-    again = await send(gateway, LARGE, **{"idempotency-key": "packed"})
+    again = await send(shared_gateway, LARGE, **{"idempotency-key": "packed"})
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.headers["idempotency-replayed"] == "true"
-    assert (await row_of(gateway, first.headers["x-request-id"]))["status"] == "ok"
+    assert (await row_of(shared_gateway, first.headers["x-request-id"]))["status"] == "ok"
 
 
 BOM = b"\xef\xbb\xbf"
@@ -128,9 +128,9 @@ BOM = b"\xef\xbb\xbf"
         (b"\r\n" + BODY, {}),
     ],
 )
-async def test_a_byte_order_mark_is_no_json_and_no_fault(gateway, upstream, body, headers):
+async def test_a_byte_order_mark_is_no_json_and_no_fault(shared_gateway, upstream, body, headers):
     upstream.script(UPSTREAM, {})
-    answer = await send(gateway, body, **headers)
+    answer = await send(shared_gateway, body, **headers)
     assert answer.status_code == 200, answer.text
     [seen] = upstream.seen(call=answer.headers["x-request-id"])
     assert seen["body"].startswith("{")
@@ -139,8 +139,8 @@ async def test_a_byte_order_mark_is_no_json_and_no_fault(gateway, upstream, body
 @pytest.mark.parametrize(
     "body", [BOM, BOM + BOM + BODY, b"\xff\xfe" + BODY.decode().encode("utf-16-le"), BODY + BOM]
 )
-async def test_other_byte_order_marks_are_no_json(gateway, body):
-    answer = await send(gateway, body)
+async def test_other_byte_order_marks_are_no_json(shared_gateway, body):
+    answer = await send(shared_gateway, body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
 
@@ -154,15 +154,15 @@ async def test_other_byte_order_marks_are_no_json(gateway, body):
         [("authorization", f"Bearer {sample.SUSPENDED}, Bearer {sample.ALICE}")],
     ],
 )
-async def test_a_valid_key_among_several_wins(gateway, upstream, headers):
+async def test_a_valid_key_among_several_wins(shared_gateway, upstream, headers):
     upstream.script(UPSTREAM, {})
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=shared_gateway.url, trust_env=False, timeout=60) as client:
         answer = await client.post(CHAT, content=BODY, headers=[*headers, *JSON.items()])
     assert answer.status_code == 200, answer.text
-    assert (await row_of(gateway, answer.headers["x-request-id"]))["api_key_prefix"] == "alice"
+    assert (await row_of(shared_gateway, answer.headers["x-request-id"]))["api_key_prefix"] == "alice"
 
 
-async def test_cap_of_zero_is_passed_to_the_provider(gateway, upstream):
+async def test_cap_of_zero_is_passed_to_the_provider(shared_gateway, upstream):
     """As OpenAI answers it."""
     words = {
         "error": {
@@ -172,7 +172,7 @@ async def test_cap_of_zero_is_passed_to_the_provider(gateway, upstream):
         }
     }
     upstream.script(UPSTREAM, {"kind": "status", "status": 400, "body": words})
-    answer = await ask(gateway.url, sample.ALICE, question(MODEL, max_tokens=0))
+    answer = await ask(shared_gateway.url, sample.ALICE, question(MODEL, max_tokens=0))
     assert (answer.status, answer.error["code"]) == (400, "integer_below_min")
     [seen] = upstream.seen(call=answer.id)
     assert json.loads(seen["body"])["max_tokens"] == 0
@@ -182,9 +182,9 @@ async def test_cap_of_zero_is_passed_to_the_provider(gateway, upstream):
 @pytest.mark.parametrize(
     ("stated", "is_lowered"), [(5, False), (1024, False), (1025, True), (2**31 - 1, True)]
 )
-async def test_a_lowered_cap_is_reported_like_a_clamp(gateway, upstream, stated, is_lowered):
+async def test_a_lowered_cap_is_reported_like_a_clamp(shared_gateway, upstream, stated, is_lowered):
     upstream.script(UPSTREAM, {})
-    answer = await ask(gateway.url, sample.ALICE, question(MODEL, max_tokens=stated))
+    answer = await ask(shared_gateway.url, sample.ALICE, question(MODEL, max_tokens=stated))
     assert answer.status == 200
     told = [answer.headers.get(f"x-gateway-{name}") for name in ("max-tokens", "clamped-max-tokens")]
     assert told == (["1024", "1024"] if is_lowered else [None, None])

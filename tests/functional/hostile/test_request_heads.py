@@ -55,25 +55,25 @@ async def said(gateway, request):
         (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n", b"400"),
     ],
 )
-async def test_an_ambiguous_head_is_refused_and_its_connection_closed(gateway, head, status):
-    got = await said(gateway, head + b"\r\n")
+async def test_an_ambiguous_head_is_refused_and_its_connection_closed(shared_gateway, head, status):
+    got = await said(shared_gateway, head + b"\r\n")
     assert got.startswith(b"HTTP/1.1 " + status + b" "), got
     assert got.count(b"HTTP/1.1 ") == 1
 
 
-async def test_a_probe_of_an_old_balancer_needs_no_host(gateway):
-    assert (await said(gateway, b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+async def test_a_probe_of_an_old_balancer_needs_no_host(shared_gateway):
+    assert (await said(shared_gateway, b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_what_follows_a_refused_head_is_not_served(gateway):
-    got = await said(gateway, b"GET /healthz\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+async def test_what_follows_a_refused_head_is_not_served(shared_gateway):
+    got = await said(shared_gateway, b"GET /healthz\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 400 ")
     assert b" 200 " not in got
 
 
-async def test_a_refused_head_after_a_sound_one_spoils_no_answer(gateway):
+async def test_a_refused_head_after_a_sound_one_spoils_no_answer(shared_gateway):
     sound = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
-    got = await said(gateway, sound + b"TRACE / HTTP/1.1\r\nhost: a\r\n\r\n")
+    got = await said(shared_gateway, sound + b"TRACE / HTTP/1.1\r\nhost: a\r\n\r\n")
     assert got.count(b"HTTP/1.1 ") <= 2
     assert not got or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
 
@@ -94,14 +94,14 @@ async def test_websocket_handshake_at_an_unknown_path_ends_without_a_traceback(g
 @pytest.mark.parametrize(
     "lines", [b"x-long: " + b"y" * 20_000 + b"\r\n", b"x-many: y\r\n" * 500], ids=["long", "many"]
 )
-async def test_websocket_handshake_with_an_oversized_head_is_refused(gateway, lines):
-    got = await said(gateway, b"GET /ws/status HTTP/1.1\r\n" + lines + HELLO)
+async def test_websocket_handshake_with_an_oversized_head_is_refused(shared_gateway, lines):
+    got = await said(shared_gateway, b"GET /ws/status HTTP/1.1\r\n" + lines + HELLO)
     assert got.startswith(b"HTTP/1.1 431 "), got
-    assert not [line for line in gateway.logs() if "Traceback" in line]
+    assert not [line for line in shared_gateway.logs() if "Traceback" in line]
 
 
-async def test_an_unauthenticated_handshake_at_the_known_path_is_refused(gateway):
-    got = await said(gateway, b"GET /ws/status HTTP/1.1\r\n" + HELLO)
+async def test_an_unauthenticated_handshake_at_the_known_path_is_refused(shared_gateway):
+    got = await said(shared_gateway, b"GET /ws/status HTTP/1.1\r\n" + HELLO)
     assert got.startswith(b"HTTP/1.1 403 "), got
 
 

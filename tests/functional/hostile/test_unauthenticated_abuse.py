@@ -82,8 +82,8 @@ async def test_repeated_successful_sign_ins_are_not_throttled(office):
             assert answer.status_code == 302, answer.text
 
 
-async def test_cookies_are_secure_where_a_trusted_proxy_ended_tls(office, gateway):
-    for server, is_secure in ((office, True), (gateway, False)):
+async def test_cookies_are_secure_where_a_trusted_proxy_ended_tls(office, shared_gateway):
+    for server, is_secure in ((office, True), (shared_gateway, False)):
         async with server.client() as client:
             page = await client.get(LOGIN, headers={"x-forwarded-proto": "https"})
         cookies = page.headers.get_list("set-cookie")
@@ -91,8 +91,8 @@ async def test_cookies_are_secure_where_a_trusted_proxy_ended_tls(office, gatewa
         assert all(("Secure" in cookie) is is_secure for cookie in cookies)
 
 
-async def test_pages_say_where_they_may_load_from(gateway):
-    async with gateway.client() as client:
+async def test_pages_say_where_they_may_load_from(shared_gateway):
+    async with shared_gateway.client() as client:
         for path in ("/", LOGIN, "/v1/docs"):
             page = await client.get(path)
             assert "frame-ancestors 'none'" in page.headers["content-security-policy"], path
@@ -100,15 +100,15 @@ async def test_pages_say_where_they_may_load_from(gateway):
             assert page.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_metrics_request_through_a_proxy_is_not_local(gateway):
-    async with gateway.client() as client:
+async def test_metrics_request_through_a_proxy_is_not_local(shared_gateway):
+    async with shared_gateway.client() as client:
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})).status_code == 403
 
 
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"x-real-ip": "203.0.113.9"}])
-async def test_readiness_details_are_hidden_from_external_clients(gateway, headers):
-    async with gateway.client() as client:
+async def test_readiness_details_are_hidden_from_external_clients(shared_gateway, headers):
+    async with shared_gateway.client() as client:
         whole, told = await client.get("/readyz"), await client.get("/readyz", headers=headers)
         metrics = await client.get("/metrics", headers=headers)
     assert {"checks", "problems"} <= whole.json().keys()

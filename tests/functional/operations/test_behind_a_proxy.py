@@ -94,8 +94,8 @@ async def test_the_page_of_a_refused_form_names_the_settings(behind, change):
 @pytest.mark.parametrize(
     "headers", [{}, {"x-forwarded-proto": "https"}, {"x-forwarded-host": "gw.example.com"}]
 )
-async def test_without_settings_the_refusal_names_the_origin_and_the_address_seen(gateway, headers):
-    async with gateway.client() as client:
+async def test_without_settings_the_refusal_names_the_origin_and_the_address_seen(shared_gateway, headers):
+    async with shared_gateway.client() as client:
         answer = await client.post(LOGIN, headers={**headers, "origin": PUBLIC, "host": "llm_gateway:8080"})
     assert answer.status_code == 403
     assert f"<code>{PUBLIC}</code>" in answer.text
@@ -106,8 +106,8 @@ async def test_without_settings_the_refusal_names_the_origin_and_the_address_see
 @pytest.mark.parametrize(
     "origin", ["https://a<b>", '"><script>alert(1)</script>', "null", "https://" + "x" * 5000]
 )
-async def test_untrusted_input_is_no_part_of_the_page(gateway, origin):
-    async with gateway.client() as client:
+async def test_untrusted_input_is_no_part_of_the_page(shared_gateway, origin):
+    async with shared_gateway.client() as client:
         answer = await client.post(LOGIN, headers={"origin": origin})
     assert answer.status_code == 403
     assert "<script>alert" not in answer.text
@@ -201,9 +201,9 @@ async def test_allowed_origin_may_read_a_stream_with_heartbeats(behind, upstream
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example.com"]
 )
-async def test_other_origins_may_not_read_answers(behind, gateway, upstream, origin):
+async def test_other_origins_may_not_read_answers(behind, shared_gateway, upstream, origin):
     upstream.script(UPSTREAM, {})
-    for server in (behind, gateway):
+    for server in (behind, shared_gateway):
         async with server.client(sample.ALICE) as client:
             asked = await client.options(CHAT, headers={**PREFLIGHT, "origin": origin})
             called = await client.post(CHAT, json=question(MODEL), headers={"origin": origin})

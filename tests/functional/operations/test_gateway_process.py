@@ -61,8 +61,8 @@ def a_second_process_on_the_same_data_dir_is_exit_code_2(gateway):
     assert gateway.is_running
 
 
-async def test_the_provider_receives_the_request_id(gateway, upstream):
-    async with gateway.client(sample.ALICE) as client:
+async def test_the_provider_receives_the_request_id(shared_gateway, upstream):
+    async with shared_gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json={"model": "m1", "messages": QUESTION})
     [seen] = upstream.seen(call=answer.headers["x-request-id"])
     assert seen["model"] == "up-m1"

@@ -157,8 +157,8 @@ def listening(line):
     return line.partition("listening on ")[2] or None
 
 
-async def test_a_bad_row_of_the_catalog_disables_only_itself_and_shows(gateway):
-    async with gateway.client(sample.ALICE) as client:
+async def test_a_bad_row_of_the_catalog_disables_only_itself_and_shows(shared_gateway):
+    async with shared_gateway.client(sample.ALICE) as client:
         ready = await client.get("/readyz")
         served = await client.post("/v1/chat/completions", json=question("chat"))
     assert (ready.status_code, served.status_code) == (200, 200)

@@ -20,8 +20,8 @@ async def refusal(gateway, key, model="chat"):
 
 
 @pytest.mark.parametrize("key", [sample.ALICE, sample.BOB, sample.CHARLIE, sample.ONLY_CHAT_MODEL])
-async def test_people_with_good_keys_are_answered(gateway, key):
-    async with gateway.openai(key) as client:
+async def test_people_with_good_keys_are_answered(shared_gateway, key):
+    async with shared_gateway.openai(key) as client:
         answer = await client.chat.completions.create(model="chat", messages=QUESTION)
     assert answer.model == "chat"
     assert answer.choices[0].message.content == " word" * 5
@@ -40,16 +40,16 @@ async def test_people_with_good_keys_are_answered(gateway, key):
         (sample.ALICE, "nowhere", 404, "model_not_found"),
     ],
 )
-async def test_other_keys_are_refused_in_the_error_envelope(gateway, key, model, status, code):
-    assert await refusal(gateway, key, model) == (status, code)
+async def test_other_keys_are_refused_in_the_error_envelope(shared_gateway, key, model, status, code):
+    assert await refusal(shared_gateway, key, model) == (status, code)
 
 
-async def test_a_key_for_embeddings_embeds(gateway):
-    async with gateway.openai(sample.ONLY_EMBEDDINGS) as client:
+async def test_a_key_for_embeddings_embeds(shared_gateway):
+    async with shared_gateway.openai(sample.ONLY_EMBEDDINGS) as client:
         answer = await client.embeddings.create(model="embed", input="hi")
     assert answer.usage.prompt_tokens == 4
 
 
-async def test_people_see_only_the_models_they_may_use(gateway):
-    async with gateway.openai(sample.ONLY_CHAT_MODEL) as client:
+async def test_people_see_only_the_models_they_may_use(shared_gateway):
+    async with shared_gateway.openai(sample.ONLY_CHAT_MODEL) as client:
         assert [model.id async for model in client.models.list()] == ["chat"]

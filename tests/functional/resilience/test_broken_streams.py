@@ -33,8 +33,8 @@ async def events_of(gateway, upstream, behavior):
 
 
 @pytest.mark.parametrize("end", BREAKS)
-async def test_broken_stream_ends_with_an_error_event_and_no_done(gateway, upstream, end):
-    answer, events = await events_of(gateway, upstream, {"end": end, "after": 2})
+async def test_broken_stream_ends_with_an_error_event_and_no_done(shared_gateway, upstream, end):
+    answer, events = await events_of(shared_gateway, upstream, {"end": end, "after": 2})
     assert "[DONE]" not in answer.text
     *chunks, last = events
     assert last["error"]["code"] == BREAKS[end]
@@ -44,20 +44,20 @@ async def test_broken_stream_ends_with_an_error_event_and_no_done(gateway, upstr
 
 
 @pytest.mark.parametrize("end", BREAKS)
-async def test_a_break_before_the_first_content_is_an_ordinary_error(gateway, upstream, end):
+async def test_a_break_before_the_first_content_is_an_ordinary_error(shared_gateway, upstream, end):
     model = IMPATIENT if end == "stall" else MODEL
     upstream.script(f"up-{model}", {"end": end, "after": 0})
-    async with gateway.client(sample.BOB) as client:
+    async with shared_gateway.client(sample.BOB) as client:
         answer = await client.post("/v1/chat/completions", json=question(model, stream=True))
     assert answer.status_code == (504 if end == "stall" else 502)
     assert answer.json()["error"]["code"] == BREAKS[end]
 
 
 @pytest.mark.parametrize("end", ["cut", "reset", "malformed"])
-async def test_official_client_raises_on_a_broken_stream(gateway, upstream, end):
+async def test_official_client_raises_on_a_broken_stream(shared_gateway, upstream, end):
     upstream.script(UPSTREAM, {"end": end, "after": 2})
     received = ""
-    async with gateway.openai(sample.BOB) as client:
+    async with shared_gateway.openai(sample.BOB) as client:
         stream = await client.chat.completions.create(**question(MODEL, stream=True))
         with pytest.raises(APIError):  # noqa: PT012 - what came before it is asked for too
             async for chunk in stream:
@@ -65,13 +65,13 @@ async def test_official_client_raises_on_a_broken_stream(gateway, upstream, end)
     assert received == " word" * 2
 
 
-async def test_a_broken_stream_is_one_incomplete_row_with_what_was_produced(gateway, upstream):
-    answer, _ = await events_of(gateway, upstream, {"end": "cut", "after": 3})
-    row = await row_of(gateway, answer.headers["x-request-id"])
+async def test_a_broken_stream_is_one_incomplete_row_with_what_was_produced(shared_gateway, upstream):
+    answer, _ = await events_of(shared_gateway, upstream, {"end": "cut", "after": 3})
+    row = await row_of(shared_gateway, answer.headers["x-request-id"])
     assert (row["status"], row["estimated"], row["output_tokens"]) == ("incomplete", True, 3)
 
 
-async def test_no_words_of_the_provider_leak_with_the_error(gateway, upstream):
-    answer, _ = await events_of(gateway, upstream, {"end": "error", "after": 1})
+async def test_no_words_of_the_provider_leak_with_the_error(shared_gateway, upstream):
+    answer, _ = await events_of(shared_gateway, upstream, {"end": "error", "after": 1})
     assert UPSTREAM not in answer.text
     assert "127.0.0.1" not in answer.text

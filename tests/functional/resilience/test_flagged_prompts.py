@@ -24,10 +24,10 @@ FLAGS = {
 
 @pytest.mark.parametrize("how", FLAGS)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_flagged_prompts_block_the_model_for_no_tenant(gateway, upstream, how, stream):
+async def test_flagged_prompts_block_the_model_for_no_tenant(shared_gateway, upstream, how, stream):
     model = sample.FAILING[54 + list(FLAGS).index(how)]
     upstream.script(f"up-{model}", FLAGS[how])
-    async with gateway.client(sample.ALICE) as sender, gateway.client(sample.BOB) as other:
+    async with shared_gateway.client(sample.ALICE) as sender, shared_gateway.client(sample.BOB) as other:
         for _ in range(8):
             answer = await sender.post("/v1/chat/completions", json=question(model, stream=stream))
             assert answer.status_code == 403

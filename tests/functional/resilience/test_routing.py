@@ -131,15 +131,15 @@ async def test_after_an_outage_of_the_only_deployment_calls_are_served_again(rou
     await eventually(lambda: ask(routed, "alone"), lambda answer: answer.status_code == 200)
 
 
-async def test_bad_prompts_of_one_tenant_do_not_disturb_another(gateway, upstream):
+async def test_bad_prompts_of_one_tenant_do_not_disturb_another(shared_gateway, upstream):
     upstream.script(
         "up-m19",
         *[{"kind": "status", "status": 400, "body": {"error": {"message": "bad"}}}] * 9,
         {"kind": "ok"},
     )
     for _ in range(9):
-        assert (await ask(gateway, "m19")).status_code == 400
-    answer = await ask(gateway, "m19", key=BOB)
+        assert (await ask(shared_gateway, "m19")).status_code == 400
+    answer = await ask(shared_gateway, "m19", key=BOB)
     assert (answer.status_code, answer.headers["x-gateway-attempts"]) == (200, "1")
 
 

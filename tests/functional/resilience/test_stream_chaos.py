@@ -109,11 +109,11 @@ def test_the_client_the_ledger_and_the_provider_agree(case, views):
 
 
 @pytest.mark.parametrize("framing", ["lf", "crlf", "cr"])
-async def test_a_stream_that_comes_byte_by_byte_leaves_as_the_same_bytes(gateway, upstream, framing):
+async def test_a_stream_that_comes_byte_by_byte_leaves_as_the_same_bytes(shared_gateway, upstream, framing):
     bodies = []
     for behavior in ({}, {"framing": framing, "drip": True, "comments": True}):
         upstream.script("up-m17", behavior)
-        async with gateway.client(sample.ALICE) as client:
+        async with shared_gateway.client(sample.ALICE) as client:
             answer = await client.post("/v1/chat/completions", json=question("m17", stream=True, n=2))
         bodies.append(answer.content)
     assert bodies[0] == bodies[1]

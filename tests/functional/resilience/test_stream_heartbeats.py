@@ -102,9 +102,9 @@ async def test_a_failure_after_a_ping_is_an_event_that_the_official_client_raise
     )
 
 
-async def test_stream_fails_with_a_status_while_no_ping_was_due(gateway, upstream):
+async def test_stream_fails_with_a_status_while_no_ping_was_due(shared_gateway, upstream):
     upstream.script(UPSTREAM, {"kind": "status", "status": 503, "delay": 0.2})
-    async with gateway.client(sample.ALICE) as client:
+    async with shared_gateway.client(sample.ALICE) as client:
         answer = await client.post("/v1/chat/completions", json=question(MODEL, stream=True))
     assert answer.status_code == 502
     assert answer.json()["error"]["code"] == "upstream_error"

@@ -58,10 +58,10 @@ FAILURES = {
 
 @BOTH
 @pytest.mark.parametrize("how", FAILURES)
-async def test_error_does_not_repeat_the_providers_words(gateway, upstream, model, how, stream):
+async def test_error_does_not_repeat_the_providers_words(shared_gateway, upstream, model, how, stream):
     behavior, expected, code = FAILURES[how]
     upstream.script(f"up-{model}", behavior)
-    answer = await ask(gateway, model, stream=stream)
+    answer = await ask(shared_gateway, model, stream=stream)
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (expected, code)
     assert "Scripted" not in error["message"]
@@ -74,12 +74,12 @@ async def test_error_does_not_repeat_the_providers_words(gateway, upstream, mode
         assert attempts <= (2 if how == "reset" else 1)
 
 
-async def test_silent_provider_times_out(gateway, upstream):
+async def test_silent_provider_times_out(shared_gateway, upstream):
     """It would say nothing for longer than this test may take. The four wait beside each other."""
 
     async def one(model, kind, stream):
         upstream.script(f"up-{model}", {"kind": kind})
-        answer = await ask(gateway, model, stream=stream)
+        answer = await ask(shared_gateway, model, stream=stream)
         assert (answer.status_code, error_of(answer)["code"]) == (504, "upstream_timeout"), (kind, stream)
         [seen] = await upstream.wait("closed", call=answer.headers["x-request-id"])
         assert seen["closed_early"], (kind, stream)
@@ -89,9 +89,9 @@ async def test_silent_provider_times_out(gateway, upstream):
 
 
 @BOTH
-async def test_a_rate_limited_provider_says_when_to_come_back(gateway, upstream, model, stream):
+async def test_a_rate_limited_provider_says_when_to_come_back(shared_gateway, upstream, model, stream):
     upstream.script(f"up-{model}", status(429, headers={"retry-after": "17"}))
-    answer = await ask(gateway, model, stream=stream)
+    answer = await ask(shared_gateway, model, stream=stream)
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["type"]) == (
         429,
@@ -103,7 +103,7 @@ async def test_a_rate_limited_provider_says_when_to_come_back(gateway, upstream,
 
 @BOTH
 @pytest.mark.parametrize("number", [400, 413, 422, 451])
-async def test_a_providers_own_refusal_passes_through(gateway, upstream, number, stream):
+async def test_a_providers_own_refusal_passes_through(shared_gateway, upstream, number, stream):
     theirs = {
         "message": "Too hot: 3.5",
         "type": "invalid_request_error",
@@ -111,7 +111,7 @@ async def test_a_providers_own_refusal_passes_through(gateway, upstream, number,
         "code": "too_hot",
     }
     upstream.script(UPSTREAM, status(number, body={"error": theirs}))
-    answer = await ask(gateway, stream=stream)
+    answer = await ask(shared_gateway, stream=stream)
     assert answer.status_code == number
     assert answer.json() == {"error": theirs}
 
@@ -125,38 +125,38 @@ async def test_a_providers_own_refusal_passes_through(gateway, upstream, number,
         ("", "400"),
     ],
 )
-async def test_refusals_in_other_shapes_get_the_envelope(gateway, upstream, body, words):
+async def test_refusals_in_other_shapes_get_the_envelope(shared_gateway, upstream, body, words):
     upstream.script(UPSTREAM, status(400, body=body))
-    answer = await ask(gateway)
+    answer = await ask(shared_gateway)
     assert answer.status_code == 400
     assert words in error_of(answer)["message"]
 
 
-async def test_unreachable_provider_is_a_502_without_a_row(gateway):
-    answers = [await ask(gateway, "dead", stream=stream) for stream in (False, True)]
+async def test_unreachable_provider_is_a_502_without_a_row(shared_gateway):
+    answers = [await ask(shared_gateway, "dead", stream=stream) for stream in (False, True)]
     for answer in answers:
         assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_error")
-    there = {row["id"] for row in await whole_ledger(gateway)}
+    there = {row["id"] for row in await whole_ledger(shared_gateway)}
     assert there.isdisjoint(answer.headers["x-request-id"] for answer in answers)
 
 
-async def test_a_failure_that_reached_the_provider_is_one_row_that_costs_nothing(gateway, upstream):
+async def test_a_failure_that_reached_the_provider_is_one_row_that_costs_nothing(shared_gateway, upstream):
     upstream.script(UPSTREAM, status(500))
-    answer = await ask(gateway)
-    row = await row_of(gateway, answer.headers["x-request-id"])
+    answer = await ask(shared_gateway)
+    row = await row_of(shared_gateway, answer.headers["x-request-id"])
     assert (row["status"], row["http_status"], row["error_code"]) == ("error", 502, "upstream_error")
     assert row["cost_nanousd"] == 0
 
 
-async def test_a_json_answer_may_claim_to_be_text(gateway, upstream):
+async def test_a_json_answer_may_claim_to_be_text(shared_gateway, upstream):
     upstream.script(UPSTREAM, {"kind": "wrong_type"})
-    answer = await ask(gateway)
+    answer = await ask(shared_gateway)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_the_connection_to_the_client_survives_a_failure(gateway, upstream):
+async def test_the_connection_to_the_client_survives_a_failure(shared_gateway, upstream):
     upstream.script(UPSTREAM, status(500), {"kind": "html"}, {})
-    async with gateway.client(sample.BOB) as client:
+    async with shared_gateway.client(sample.BOB) as client:
         answers = [await client.post("/v1/chat/completions", json=question(MODEL)) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [502, 502, 200]
