@@ -10,7 +10,7 @@ IN_PRODUCTION = env OMG_TEST_WORKERS=$${OMG_TEST_WORKERS-2} $(BIN)/python -m tes
 	$(BIN)/python -m pytest tests/functional -m "both_modes and not runs_once and not soak" -n 2 $(SIDE_BY_SIDE)
 COVERED = tests/unit tests/integration tests/contract tests/functional -n 4 --timeout 300 $(SIDE_BY_SIDE)
 # Each of the two is a process group of its own (set -m): what it has started ends with it. An interrupt lets pytest take
-# its servers down; whoever has not ended after half a minute is killed.
+# its servers down; a process that has not ended after half a minute is killed.
 END_BOTH = kill -INT -- -$$embedded -$$beside 2> /dev/null; \
 	for _ in $$(seq 300); do kill -0 $$embedded 2> /dev/null || kill -0 $$beside 2> /dev/null || break; sleep 0.1; done; \
 	kill -KILL -- -$$embedded -$$beside 2> /dev/null
@@ -47,7 +47,7 @@ setup-dev: .venv/dev.stamp .venv/clients.stamp .venv/browser.stamp
 	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt -r requirements/dev.txt
 	@touch $@
 
-# Node's own client is a test of its own, where npm is at hand; nothing else needs it, so its absence stops nothing.
+# One test uses Node's own client, where npm is installed. Nothing else needs it, so without npm only that test is left out.
 .venv/clients.stamp: .venv/dev.stamp tests/support/clients/programs/package-lock.json
 	@if command -v npm > /dev/null; then \
 		echo "Installing the Node client that a test drives (once) ..."; \
@@ -56,7 +56,7 @@ setup-dev: .venv/dev.stamp .venv/clients.stamp .venv/browser.stamp
 	fi
 	@touch $@
 
-# A browser is a package of the system: where we may, we install it. Without one the tests that drive it are left out.
+# A browser is a package of the system, installed if we have the permission. Without a browser its tests are left out.
 .venv/browser.stamp: .venv/dev.stamp
 	@if ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		echo "Installing Chromium (once) ..."; \

@@ -1,4 +1,4 @@
-"""Print what CHANGELOG.md says of a version: python deploy/release_notes.py VERSION > notes.md
+"""Print the section of a version in CHANGELOG.md: python deploy/release_notes.py VERSION > notes.md
 
 Exit code 2 where the version is not the one of gateway/__init__.py, or has no section.
 """

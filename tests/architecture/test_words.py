@@ -27,6 +27,13 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 REFUSED_IN_TESTS = re.compile(rf"{REFUSED.pattern}|\b(booked|strangers?|in any weather)\b")
 TEST = re.compile(r"^ *(?:async )?def test_(\w+)", re.MULTILINE)
 LUA = sorted((ROOT / "budgets/redis/lua").rglob("*.lua"))
+REFUSED_IN_TEXTS = re.compile(r"\b(nobody|whoever|somebody|anybody|everybody)\b", re.IGNORECASE)
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+TEXTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "templates").rglob("*.html")),
+]
 
 
 def prose_of(source: str) -> list[tuple[int, str]]:
@@ -86,6 +93,21 @@ def test_scripts_keep_to_the_glossary():
         path.name: re.findall(r"--\[\[.*?\]\]|--[^\n]*", path.read_text("utf-8"), re.DOTALL) for path in LUA
     }
     assert {name: text for name, texts in comments.items() for text in texts if REFUSED.search(text)} == {}
+
+
+def refused_in_text(text: str) -> list[str]:
+    """Return the words that documents and pages do not use. Code and the glossary's table of old words are left out."""
+    return REFUSED_IN_TEXTS.findall(CODE.sub("", text.partition("\n## Say, and do not say\n")[0]))
+
+
+def test_documents_and_pages_keep_to_the_glossary():
+    found = {name_of(path): refused_in_text(text_of(path)) for path in TEXTS}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_a_refused_word_in_a_document_is_found_outside_of_code_only():
+    text = "Nobody reads\n```\nwhoever\n```\nand `somebody`.\n## Say, and do not say\nanybody\n"
+    assert refused_in_text(text) == ["Nobody"]
 
 
 def test_modules_keep_to_the_glossary():

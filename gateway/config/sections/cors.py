@@ -33,6 +33,6 @@ Origin = Annotated[str, AfterValidator(_origin), Kind("origin")]
 class Cors(Section):
     origins: tuple[Origin, ...] = Field(
         (),
-        description="Origins whose pages may call /v1 from a browser, or `*`. Whoever opens such a page can read its "
+        description="Origins whose pages may call /v1 from a browser, or `*`. Every user of such a page can read its "
         "key, so give it a key of its own with a small budget.",
     )

@@ -62,7 +62,8 @@ class Server(Section):
         description="Worker processes. More than one needs production mode (database and redis).",
     )
     max_inflight: Count = Field(
-        2000, description="Most calls one worker serves at a time; while it is late, it takes on fewer."
+        2000,
+        description="Most calls one worker serves at a time; while its event loop is late, it accepts fewer.",
     )
     max_inflight_per_endpoint: Count | None = Field(
         None,
@@ -104,13 +105,13 @@ class Server(Section):
         600.0, description="Longest time of one attempt of a call that is not a stream."
     )
     stream_idle_timeout: Wait = Field(
-        120.0, description="Longest silence inside a stream, where a row's `timeouts.idle` says nothing."
+        120.0, description="Longest silence inside a stream, where a row does not set `timeouts.idle`."
     )
     stream_max_duration: Wait = Field(900.0, description="Longest time of a stream.")
     read_header_timeout: Wait = Field(5.0, description="A client must send its request's head within this.")
     read_body_timeout: Wait = Field(
         30.0,
-        description="It must begin to send its body within this, and go on with 16 KB a second; else 408.",
+        description="It must begin to send its body within this, and continue with 16 KB a second; else 408.",
     )
     max_connections: Count | None = Field(
         None,
@@ -134,7 +135,8 @@ class Server(Section):
         "delay. Workers that are replaced (SIGHUP) wait for the longest call instead.",
     )
     prestop_delay: Duration = Field(
-        0.0, description="After SIGTERM, `/readyz` says 503 for so long before new connections are refused."
+        0.0,
+        description="After SIGTERM, `/readyz` answers 503 for so long before new connections are refused.",
     )
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="Proxies whose `X-Forwarded-*` or `Forwarded` is trusted."
@@ -173,8 +175,8 @@ class Metering(Section):
     )
     read_on: Duration = Field(
         10.0,
-        description="After its client left, a finished stream or an answer that is no stream is read on for so long, "
-        "so that its usage is known; 0 ends it at once. At most 256 calls of a worker, a quarter of them one tenant's.",
+        description="After its client disconnected, a finished stream or an answer that is not a stream is read on for "
+        "so long, to know its usage; 0 ends it at once. At most 256 calls of a worker, a quarter of them one tenant's.",
     )
     unsettled_after: Duration = Field(
         86400.0,
@@ -229,7 +231,7 @@ class Reporting(Section):
 
 class Retention(Section):
     metadata_days: int = Field(
-        30, ge=0, le=MOST_DAYS, description="Days the call log is kept; 0 keeps it for ever."
+        30, ge=0, le=MOST_DAYS, description="Days the call log is kept; 0 keeps it forever."
     )
     request_log_days: Count = Field(
         30,

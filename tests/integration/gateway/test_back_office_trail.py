@@ -56,7 +56,7 @@ def test_the_trail_is_searched_by_whole_words(client, key, text):
 
 def test_history_is_that_of_the_trail(client, acme, key):
     url = reverse("admin:tenants_apikey_history", args=[key.pk])
-    assert "Nobody has changed this" in client.get(url).content.decode()
+    assert "This has not been changed" in client.get(url).content.decode()
     AuditEvent.objects.create(
         actor="bootstrap", action="create", resource="apikey", resource_id=str(key.pk), after={"name": "App"}
     )
