@@ -1,4 +1,4 @@
-"""K3: what is surely enough and what is about right are two types, and mypy refuses one for the other."""
+"""K3: bounds and estimates are two types, and mypy refuses one in place of the other."""
 
 from __future__ import annotations
 

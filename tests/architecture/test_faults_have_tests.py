@@ -1,4 +1,4 @@
-"""Each fault that was found by attack has tests, and none of them goes or is renamed unnoticed (tests/faults)."""
+"""Each fault that was found by attack has tests, and none is removed or renamed unnoticed (tests/faults)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the repository promises about itself: links that lead somewhere, migrations in step, no foreign hosts."""
+"""What holds for the repository: links lead somewhere, migrations are in step, there are no foreign hosts."""
 
 from __future__ import annotations
 

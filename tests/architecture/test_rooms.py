@@ -1,4 +1,4 @@
-"""A package is taken in at a glance: at most 15 files on a floor. `__init__.py` does not count."""
+"""A folder has at most 15 files, so that a reader sees all of it at once. `__init__.py` does not count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of at most 300 lines, functions of at most 40: what one person reads at once."""
+"""Files have at most 300 lines and functions at most 40, so that a reader can read them at once."""
 
 from __future__ import annotations
 

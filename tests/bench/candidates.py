@@ -1,4 +1,4 @@
-"""The candidates: each is a context manager that runs a service on one core, ready to ask."""
+"""The candidates: each is a context manager that runs a service on one core and makes it ready for requests."""
 
 from __future__ import annotations
 

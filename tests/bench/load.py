@@ -1,4 +1,4 @@
-"""The load: N keep-alive connections; each asks, waits for the whole answer, checks it, asks again.
+"""The load: N keep-alive connections; each sends a request, waits for the whole answer, checks it, and repeats.
 
 Its own process: `python -m tests.bench.load SPEC` takes a LoadSpec and prints a LoadResult, both JSON.
 """

@@ -1,4 +1,4 @@
-"""Many slow streams at once: does each get its first word soon, and every word when it was said?
+"""Many slow streams at once: does each get its first word soon, and every word when it was sent?
 
 Its own process: `python -m tests.bench.slow_streams SPEC` starts `clients` streams spread over `seconds` and
 prints a SlowResult as JSON.

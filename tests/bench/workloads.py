@@ -1,4 +1,4 @@
-"""What the bench asks, and what makes an answer whole. Pure; shared by the upstream, the load and the report.
+"""The requests of the bench, and what makes an answer whole. Pure; used by the upstream, the load and the report.
 
 Every answer is checked cheaply (`mark`), every 32nd completely (`whole`): a fast wrong answer must not win.
 """

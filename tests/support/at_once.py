@@ -1,4 +1,4 @@
-"""Stories that mostly wait, told at the same time instead of one after the other."""
+"""Runs test steps that mostly wait at the same time instead of one after the other."""
 
 from __future__ import annotations
 

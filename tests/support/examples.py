@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: few in `make test`, always the same; more in `make soak`, others."""
+"""The number of examples of a property: few and always the same in `make test`, more and random in `make soak`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of the shared test gateway: who lives there and which models they can ask.
+"""The configuration of the shared test gateway: its tenants and keys, and the models that they can use.
 
 Prices are 1 USD a million tokens in and 2 USD a million out: 1,000 and 2,000 nano-USD a token.
 """

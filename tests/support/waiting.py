@@ -1,4 +1,4 @@
-"""The one way to wait for what another thread, process or disk does: ask until it holds, and tell the last answer."""
+"""Waits for what another thread, process or disk does: repeats a check until it holds, and reports the last answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One clock for all times of a call, and the row says what the client saw: status, headers and figures alike."""
+"""All times of a call come from one clock, and the row has what the client got: status, headers and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths as base URLs make them: with a slash too many they are served, others lead to a hint. C30."""
+"""Paths as base URLs make them: with an extra slash they are served, others lead to a hint. C30."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /v1/gateway/simulate: what would happen, said beforehand, without anything happening."""
+"""POST /v1/gateway/simulate: it returns what a call would do, and changes nothing."""
 
 from __future__ import annotations
 

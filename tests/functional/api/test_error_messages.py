@@ -1,4 +1,4 @@
-"""What a refused caller reads: plain words, numbers with units and separators, and what to do instead."""
+"""What a refused caller reads: plain words, numbers with units and separators, and a remedy."""
 
 from __future__ import annotations
 

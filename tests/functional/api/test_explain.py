@@ -120,7 +120,7 @@ async def test_explain_covers_calls_without_attempts_and_unknown_calls(gateway):
 
 
 async def told_of(gateway, *answers):
-    """Return what is told of each, as lines."""
+    """Return the explanation of each call, as lines."""
     await settled(gateway)
     done = await asyncio.to_thread(run_each, gateway, *(["explain", answer.id] for answer in answers))
     assert {code for code, _ in done} == {0}

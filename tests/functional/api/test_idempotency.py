@@ -1,4 +1,4 @@
-"""One Idempotency-Key, one call: however often, however parallel, and over restarts."""
+"""One Idempotency-Key makes one call: repeated, in parallel, and after restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}: what a key may use, and not a word more."""
+"""GET /v1/models and /v1/models/{id}: the models that a key may use, and no others."""
 
 from __future__ import annotations
 

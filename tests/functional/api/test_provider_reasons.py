@@ -1,4 +1,4 @@
-"""Why an attempt failed: the client learns it for its own faults, the operator always; the key is never shown."""
+"""The client gets the reason of a failure that it caused; the operator gets every reason; no key is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the front door itself refuses: the documented status and code in OpenAI's envelope, and never a 500."""
+"""What the gateway itself refuses: the documented status and code in OpenAI's envelope, and never a 500."""
 
 from __future__ import annotations
 

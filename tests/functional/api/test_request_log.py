@@ -170,7 +170,7 @@ async def test_a_revoked_key_is_named_and_its_tenant_too(gateway):
     async def refused():
         return await ask(gateway.url, GONE, question("logged"))
 
-    # The second by memory, or by the other worker, which may learn of it a moment later.
+    # The second by memory, or by the other worker, which may receive it a moment later.
     first, second = [await eventually(refused, lambda answer: answer.status == 401) for _ in range(2)]
     for each in (first, second):
         entry = await logged(gateway, each.id)

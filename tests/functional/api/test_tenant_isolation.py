@@ -1,4 +1,4 @@
-"""Two tenants at one provider account: neither names, meets or probes the other's prompt cache."""
+"""Two tenants at one provider account: neither can name, use or probe the other's prompt cache."""
 
 from __future__ import annotations
 

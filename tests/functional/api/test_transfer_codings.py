@@ -1,5 +1,5 @@
-"""How a body is sent is understood in one way only: `chunked`. Whatever else is refused, and its connection ends, so
-that nothing of the body is ever taken for a request (RFC 9112, 6.1, 6.3 and 11.2).
+"""A body has one transfer coding: `chunked`. Others are refused and their connection ends, so that no byte of a body
+is ever read as a request (RFC 9112, 6.1, 6.3 and 11.2).
 """
 
 from __future__ import annotations

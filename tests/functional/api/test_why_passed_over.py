@@ -23,7 +23,7 @@ def gateway(upstream, closed_port, tmp_path_factory):
 
 
 async def test_each_deployments_result_or_skip_reason_is_reported(gateway, upstream):
-    """Of calls that were refused for a different reason each; their stories are told by one command."""
+    """Calls that were refused, each for another reason; one command explains all of them."""
     answers = await failed_at_the_provider(gateway, upstream)
     answers["closed"] = await ask(gateway.url, OPEN, question("why-closed"))
     assert answers["closed"].error["code"] == "upstream_error"
@@ -89,7 +89,7 @@ async def test_models_that_cannot_answer_are_not_listed_and_say_why(gateway, ups
             called = await client.post("/v1/chat/completions", json=question(model))
             assert (said.status_code, said.json()["error"]["code"]) == (status, code)
             assert (called.status_code, called.json()["error"]["code"]) == (status, code)
-            if code != "wrong_model_type":  # which a call is told of its own endpoint
+            if code != "wrong_model_type":  # which names the call's own endpoint
                 assert said.json()["error"]["message"] == called.json()["error"]["message"]
     async with gateway.client(PICKY) as client:  # that one may not use looks like one that is not there
         assert (await client.get("/v1/models/why-keyless")).status_code == 404

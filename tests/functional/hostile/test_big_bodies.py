@@ -1,4 +1,4 @@
-"""Bodies beyond the limit of 20 MB: refused while they are read, in bounded memory, and the gateway serves on."""
+"""Bodies above the limit of 20 MB are refused while they are read, in bounded memory, and the gateway continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies in memory have a bound together: beyond it a call is refused before its body is read, and small ones go on."""
+"""All bodies in memory have one bound: above it a call is refused before its body is read; small ones pass."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Bodies and answers of 20 MB, made to keep a parser busy or to fill the memory: no step of a call holds the event loop
-for more than 50 ms of a core of 2024, counted by the CPU clock, and the memory of the process that serves all grows
-by three times the body at most.
+"""Bodies and answers of 20 MB that are slow to parse or large in memory: no step of a call blocks the event loop for
+more than 50 ms of a core of 2024, counted by the CPU clock, and the memory of the serving process grows by at most
+three times the body.
 """
 
 from __future__ import annotations

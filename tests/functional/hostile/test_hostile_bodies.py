@@ -1,4 +1,4 @@
-"""Bodies made to break a parser: each is a 400 or a served call, never a 500, and nothing stays held behind it."""
+"""Bodies made to break a parser: each is a 400 or a served call, never a 500, and nothing stays held afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bare sockets that are slow, endless or ambiguous: each is cut off in time, and calls beside them go on."""
+"""Sockets that are slow, endless or ambiguous are closed in time, and other calls continue."""
 
 from __future__ import annotations
 

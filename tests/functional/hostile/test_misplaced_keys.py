@@ -1,4 +1,4 @@
-"""A key that a client puts where it does not belong is in no log, no metric and no row, however it is written there."""
+"""A key in the wrong place of a request is in no log, no metric and no row, in any spelling."""
 
 from __future__ import annotations
 

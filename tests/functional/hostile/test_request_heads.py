@@ -1,4 +1,4 @@
-"""Requests that two servers could read differently, and handshakes that lead nowhere: a short answer, a short line."""
+"""Requests that two servers could read differently, and broken handshakes: a short answer, a short line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strangers at the sign-in page: what they may try, what it costs, and what decides while Redis is away or not ours."""
+"""Strangers at the sign-in page: their limits, the cost, and what decides while Redis is away or not ours."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_concurrent_guesses_get_no_more_attempts_than_the_limit(dear):
     async with gateway.client() as client:
         visitor = await Visitor(client, "203.0.113.4").open()
         tries = 0
-        for _ in range(4):  # some are told that too many come at once, and come again
+        for _ in range(4):  # some are refused because too many come at once, and are sent again
             answers = await asyncio.gather(*(visitor.sign_in(f"wrong-{n}") for n in range(40)))
             assert {answer.status_code for answer in answers} <= {200, 429}
             tries += sum(answer.status_code == 200 for answer in answers)

@@ -1,4 +1,4 @@
-"""Unauthenticated clients guess keys and passwords, or write into what others read."""
+"""Unauthenticated clients guess keys and passwords, or write into data that others read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The administration shows the money of budgets as the next call would be told it: spent, held, left, resets."""
+"""The administration shows the money of budgets as the next call meets it: spent, held, left, resets."""
 
 from __future__ import annotations
 

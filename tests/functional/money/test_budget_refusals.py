@@ -1,4 +1,4 @@
-"""What a budget says when it refuses, what it does instead of refusing, and which of several speaks."""
+"""What a budget's refusal contains, what a budget does instead, and which of several budgets refuses."""
 
 from __future__ import annotations
 

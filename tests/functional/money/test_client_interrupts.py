@@ -1,4 +1,4 @@
-"""Ctrl-C ends `serve` quietly at every moment, and what had begun is as after a kill: the next start goes on."""
+"""Ctrl-C ends `serve` without a traceback at every moment, and the next start continues as after a kill."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def compare(ledger, bills, answers):
             assert not row["estimated"]
             assert used == (bill["prompt_tokens"], bill["completion_tokens"])
         else:
-            # The provider had told what it used, if the answer was journaled before the kill.
+            # The usage is known, if the answer was journaled before the kill.
             assert row["estimated"] or used == (bill["prompt_tokens"], bill["completion_tokens"])
             assert row["status"] in {"cancelled", "incomplete"}
             assert used[1] <= bill["completion_tokens"] + 1  # the upstream counts after it has sent

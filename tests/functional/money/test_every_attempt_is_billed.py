@@ -1,5 +1,5 @@
-"""Each try that reached a provider is in the row with its own outcome, usage and cost, also before a success: the call
-costs all of them together, each at the price of its own deployment. One that saw nothing, or refused, costs nothing.
+"""Each attempt that reached a provider is in the row with its own outcome, usage and cost, also before a success. The
+call costs all of them together, each at the price of its own deployment. One that was not read, or refused, is free.
 """
 
 from __future__ import annotations

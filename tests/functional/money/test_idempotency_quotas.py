@@ -1,4 +1,4 @@
-"""What a tenant may have kept for its Idempotency-Keys is bounded; a call beyond it is made once all the same."""
+"""The stored answers of a tenant are bounded; a call beyond the bound is still made once."""
 
 from __future__ import annotations
 

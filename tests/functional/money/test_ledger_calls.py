@@ -1,4 +1,4 @@
-"""What is written down for each way a call can end: one row, the true tokens, and the deployment that answered."""
+"""The row for each way a call can end: one row, the true tokens, and the deployment that answered."""
 
 from __future__ import annotations
 

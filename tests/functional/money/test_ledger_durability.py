@@ -1,4 +1,4 @@
-"""A database that is locked, a disk that is full, a server that is told to stop: nothing is lost."""
+"""Nothing is lost with a locked database, with a full disk, or when the server gets SIGTERM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K1: exactly one cap goes upstream where a limit needs it, and the hold was made for it; nowhere else is one added."""
+"""K1: exactly one cap goes upstream where a limit needs it, and the hold covers it; elsewhere none is added."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def gateway(upstream, tmp_path_factory):
     unpriced = {"price_input": None, "price_output": None, "price_per": None}
     config = {
         **sample.NO_LIMITS,
-        "server": {"workers": 1},  # each worker learns a provider's words by itself
+        "server": {"workers": 1},  # each worker finds out a provider's names by itself
         "model_catalog": [
             row("known", max_output_tokens=100),
             row("unknown", max_output_tokens=None),

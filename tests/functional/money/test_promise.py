@@ -1,6 +1,6 @@
-"""The promise, as one property: for random bodies over the member tables, random providers, honest and not, random
-clients and deaths, what providers bill <= what budgets count (spent + held + unsettled) <= the limit, at every moment;
-and the ledger equals the bill of a provider that is honest and was not cut.
+"""The promise as one property: for random bodies over the member tables, random providers, clients and kills, what
+providers bill <= what budgets count (spent + held + unsettled) <= the limit, at every moment; and the ledger equals
+the bill of a provider that reports what it bills and whose answers were not cut off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests, tokens and calls at a time, counted exactly while many ask at once."""
+"""Requests, tokens and parallel calls are counted exactly while many clients send calls at once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A client that leaves before the usage came does not make it unknown: an answer that comes anyway is read on, and its
-call is billed exactly. What is unfinished, or never comes, ends.
+"""After a client disconnected before the usage came, an answer that still comes is read on, and its call is billed
+exactly. An answer that is unfinished, or never comes, ends.
 """
 
 from __future__ import annotations

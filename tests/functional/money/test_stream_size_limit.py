@@ -1,4 +1,4 @@
-"""K3: a stream is watched by the bytes of what it produces, not by its events; one that passed its cap is cut."""
+"""K3: the bytes that a stream produces are counted, not its events; a stream above its cap is cut off."""
 
 from __future__ import annotations
 

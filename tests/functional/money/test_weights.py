@@ -1,4 +1,4 @@
-"""Calls fall on deployments as their weights say, end to end.
+"""Calls are distributed over deployments by their weights, end to end.
 
 How exactly: tests/unit/catalog/routing/test_search.py, and the long run here (make soak).
 """

@@ -1,4 +1,4 @@
-"""`server.admin_addr`: what strangers do at the sign-in and in the back office happens apart from calls."""
+"""`server.admin_addr`: strangers at the sign-in and in the back office do not slow down calls."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A proxy in front that ends TLS and has another name, and pages of other origins: understood where they are
-configured, and a page that says what is missing where they are not.
+"""A proxy that ends TLS and has another name, and pages of other origins: they work if they are configured, else a
+page says what is missing.
 """
 
 from __future__ import annotations

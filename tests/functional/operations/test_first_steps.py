@@ -1,4 +1,4 @@
-"""A gateway without a model is not "Ready": it says what is missing, as commands that work as they are printed."""
+"""A gateway without a model is not "Ready": it lists what is missing, as commands that work as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway as a process: it starts, ends in good order, and comes back after the worst."""
+"""The gateway as a process: it starts, shuts down cleanly, and starts again after a kill."""
 
 from __future__ import annotations
 

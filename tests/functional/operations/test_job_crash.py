@@ -1,4 +1,4 @@
-"""Jobs that crash, run twice or come again, and tables that another session holds: sums stay right and calls go on."""
+"""Jobs crash or run twice, and another session locks tables: sums stay right and calls continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key that is made or revoked counts in the running gateway, whether Django admin did it or a shell.
+"""A key that is made or revoked, in Django admin or in a shell, counts in the running gateway.
 
 How soon: at once where it was done, and POLL_S later elsewhere (tests/unit/gateway/invalidation/test_watcher.py).
 """

@@ -1,4 +1,4 @@
-"""Stopping `make test` stops all of it: what it runs side by side, and what that has started."""
+"""Stopping `make test` ends everything that it started, also processes of its children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gateway keeps after many calls: nothing. Only in `make soak`; prints the memory every 20,000 calls."""
+"""A gateway keeps no memory of ended calls. Only in `make soak`; prints the memory every 20,000 calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages beside the API: front page, probes, metrics, API documents; and what a stranger may not see."""
+"""The pages beside the API: front page, probes, metrics, API documents; and what strangers may not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL late, away and back: calls go on, the ledger waits, nothing is lost and nothing is there twice."""
+"""PostgreSQL is late, away and back: calls continue, the journal waits, nothing is lost or doubled."""
 
 from __future__ import annotations
 

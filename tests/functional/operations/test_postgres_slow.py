@@ -1,5 +1,5 @@
-"""PostgreSQL answers two seconds late, or takes no more connections: no call waits for it, and nothing is lost. Pages
-that need it say so soon.
+"""PostgreSQL answers two seconds late, or accepts no connections: no call waits for it, and nothing is lost. Pages
+that need it report that soon.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A call that has ended is gone at once: nothing of it waits for the garbage collector, which looks rarely.
+"""The memory of an ended call is free at once and does not wait for the garbage collector, which runs rarely.
 
 With thousands of streams between two looks, all that was known of each would stay in memory until then.
 """

@@ -1,4 +1,4 @@
-"""manage.py revoke: everywhere through the database, or here without any store; also for calls that run."""
+"""manage.py revoke: everywhere through the database, or on one machine without any store; also for running calls."""
 
 from __future__ import annotations
 

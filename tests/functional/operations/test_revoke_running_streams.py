@@ -1,4 +1,4 @@
-"""A revoked key or a suspended tenant: what runs ends, told and billed; everyone else goes on.
+"""A revoked key or a suspended tenant: its running calls end with an error and are billed; others continue.
 
 How soon: tests/unit/gateway/server/test_background.py.
 """
@@ -71,7 +71,7 @@ async def do(gateway, *lines):
 
 
 async def refusal(gateway, name):
-    """Return the status of the next call; of several workers, one may learn of it a second later."""
+    """Return the status of the next call; of several workers, one may receive the change a second later."""
 
     async def asked():
         return (await ask(gateway.url, token(name), question(name))).status

@@ -1,4 +1,4 @@
-"""SIGTERM: the load balancer learns it first, running calls finish, the rest are cut, the exit code is 0.
+"""SIGTERM: /readyz reports it first, running calls finish, the rest is stopped, the exit code is 0.
 
 That those are billed: test_ledger_survives.py.
 """

@@ -1,4 +1,4 @@
-"""How `manage.py serve` starts, or says in words why it does not: exit codes 1 and 2, never a traceback.
+"""How `manage.py serve` starts, or why it does not: exit codes 1 and 2 with a reason, never a traceback.
 
 What is wrong with a configuration, input by input: tests/unit/gateway/config/test_errors.py. What it does at the end:
 test_shutdown.py.

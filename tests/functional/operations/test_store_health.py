@@ -1,5 +1,5 @@
-"""/readyz and the metrics know the stores, and every worker says the same: Redis away, hanging, with another password
-or full; PostgreSQL away. An outage fills no log.
+"""/readyz and the metrics show the state of the stores, the same on every worker: Redis away, hanging, with another
+password or full; PostgreSQL away. An outage does not fill the log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A store of production mode stops, hangs or forgets everything under load: calls go on as far as is promised, and
+"""A store of production mode stops, hangs or loses its data under load: calls continue as far as is promised, and
 afterwards the budget was spent to the last cent and not one cent more.
 
 A fault lasts until so many calls were answered, as proof that they do not wait for its end; a minute in `make soak`.

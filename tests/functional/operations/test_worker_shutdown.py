@@ -1,5 +1,5 @@
-"""How a worker ends, in production mode: one that is replaced lets its calls finish, one that is told to end has a
-grace, and calls of a crashed one are billed at once.
+"""How a worker ends, in production mode: a replaced one finishes its calls, one that gets SIGTERM has a grace, and the
+calls of a crashed one are billed at once.
 """
 
 from __future__ import annotations

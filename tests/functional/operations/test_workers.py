@@ -122,7 +122,7 @@ async def renewed(two_workers) -> Counter[str]:
     async def keep_calling() -> None:
         async with two_workers.client(
             sample.ALICE
-        ) as client:  # keeps its connection, and is told when to leave it
+        ) as client:  # keeps its connection until `Connection: close`
             while not done.is_set():
                 answer = await client.post("/v1/chat/completions", json=question("paced"))
                 heard["200" if answer.status_code == 200 else answer.json()["error"]["code"]] += 1

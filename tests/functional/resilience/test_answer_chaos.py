@@ -1,4 +1,4 @@
-"""Whatever a provider does to an answer that is no stream, the official client gets all of it or an error."""
+"""Every fault of a provider in an answer that is not a stream: the official client gets all of it or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A provider that hangs takes its share of the gateway and no more; other calls go elsewhere or are refused."""
+"""A provider that hangs uses only its share of the gateway; other calls go to other deployments or are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that goes away cancels the provider's call, whatever it waits for; its call is one row `cancelled`."""
+"""A client that disconnects cancels the provider's call at every stage; its call is one row `cancelled`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A client that leaves is noticed whatever the size of its body, also when it has sent something ahead: the provider's
-call is cancelled, and the call is one row `cancelled`.
+"""A disconnect is noticed with a body of any size, also if the client has sent bytes ahead: the provider's call is
+cancelled, and the call is one row `cancelled`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An alias that splits its users: each meets one arm, failover stays, and the ledger tells the arms apart."""
+"""An alias that splits its users: each user gets one arm, failover works, and the ledger has the arm of each call."""
 
 from __future__ import annotations
 

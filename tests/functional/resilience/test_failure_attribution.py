@@ -1,4 +1,4 @@
-"""Whose fault a provider's error is, on one gateway: what goes on elsewhere, what is remembered, who is told what."""
+"""Which tenant or deployment a provider's error counts for, on one gateway, and which message each party gets."""
 
 from __future__ import annotations
 

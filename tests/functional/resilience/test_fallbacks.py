@@ -1,4 +1,4 @@
-"""Fallbacks to other aliases, each reason by itself: which answers, what it costs, and which may never be used."""
+"""Fallbacks to other aliases for each reason: which one answers, what it costs, and which is never used."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_an_administrators_removal_of_the_other_alias_leaves_only_that_out
     }
     assert 'gateway_deployment_state{deployment=""}' not in metrics
     upstream.script("up-fb-fast", CASES["unavailable"][2])
-    answer = await eventually(  # another worker may learn of it a moment later
+    answer = await eventually(  # another worker may receive it a moment later
         lambda: ask(gateway.url, FREE, question("fast")), lambda answer: answer.status != 200
     )
     assert answer.status in {502, 503}

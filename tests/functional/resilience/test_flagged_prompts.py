@@ -1,4 +1,4 @@
-"""A prompt that a provider flags counts for its sender: no other tenant loses the model by it."""
+"""A prompt that a provider flags counts for its tenant only: other tenants keep the model."""
 
 from __future__ import annotations
 

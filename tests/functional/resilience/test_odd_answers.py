@@ -1,5 +1,5 @@
-"""Whole calls whose answer is JSON that most readers cannot take, or is none: what is an answer is delivered, and usage
-and reason are told in any case.
+"""Whole calls with answers that most JSON readers refuse, or that are not JSON: an answer is delivered, and usage and
+reason are recorded in any case.
 """
 
 from __future__ import annotations

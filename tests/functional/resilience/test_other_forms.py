@@ -1,5 +1,5 @@
-"""Whole calls whose answer comes in the other form than was asked for, or is JSON that most readers cannot take: it was
-paid for, so it is delivered, and its usage is in the ledger in any case.
+"""Whole calls whose answer has the other form than the request, or is JSON that most readers refuse: it was paid for,
+so it is delivered, and its usage is in the ledger in any case.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A deployment that fails a third of its calls stays below every breaker, but not beside a peer that fails none."""
+"""A deployment that fails a third of its calls opens no breaker, but is taken out beside a peer without failures."""
 
 from __future__ import annotations
 

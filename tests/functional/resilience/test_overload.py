@@ -1,4 +1,4 @@
-"""A gateway that is full says so at once, to the batch keys first, and keeps 429 for the caller's own limits."""
+"""A full gateway refuses at once, batch keys first, and uses 429 only for the caller's own limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server probes its providers by itself, and a good probe does not hide a bad day. /metrics says when it did."""
+"""The server probes its providers, and one good probe does not hide failing calls. /metrics has the times."""
 
 from __future__ import annotations
 

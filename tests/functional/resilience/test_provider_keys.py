@@ -1,4 +1,4 @@
-"""How a call is paid for: each provider's own header, and a key that is sent only to its own provider."""
+"""The credential of a call: each provider's own header, and a key that is sent only to its own provider."""
 
 from __future__ import annotations
 

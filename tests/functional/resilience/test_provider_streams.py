@@ -1,4 +1,4 @@
-"""Whole calls: streams as many servers send them, errors of every shape in them, and shapes that only look odd."""
+"""Whole calls: streams as many servers send them, with errors of every shape, and with unusual valid shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deployment breaks, rests, is probed by one call at a time, comes back slowly and is whole again: the whole story.
+"""A deployment breaks, is in cooldown, is probed by one call at a time, and comes back slowly to its full share.
 
 The ramp takes ten seconds of real time, so both stories happen at once.
 """
@@ -55,7 +55,7 @@ async def call(gateway, model):
 
 
 async def call_until(gateway, model, deployment, state):
-    """Go on calling until the deployment is in that state; return which deployments answered."""
+    """Send calls until the deployment is in that state; return which deployments answered."""
     met: Counter[str] = Counter()
 
     async with gateway.client() as client:

@@ -1,4 +1,4 @@
-"""When every deployment fails, the provider is not asked more often than its clients ask."""
+"""When every deployment fails, the provider gets hardly more attempts than the clients send calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deployment on trial gets calls once more: never answered from, never paid for by the caller."""
+"""A deployment on trial gets copies of calls: it never answers clients, and the caller never pays for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two gateways on the same stores: what one learns of a provider the hard way, the other need not learn again."""
+"""Two gateways on the same stores: one gets the other's measurements of a provider as hints."""
 
 from __future__ import annotations
 

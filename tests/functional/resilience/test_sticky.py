@@ -1,4 +1,4 @@
-"""Sticky aliases: the same user, or the same cache key, meets the same deployment, as long as it works."""
+"""Sticky aliases: the same user, or the same cache key, gets the same deployment, as long as it works."""
 
 from __future__ import annotations
 

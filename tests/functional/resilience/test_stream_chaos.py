@@ -1,4 +1,4 @@
-"""Whatever a provider does to a stream, the client's view, the ledger and the provider's own books agree."""
+"""Every fault of a provider in a stream: the client's view, the ledger and the provider's own books agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While a provider thinks, the client receives a comment; a client that stops reading holds nothing up for long."""
+"""While a provider sends nothing, the client gets comments; a client that stops reading blocks nothing for long."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rss_kb(pid):
 
 
 async def collect(gateway, upstream, until, model=MODEL):
-    """Read a stream until it holds `until`, then let the provider go on, and return all that came."""
+    """Read a stream until it has `until`, then let the provider continue, and return all that came."""
     received = b""
     async with (
         gateway.client(sample.ALICE) as client,

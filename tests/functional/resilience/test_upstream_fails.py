@@ -1,4 +1,4 @@
-"""A provider that fails before it has shown content: the documented error, one ledger row or none, nothing hangs."""
+"""A provider fails before the first content: the documented error, one ledger row or none, nothing hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripted upstream does what its script says, and its books tell the truth about it."""
+"""The scripted upstream does what its script says, and its books have what it did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two workers spend a budget as fast as it is raised while their links break and Redis forgets; what is true meanwhile.
+"""Two workers spend a budget as fast as it is raised, while links break and Redis loses data; checks what must hold.
 
 The budget is always nearly spent: whatever is not counted for a moment is granted a second time.
 """

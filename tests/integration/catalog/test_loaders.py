@@ -1,4 +1,4 @@
-"""The catalog as it is read: what cannot work disables only itself, and says why."""
+"""The catalog as it is read: what cannot work is disabled alone, with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row that cannot work says why: one of the file before the first start, and one that a person made."""
+"""A row that cannot work has a reason: a row of the file before the first start, and one that a person made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are revoked after a question, and tenants suspended; what was done is said; what is in force is not deleted."""
+"""Keys are revoked, and tenants suspended, after a confirmation; what is in force is not deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not serve is refused or said at once: models that are not there, prices, providers that are not built."""
+"""What cannot serve is refused or reported at once: missing models, prices, providers that are not built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The administration asks the table of permissions: a page that it does not name is closed, to superusers too."""
+"""The administration uses the table of permissions: a page that is not in it is closed to all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the administration says when a row cannot be: plain words, no names of constraints, and where it is."""
+"""Messages of the administration for invalid rows: plain words, no names of constraints, and the place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has expired goes; what has not stays."""
+"""Expired rows are deleted; others stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes that help a server end with it, however it ends and whatever they are doing."""
+"""Helper processes end with their server, however it ends and whatever they are doing."""
 
 from __future__ import annotations
 

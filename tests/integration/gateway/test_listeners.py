@@ -1,4 +1,4 @@
-"""A crowd that connects at once is let in many a turn of the loop; each of its members waits for few turns."""
+"""Many connections at once are accepted several in a turn of the loop; each waits for few turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is announced over Redis is believed only from our own processes, and only once."""
+"""A message over Redis is accepted only from the gateway's own processes, and only once."""
 
 from __future__ import annotations
 

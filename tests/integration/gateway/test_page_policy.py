@@ -1,4 +1,4 @@
-"""Pages forbid whatever is inline or evaluated, and have nothing that would need it."""
+"""Pages forbid inline and evaluated code, and have none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a neighbour left in Redis or in data_dir is read as data: nothing of it runs."""
+"""What another program wrote into Redis or data_dir is read as data: nothing of it is executed."""
 
 from __future__ import annotations
 

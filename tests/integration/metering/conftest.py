@@ -1,4 +1,4 @@
-"""A journal, its way to the ledger, and an admission that notes what arrived."""
+"""A journal, the shipper to the ledger, and an admission that records what it received."""
 
 from __future__ import annotations
 

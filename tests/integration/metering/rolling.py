@@ -1,4 +1,4 @@
-"""Random calls over random days on the real ledger, and what their budgets must say: sums over a list of all calls."""
+"""Random calls over random days on the real ledger, and the expected budgets: sums over a list of all calls."""
 
 from __future__ import annotations
 

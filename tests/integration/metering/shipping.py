@@ -1,4 +1,4 @@
-"""What tests of the way to the ledger share: what the shipper sees of admission, calls, and the rows they became."""
+"""Shared by tests of the shipper: the part of admission that it uses, calls, and the rows that they became."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY_JULY = WindowKey("key:7", "calendar_month", "UTC", JULY)
 
 
 class Posts:
-    """The part of admission that the shipper sees; it remembers what it was told."""
+    """The part of admission that the shipper uses; it records what it received."""
 
     def __init__(self) -> None:
         self.totals: dict[WindowKey, WindowTotal] = {}

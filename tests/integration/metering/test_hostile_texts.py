@@ -1,5 +1,5 @@
-"""No text from outside makes a row invalid: whatever it holds, in whatever field, the call is in the ledger and its
-money in the window. And what a database refuses all the same is written without its documents, and counted.
+"""No text from outside makes a row invalid: with any text in any field, the call is in the ledger and its money in the
+window. A row that the database still refuses is written without its documents, and counted.
 """
 
 from __future__ import annotations

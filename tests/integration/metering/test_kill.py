@@ -1,4 +1,4 @@
-"""kill -9 anywhere, then adopt: no finished call is missing, none is there twice, and the totals agree."""
+"""kill -9 anywhere, then recovery: no finished call is missing, none is there twice, and the totals agree."""
 
 from __future__ import annotations
 

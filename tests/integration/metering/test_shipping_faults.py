@@ -1,4 +1,4 @@
-"""The way to the ledger while admission receives nothing, and while the disk syncs nothing."""
+"""The shipper while admission receives nothing, and while the disk syncs nothing."""
 
 from __future__ import annotations
 

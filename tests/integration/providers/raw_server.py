@@ -1,4 +1,4 @@
-"""A provider that does exactly what a test tells it, on a real loopback socket: each connection runs a script."""
+"""A provider on a real loopback socket: each connection runs the script of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A probe that speaks TLS to a port without, or plain HTTP to one with it, says which of both is likely."""
+"""A probe with TLS to a port without it, or the other way round, reports which of both is likely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls as a journal sees them, for the tests of metering: plausible ones, with what matters as arguments."""
+"""Calls as a journal has them, for the tests of metering: plausible defaults, the rest as arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tests read the ledger: the rows of `export_usage` beside a running gateway, and only once they are there."""
+"""Reads the ledger for tests: the rows of `export_usage` beside a running gateway, once they are there."""
 
 from __future__ import annotations
 

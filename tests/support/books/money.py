@@ -1,4 +1,4 @@
-"""What tests of money ask a running gateway: where a scope stands, what is settled, what the database says."""
+"""Reads the money of a running gateway for tests: the limit status of a scope, settlements, the database."""
 
 from __future__ import annotations
 

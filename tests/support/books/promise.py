@@ -1,9 +1,9 @@
 """The promise of docs/guarantees.md as a model: what providers bill is at most what budgets count, and that is at most
 the limit.
 
-The model is no wider than the promise. A provider that answers an attempt with an HTTP error is taken at its word: it
-is owed what it says that it used, else nothing. It is owed nothing for what it wrote beyond the cap that it was sent
-(the operator's dispute). What reports less than it bills is outside, and none here does.
+The model covers exactly the promise. A provider that answers an attempt with an HTTP error is owed the usage that it
+reports, else nothing. It is owed nothing for output beyond the cap that it was sent (the operator's dispute). A
+provider that reports less than it bills is outside the promise, and not part of the model.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def owed(book: Book, rates: Rates) -> Fraction:
 
 
 def is_honest(book: Book) -> bool:
-    """Tell whether an attempt came to its end, and its provider told what it bills."""
+    """Say whether an attempt ended with a report of what its provider bills."""
     if book["kind"] in ERRORS or not book["kind"]:
         return True
     most, wrote = book["most_output"], book["bill"]["completion_tokens"]

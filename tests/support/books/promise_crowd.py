@@ -1,4 +1,4 @@
-"""A crowd that tries the promise (tests/support/books/promise.py): calls, providers, clients and deaths at random.
+"""Random clients that test the promise (tests/support/books/promise.py): calls, providers, disconnects and kills.
 
 Moments are random too, and none is a time: each is so many events of the crowd later.
 """

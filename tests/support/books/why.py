@@ -1,4 +1,4 @@
-"""What `manage.py explain` says of calls, once the request log or the ledger has them."""
+"""Reads what `manage.py explain` prints for calls, once the request log or the ledger has them."""
 
 from __future__ import annotations
 

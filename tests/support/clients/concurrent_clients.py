@@ -1,4 +1,4 @@
-"""A crowd that spends a budget cent by cent while something breaks, and the books that must agree afterwards."""
+"""Concurrent clients that spend a budget cent by cent during a fault, and the books that must agree afterwards."""
 
 from __future__ import annotations
 

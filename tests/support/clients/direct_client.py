@@ -1,4 +1,4 @@
-"""What the official client makes of a stream's bytes, without a gateway: the reference for what ours has to see."""
+"""What the official client reads from a stream's bytes without a gateway: the reference for the gateway's client."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ EVERY: dict[str, Body] = SERVED | {name: body for name, (body, _) in REFUSED.ite
 
 TANGLE = (
     b'"' + b"[" * 70 + b'"'
-)  # brackets inside of a text, so that only an outline tells how deep a body is
+)  # brackets inside of a text, so that only an outline shows how deep a body is
 
 
 def tangled(piece: bytes) -> Body:

@@ -1,4 +1,4 @@
-"""Pictures and sounds for tests, with headers that say what is asked for."""
+"""Pictures and sounds for tests, with the headers that a test needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDFs for tests: plain ones, and what liars make of them. Objects are bytes by number; 1 is the root, 2 the pages."""
+"""PDFs for tests: plain and deceptive ones. Objects are bytes by number; 1 is the root, 2 the pages."""
 
 from __future__ import annotations
 

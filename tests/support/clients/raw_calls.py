@@ -1,4 +1,4 @@
-"""Calls over bare sockets: a thousand at a time cost little, and a client may leave in the middle of a word."""
+"""Calls over bare sockets: a thousand at a time are cheap, and a client may disconnect inside a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-ins by the form, right and wrong ones, and what makes wrong ones cheap."""
+"""Sign-ins by the form, right and wrong ones, and settings that make wrong ones cheap."""
 
 from __future__ import annotations
 

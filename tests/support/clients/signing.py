@@ -1,4 +1,4 @@
-"""The key that the workers of a test share, and that of another gateway."""
+"""The signing key of the workers of a test, and that of another gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests byte by byte: what no client library lets a test send."""
+"""Requests byte by byte, for what client libraries cannot send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which objects a gateway's calls leave behind in cycles, where only the garbage collector finds them.
+"""Finds the reference cycles that a gateway's calls leave behind for the garbage collector.
 
 A `sitecustomize` on PYTHONPATH calls install(). SIGUSR2 makes the process collect, and write down what was found.
 """

@@ -34,6 +34,6 @@ class FaultyOs:
         self._faults[name] = broken
 
     def heal(self, *names: str) -> None:
-        """Let functions work again, but go on counting them."""
+        """Let functions work again, and continue to count their calls."""
         for name in names:
             self.break_(name, getattr(os, name))

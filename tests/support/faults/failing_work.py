@@ -1,4 +1,4 @@
-"""Work that goes wrong, in a process like gateway/parsing/heavy_process.py; run with `python -m`."""
+"""Work that fails, in a process like gateway/parsing/heavy_process.py; run with `python -m`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes that would run a command where they are unpickled, and others that a stored value should never be."""
+"""Bytes that would run a command if they were unpickled, and other values that should never be stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the event loop of a gateway is held, counted by the CPU clock of its process, and how much memory it takes.
+"""Measures how long a gateway's event loop is blocked, by the CPU clock of its process, and how much memory it uses.
 
 A `sitecustomize` on PYTHONPATH calls install(), so every worker has it. Its timer goes off each millisecond; of what
 passes in between, the shorter of wall time and CPU time of the whole process counts. A thread that keeps the
@@ -47,7 +47,7 @@ class HeldLoop:
 
     @property
     def longest_s(self) -> float:
-        """Seconds of CPU, since it was told to forget."""
+        """Seconds of CPU since the last reset."""
         longest: float = _SECONDS.unpack_from(self._place)[0]
         return longest
 
@@ -80,7 +80,7 @@ class Memory:
 
     @property
     def grown(self) -> int:
-        """Bytes at the highest, more than when it was told to forget."""
+        """The highest number of bytes above that at the last reset."""
         return self._field("VmHWM") - self.before
 
     def _field(self, name: str) -> int:

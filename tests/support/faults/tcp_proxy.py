@@ -1,4 +1,4 @@
-"""A link to a server of this machine that a test can cut, mend and slow down, as a network does."""
+"""A proxy to a server of this machine that a test can cut, restore and slow down, as a network does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the test upstream says: OpenAI documents, exact usage. Each token is " word", one in o200k too."""
+"""The documents of the test upstream: OpenAI's format, exact usage. Each token is " word", one in o200k too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The provider's own books: every call it saw, what it would charge, and when the client went away.
+"""The provider's own books: every call that it got, what it would charge, and when the client disconnected.
 
 One JSON line on arrival and one at the end, each a single write to a file opened for appending.
 """

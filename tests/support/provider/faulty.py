@@ -1,4 +1,4 @@
-"""A gateway with many models whose providers fail in scripted ways, and what its operator can read of that."""
+"""A gateway with many models whose providers fail in scripted ways, and what its operator can read about it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def config(endpoint, closed_port, plain_port):
     ]
     return {
         **sample.NO_LIMITS,
-        "server": {"graceful_shutdown_delay": "5s", "workers": 1},  # each worker learns for itself
+        "server": {"graceful_shutdown_delay": "5s", "workers": 1},  # each worker measures for itself
         "health": {"cooldown": "120s"},
         "observability": {"log_format": "json"},
         "model_catalog": rows,

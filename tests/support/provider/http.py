@@ -1,4 +1,4 @@
-"""Just enough HTTP/1.1, by hand, for every misbehavior: one request at a time on a connection."""
+"""The part of HTTP/1.1 that the test upstream needs for every fault: one request at a time on a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of servers, changed at random: in ways that change nothing, and in ways that may break them. Pure."""
+"""Streams of servers with random changes: some change nothing, some may break the stream. Pure."""
 
 from __future__ import annotations
 

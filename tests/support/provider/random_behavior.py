@@ -1,4 +1,4 @@
-"""How a provider behaves at random on one call: honest or not, whole or cut at any byte, with usage at any place."""
+"""Random behavior of a provider on one call: any report, whole or cut at any byte, usage at any place."""
 
 from __future__ import annotations
 

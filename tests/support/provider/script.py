@@ -54,7 +54,7 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     obeys: bool = False  # what is hidden stays within the cap as well
     usage: Literal["asked", "always", "never", "double", "zero", "nonsense", "total", "prompt"] = "asked"
-    running_usage: int | None = None  # after so many chunks what was sent so far is told, as some servers do
+    running_usage: int | None = None  # after so many chunks the usage so far is sent, as some servers do
     is_told_beside: bool = False  # in the event of the last of them
     # the stream; a JSON answer has the same number of tokens
     chunks: int = 5

@@ -1,4 +1,4 @@
-"""Plays one call of the test upstream as its behavior says, and keeps the bill while it speaks."""
+"""Plays one call of the test upstream as its behavior states, and keeps the bill meanwhile."""
 
 from __future__ import annotations
 

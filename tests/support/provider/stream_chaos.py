@@ -1,4 +1,4 @@
-"""Every way a provider's stream can go wrong, and how each call went for the client. Values and one performer."""
+"""Every fault of a provider's stream, and how each call ended for the client. Values and one performer."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _broken() -> list[Chaos]:
 
 
 def _told_on_the_way() -> list[Chaos]:
-    """Return what breaks after usage was told, which is then not all."""
+    """Return the faults after a usage event, whose usage is then not the whole."""
     told = {"running_usage": 1, "after": 3, "pause": 0.02}
     return [
         Chaos(

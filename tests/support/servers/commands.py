@@ -1,4 +1,4 @@
-"""Several commands beside a gateway in one process: starting one takes longer than most of them do."""
+"""Runs several commands beside a gateway in one process, because starting one takes longer than most of them run."""
 
 from __future__ import annotations
 

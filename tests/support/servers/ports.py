@@ -1,4 +1,4 @@
-"""Ports for servers that must be told theirs, or come back on the same one."""
+"""Ports for servers that need a fixed port, or come back on the same one."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def full_port() -> Iterator[int]:
 
 @contextmanager
 def plain_port() -> Iterator[int]:
-    """Yield a port that answers whatever it is told with a line of HTTP, also the beginning of TLS."""
+    """Yield a port that answers every input with a line of HTTP, also the beginning of TLS."""
 
     class Plain(socketserver.BaseRequestHandler):
         @override

@@ -1,4 +1,4 @@
-"""A server in its own process, with everything it says on standard error. Every wait is bounded."""
+"""A server in its own process, with all that it writes to standard error. Every wait is bounded."""
 
 from __future__ import annotations
 

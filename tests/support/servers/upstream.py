@@ -49,7 +49,7 @@ class Upstream:
         return list(self._control("GET", "/__seen", params=_given(model=model, id=call)))
 
     def release(self, *, model: str = "", call: str = "") -> int:
-        """Let calls go on that hold; return how many."""
+        """Let waiting calls continue; return how many."""
         return int(self._control("POST", "/__release", params=_given(model=model, id=call))["released"])
 
     def stats(self) -> dict[str, int]:

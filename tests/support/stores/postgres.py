@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: binaries of this machine, a free port, a directory that goes with it."""
+"""A PostgreSQL for the tests: binaries of this machine, a free port, a directory that is deleted with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis of the tests' own, on a free port of this machine, without a file: it can be killed, stopped and emptied."""
+"""A Redis for the tests, on a free port of this machine, without a file: it can be killed, stopped and emptied."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def main(command: list[str]) -> int:
         process = subprocess.Popen(command, env={**os.environ, **stores})
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the command was told too: it takes down what it has started
+        except KeyboardInterrupt:  # the command gets the signal too, and ends what it has started
             return process.wait()
     finally:
         redis.kill()

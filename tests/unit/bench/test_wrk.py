@@ -1,4 +1,4 @@
-"""What wrk is told to ask, and what is read of what it says."""
+"""What wrk is asked to send, and what is read from its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of admission are made of: clocks and a ledger in the test's hand, and small rules."""
+"""Parts of the tests of admission: clocks and a ledger that the test controls, and small rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K1: pictures by what the operator says of them, PDFs by their pages, and the window wherever that is not known."""
+"""K1: pictures are bounded by the operator's facts, PDFs by their pages; by the window where these are unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens of pictures have prices of their own, in and out: in the bound and in the bill (K1)."""
+"""Tokens of pictures have their own prices, for input and output, in the bound and in the bill (K1)."""
 
 from __future__ import annotations
 

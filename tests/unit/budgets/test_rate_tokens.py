@@ -1,4 +1,4 @@
-"""A limit of tokens makes no call impossible because an estimate is too high: where a prompt can be counted, it is."""
+"""No call is refused as impossible by a high estimate of its tokens: a prompt that can be counted is counted."""
 
 from __future__ import annotations
 

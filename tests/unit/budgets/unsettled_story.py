@@ -87,7 +87,7 @@ class Story:
             call.cost = self.dice.randint(0, call.hold)
             call.unsettled = call.hold - call.cost
         call.state = "ended"
-        if how == "killed":  # its journal is shipped by another process, which tells that it is in the ledger
+        if how == "killed":  # another process ships its journal, and reports that it is in the ledger
             self.put([call])
         else:
             await self.admission.settle(call.id, 1, call.cost, call.unsettled)
@@ -135,7 +135,7 @@ class Story:
         assert limit_status.spent_nanousd >= 0
 
     async def finish(self) -> None:
-        """Once all is told, the budget says what the ledger does, and is free but for that."""
+        """Once everything is posted, the budget agrees with the ledger, and nothing else is held."""
         while (call := self.one("running")) is not None:
             call.state, call.cost = "ended", call.truth
             await self.admission.settle(call.id, 1, call.cost)

@@ -1,4 +1,4 @@
-"""Where a process goes on without a store, that is counted; where the store answers, nothing is."""
+"""A process that continues without a store counts that; while the store answers, nothing is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is small is decoded at once, what is large in a thread in the tenant's turn; both count as memory of a body."""
+"""Small bodies are decoded at once, large ones in a thread in the tenant's turn; both count as body memory."""
 
 from __future__ import annotations
 

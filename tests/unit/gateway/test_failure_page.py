@@ -1,4 +1,4 @@
-"""What people see when a page could not be made."""
+"""The page for people when another page could not be made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An address that cannot be listened on is told with what to do instead."""
+"""For an address that cannot be listened on, the message has the remedy."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Clock:
 
 
 class Workplace:
-    """Stands for the database threads: notes what it is asked to do, and fails when told to."""
+    """Replaces the database threads: records its jobs, and fails when the test wants it."""
 
     def __init__(self):
         self.done = []

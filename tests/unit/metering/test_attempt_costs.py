@@ -1,4 +1,4 @@
-"""The bill of a call of several tries: what each costs, and that together they are charged no more than was held."""
+"""The bill of a call of several attempts: the cost of each, and that the charge is at most the hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A provider may name thousands of tools in its usage: the bill is as told, and the row keeps few of them."""
+"""A provider may name thousands of tools in its usage: the bill has all of them, the row keeps few."""
 
 from __future__ import annotations
 

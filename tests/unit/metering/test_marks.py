@@ -1,4 +1,4 @@
-"""What a running stream is marked with: what was produced in bytes, also of an event that has not come to its end."""
+"""The mark of a running stream: the bytes that were produced, also of an event that has not ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many calls go on without their client: a bound for all, a quarter of it for one tenant."""
+"""How many calls are read on without their client: a bound for all, a quarter of it for one tenant."""
 
 from __future__ import annotations
 

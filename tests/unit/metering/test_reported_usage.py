@@ -1,4 +1,4 @@
-"""K2: which reported usage is believed, what of it stands in an estimate, and how much of it is charged."""
+"""K2: which reported usage counts, how it enters an estimate, and how much of it is charged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is unsettled of a call with unanswered attempts: the hold of each whose outcome is unknown."""
+"""The unsettled part of a call: the hold of each attempt whose outcome is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call used whose answer could not be parsed."""
+"""The usage of a call whose answer could not be parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a 404 of well-known servers is about, with their bytes: the model, the path, or what a request names."""
+"""The meaning of a 404 of well-known servers, with their bytes: the model, the path, or a name in the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A7 of real providers: an answer that is no use was billed all the same, so what it says that it used is booked."""
+"""A7 of real providers: a malformed answer may be billed, so the usage that it states is counted."""
 
 from __future__ import annotations
 

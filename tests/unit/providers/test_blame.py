@@ -1,4 +1,4 @@
-"""Whose fault a 403 is: what one tenant asked must not be taken for a refused credential, nor the other way round."""
+"""The cause of a 403: a tenant's prompt must not count as a refused credential, nor the other way round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of the tenants of one deployment is bounded, and tenants beyond the bound are not blamed. Pure."""
+"""The state of tenants at one deployment is bounded, and tenants beyond the bound are not penalized. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where typed addresses may lead."""
+"""Which addresses a person may type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""B13, B14, B17, B18 of real providers: a stream is whole only where it says so, and every error in it is one."""
+"""B13, B14, B17, B18 of real providers: which ends make a stream whole, and every error in it is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what well-known servers say, with their bytes: too long, a wrong key, no money, and none of these."""
+"""The errors of well-known servers, with their bytes: too long, a wrong key, no money, and none of these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in the words of other APIs, in a stream of chat: before content another deployment is asked, then it ends."""
+"""Errors of other APIs in a chat stream: before content the next deployment is called, then it ends."""
 
 from __future__ import annotations
 

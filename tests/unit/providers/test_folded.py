@@ -1,4 +1,4 @@
-"""A stream in the place of an answer becomes one, as if it had been asked for so."""
+"""A stream instead of one answer becomes the answer that was requested."""
 
 from __future__ import annotations
 

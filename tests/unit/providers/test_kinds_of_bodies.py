@@ -1,4 +1,4 @@
-"""B19 of real providers: an event stream is known by its first bytes where its type says something else."""
+"""B19 of real providers: an event stream with another media type is recognized by its first bytes."""
 
 from __future__ import annotations
 

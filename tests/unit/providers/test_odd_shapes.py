@@ -1,4 +1,4 @@
-"""B11, B12, B15 of real providers: what OpenAI does not send passes as it came, in streams and in whole answers."""
+"""B11, B12, B15 of real providers: shapes that OpenAI does not send pass unchanged, in streams and answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""An answer in one piece where a stream was asked for is its only event, however odd it is: it was paid for. And
-documents that other readers take: with a byte order mark, or cut between two bytes of a letter.
+"""One answer instead of a stream becomes its only event, in any shape, because it was paid for. Also documents that
+other readers accept: with a byte order mark, or cut between two bytes of a character.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An outage is not amplified: how many of the calls for a broken deployment reach its provider, by the clock."""
+"""An outage is not amplified: how many calls for a broken deployment reach its provider, by the clock."""
 
 from __future__ import annotations
 

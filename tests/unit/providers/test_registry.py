@@ -1,4 +1,4 @@
-"""Where a call goes and with which credential: a global key leaves for its provider's own host only."""
+"""The address and the credential of a call: a global key is sent to its provider's own host only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway adds to a request can be refused by name: then it goes without, and remembers."""
+"""A member that the gateway adds can be refused by name: it is then left out, also in later requests."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_what_one_tenants_call_met_changes_nothing_for_others_until_they_meet_it
     ],
 )
 def test_an_edited_row_is_another_server(edit: dict[str, Any]) -> None:
-    """Also where a call that began before the edit learns something of the old one."""
+    """Also where a call that began before the edit gets an answer about the old row."""
     additions, old, other = Additions(), target(), Added("max_completion_tokens")
     new = msgspec.structs.replace(old, **edit)
     additions.learn(old, other)

@@ -1,5 +1,5 @@
-"""Two documents written into one: names at the top stand twice, and readers of JSON take the last of each. No name of
-an upstream's model is left, the usage of either is booked, and a client sees what it would see without a gateway.
+"""Two documents in one: a name at the top is there twice, and readers of JSON use the last. No upstream model name is
+left, the usage of both is counted, and a client gets the same as without a gateway.
 """
 
 from __future__ import annotations

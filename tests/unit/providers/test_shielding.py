@@ -1,4 +1,4 @@
-"""Work that is awaited to its end is never left half done by a cancellation."""
+"""Work that must be complete is not interrupted by a cancellation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Streams of twenty-four servers, as they are and mutated: the gateway's client sees what a direct client would see, or
-an error; never a shorter answer that looks whole.
+"""Streams of twenty-four servers, unchanged and mutated: the gateway's client gets the same as a direct client, or an
+error; never a shorter answer that looks whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a provider tells of a call's usage counts as all of it only where nothing can have come behind it."""
+"""Reported usage counts as the whole of a call only if no content can have come after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The link that tests cut leaves nothing open, whenever it is cut: what it had just accepted is closed, too."""
+"""The proxy that tests cut leaves nothing open, whenever it is cut: a connection just accepted is closed too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' own way to wait: it returns what held, and says what it saw last where nothing did."""
+"""The tests' own wait returns the value that held, and reports the last value if none did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database of keys, and a clock, that a test has in its hands."""
+"""A database of keys, and a clock, that a test controls."""
 
 from __future__ import annotations
 

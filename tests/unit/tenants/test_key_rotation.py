@@ -1,4 +1,4 @@
-"""After a rotation both secrets are good, the old one until its time is up."""
+"""After a rotation both secrets are valid, the old one until its time ends."""
 
 from __future__ import annotations
 

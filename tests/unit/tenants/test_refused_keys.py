@@ -1,4 +1,4 @@
-"""What the logs may say of a key that is refused: whose it was where its secret proves that, else a safe part."""
+"""What logs may have of a refused key: its owner if the secret proves it, else a safe part."""
 
 from __future__ import annotations
 

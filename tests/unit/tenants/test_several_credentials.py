@@ -1,4 +1,4 @@
-"""A request may carry several credentials: the first that may be used counts, a wrong one beside it does no harm."""
+"""With several credentials in a request the first valid one counts; a wrong one beside it does no harm."""
 
 from __future__ import annotations
 

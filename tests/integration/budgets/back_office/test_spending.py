@@ -1,4 +1,4 @@
-"""What pages say of budgets where no counters can be asked: the ledger's words, in one query; and what is not known."""
+"""Pages show budgets without counters from the ledger, in one query; and they show what is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker answers in place of Redis is counted, step by step; with Redis there, nothing is."""
+"""What a worker decides without Redis is counted, step by step; with Redis there, nothing is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis has lost its data, and one worker cannot report again what it holds: no other may spend that meanwhile."""
+"""Redis has lost its data, and one worker cannot report its holds again: no other worker may spend that money."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.stores.redis_server import RedisServer
 from tests.support.waiting import eventually
 
 LIMIT, HOLD = 1000, 10
-SHORT_S = 0.2  # what a lost store is told by
+SHORT_S = 0.2  # by when the loss of a store must be noticed
 
 
 @pytest.fixture

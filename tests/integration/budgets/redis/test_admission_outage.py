@@ -1,4 +1,4 @@
-"""A long outage of Redis: calls without a budget go on, and leave nothing behind but what Redis must get."""
+"""A long outage of Redis: calls without a budget continue, and leave behind only what Redis must get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Posts of several workers overtake each other, come twice, meet loads: no call counts twice, or not at all."""
+"""Posts of several workers come out of order, twice, or during loads: each call counts exactly once."""
 
 from __future__ import annotations
 

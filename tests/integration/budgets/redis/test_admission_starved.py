@@ -1,4 +1,4 @@
-"""A worker is late, cut off or ended at the worst moment: what it was granted is counted at every moment."""
+"""A worker is late, cut off or ended at the worst moment: its grants are counted at every moment."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def counted(worker: Admission, scopes: tuple[ScopeRules, ...]) -> int:
 async def test_calls_shipped_before_redis_gets_their_ends_stay_counted(
     redis_server: RedisServer, link: Link
 ) -> None:
-    """The link breaks, calls end, the ledger has them, the link heals: their ends are told, and then their batch."""
+    """The link breaks, calls end, the ledger has them, the link heals: their ends are sent, and then their batch."""
     calls, scopes = 200, rules(200 * PRICE, tenant=800)
     names = [f"u{n}" for n in range(calls)]
     async with Crew((redis_server.url, link.url), 2) as crew:
@@ -123,7 +123,7 @@ async def test_totals_read_before_a_data_loss_are_not_used_after_it(
         rebuilt = asyncio.create_task(other.status(scopes))
         await after.asked.wait()
         before.may_answer.set()
-        await eventually(lambda: not one._prerequisites._learning.running)  # noqa: SLF001 - it has been told
+        await eventually(lambda: not one._prerequisites._learning.running)  # noqa: SLF001 - the totals are loaded
         after.may_answer.set()
         await asyncio.gather(asked, rebuilt)
         assert await counted(other, scopes) == 600

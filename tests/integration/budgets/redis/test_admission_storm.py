@@ -1,4 +1,4 @@
-"""No cent too much is spent, and in the end none too few, whatever breaks between the workers and Redis."""
+"""Whatever breaks between the workers and Redis, a budget is never overspent and can be spent to the last cent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers and a ledger do whatever they may, in any order: money is never overspent, and no refusal is a phantom."""
+"""Workers and a ledger act in any order: money is never overspent, and no call that fits is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new window is made of sums, whatever waits for the ledger: many calls of one tenant must not hold up the others."""
+"""A new window is made of sums, however many calls wait for the ledger: one tenant does not delay the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis that drops keys when memory is short would forget money and limits: it is not used, and the log says why."""
+"""A Redis that evicts keys would lose money and limits: it is not used, and the log has the reason."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def is_not_used(caplog: pytest.LogCaptureFixture, policy: str) -> None:
     server.start()
     try:
         server.run("CONFIG", "SET", "maxmemory-policy", policy)
-        connection = await opened(server)  # it goes on with it when that takes too long
+        connection = await opened(server)  # it is used anyway when the check takes too long
         why = f"maxmemory-policy is {policy}: set it to noeviction"
         await eventually(
             lambda: [each["error"] for each in logged(caplog, "redis.command.invalid")],

@@ -1,4 +1,4 @@
-"""Single keys of a tenant are deleted: nothing is granted from the rest, and everything is made anew."""
+"""Single keys of a tenant are deleted: nothing is granted from the rest, and the tenant is recovered."""
 
 from __future__ import annotations
 
@@ -207,5 +207,5 @@ async def test_new_tenant_does_not_wait_for_a_silent_worker_of_the_current_epoch
     one.workers._members = members  # noqa: SLF001
     await one.admit(AdmissionRequest("first", rules(100, tenant=77), 1, 20))
     lose(redis_server, 77, "calls")
-    with pytest.raises(AdmissionUnavailable):  # it may hold what was told to what is lost
+    with pytest.raises(AdmissionUnavailable):  # it may hold calls that only the lost part had
         await one.admit(AdmissionRequest("second", rules(100, tenant=77), 1, 20))

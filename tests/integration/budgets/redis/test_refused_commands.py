@@ -1,4 +1,4 @@
-"""Redis answers, but with errors: a full disk, no memory, no replicas, a defect. As if it were away, and no worse."""
+"""Redis answers with errors (a full disk, no memory, no replicas, a defect): the same as if it were away."""
 
 from __future__ import annotations
 

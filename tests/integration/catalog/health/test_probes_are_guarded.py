@@ -1,4 +1,4 @@
-"""A probe goes where a call may go: a name that leads inside after it was checked reaches nothing there."""
+"""A probe may go only where a call may go: a name that leads inside after its check reaches nothing."""
 
 from __future__ import annotations
 

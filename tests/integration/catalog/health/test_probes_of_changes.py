@@ -1,4 +1,4 @@
-"""What was just written or corrected is probed at once, and only that: the rest waits for its round."""
+"""What was just written or corrected is probed at once, and nothing else: the rest waits for its turn."""
 
 from __future__ import annotations
 

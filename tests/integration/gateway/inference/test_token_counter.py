@@ -1,4 +1,4 @@
-"""The counting process: a tenant's share, a spent quota, a fault. Whatever happens, the cheap bound stands."""
+"""The counting process: a tenant's share, a spent quota, a fault. In each case the bytes are the bound."""
 
 from __future__ import annotations
 

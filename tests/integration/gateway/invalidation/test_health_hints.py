@@ -1,4 +1,4 @@
-"""Two processes with a Redis between them: what one learns of a deployment, the other receives."""
+"""Two processes with a Redis between them: each receives the hints of the other about a deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that does not read its answer keeps neither memory nor a place; one that reads slowly gets all of it."""
+"""A client that does not read its answer keeps no memory and no slot; a slow one gets all of it."""
 
 from __future__ import annotations
 

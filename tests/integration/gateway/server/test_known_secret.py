@@ -1,4 +1,4 @@
-"""A secret that orphans keys is refused before it makes others; giving the keys up needs a confirmation."""
+"""A secret that would make keys invalid is refused before it is used; giving the keys up needs a confirmation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session's key is in its cookie only; the database has what opens no door."""
+"""A session's key is in its cookie only; the database has only its hash."""
 
 from __future__ import annotations
 

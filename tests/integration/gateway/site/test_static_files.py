@@ -1,4 +1,4 @@
-"""The files of pages are looked for once, when the first one is asked for, however many ask at once."""
+"""The files of pages are searched once, at the first request, however many requests come at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads in which a serving process asks its database (gateway/stores/database_threads.py)."""
+"""The threads in which a serving process runs its queries (gateway/stores/database_threads.py)."""
 
 from __future__ import annotations
 

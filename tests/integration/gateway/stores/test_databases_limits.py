@@ -1,4 +1,4 @@
-"""No page waits for ever for a PostgreSQL: not for a statement, not for a lock, not for a connection."""
+"""No page waits without end for PostgreSQL: not for a statement, a lock or a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before anything depends on it, Redis is asked for what calls need: scripts that write, and messages."""
+"""At the start Redis is checked for what calls need: scripts that write, and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that are forks of their supervisor share what it imported, and nothing that must be each one's own."""
+"""Workers that are forks share the imports of their supervisor, and nothing that each must own."""
 
 from __future__ import annotations
 

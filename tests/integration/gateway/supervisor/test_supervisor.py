@@ -1,4 +1,4 @@
-"""A place for a worker is never lost: not when none can be started, not by what one says, not in a renewal."""
+"""A slot for a worker is never lost: not by a failed start, not by a message, not in a renewal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if "leaky" in sys.argv and os.fork() == 0:  # a helper that has got the line, to
     while not pathlib.Path(__file__).with_name("released").exists():
         time.sleep(0.05)
     os._exit(0)
-while line.recv(4096):  # it may be told that another died
+while line.recv(4096):  # it may get a message that another worker ended
     pass
 """
 

@@ -1,4 +1,4 @@
-"""What a supervisor tells its workers: who is replaced may take its time, and who lives learns that another died."""
+"""Signals of a supervisor: replaced workers may finish their calls, and live ones get a worker's end."""
 
 from __future__ import annotations
 

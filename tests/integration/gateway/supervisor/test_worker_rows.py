@@ -58,7 +58,7 @@ async def test_rows_of_dead_and_silent_workers_are_deleted_once_not_waited_for()
     await mine.delete_lost(peers)
     peers.remove("dead")
     later = asyncio.get_running_loop().time() + SILENT_S
-    peers._last_seen["living"] = later  # noqa: SLF001 - it goes on sending heartbeats
+    peers._last_seen["living"] = later  # noqa: SLF001 - it keeps sending heartbeats
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("budgets.redis.workers.worker_registry.SILENT_S", 0.0)
         peers.refresh()

@@ -1,4 +1,4 @@
-"""A disk that fills up: new calls are refused, running ones end into the reserve, and it heals by itself."""
+"""A disk fills up: new calls are refused, running ones end into the reserve, and it recovers by itself."""
 
 from __future__ import annotations
 

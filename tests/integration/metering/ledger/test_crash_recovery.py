@@ -1,4 +1,4 @@
-"""What a dead process left is brought to the ledger: finished calls as they are, the others estimated."""
+"""The journal of an ended process reaches the ledger: finished calls unchanged, the others estimated."""
 
 from __future__ import annotations
 

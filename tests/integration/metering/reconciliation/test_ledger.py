@@ -1,4 +1,4 @@
-"""reconcile: says yes when everything agrees, and names what does not."""
+"""reconcile succeeds when everything agrees, and names what does not."""
 
 from __future__ import annotations
 

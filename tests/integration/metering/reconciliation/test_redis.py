@@ -1,4 +1,4 @@
-"""What Redis counts is compared with the ledger: what agrees is silent, and each way to disagree has its sentence."""
+"""The counts of Redis are compared with the ledger; each kind of difference has its sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger says about the arms of an experiment: counts, money, and waits by nearest rank."""
+"""The ledger's figures for the arms of an experiment: counts, money, and waits by nearest rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roll-ups, reports and retention: whatever is added up, late or let go, the money is the ledger's."""
+"""Roll-ups, reports and retention: whatever is added up, late or deleted, the money is the ledger's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports stay fast as the ledger grows, because every one of them finds an index. On a PostgreSQL of its own."""
+"""Reports stay fast as the ledger grows, because each uses an index. On a PostgreSQL of its own."""
 
 from __future__ import annotations
 

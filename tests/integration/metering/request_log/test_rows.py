@@ -1,4 +1,4 @@
-"""The rows of the request log: written in batches whatever strangers sent, bounded by age and by number."""
+"""The rows of the request log are written in batches, with any text of strangers, bounded by age and number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes back from a healthy provider: whole, in order, as it arrives, over kept connections."""
+"""Answers of a healthy provider: whole, in order, as they arrive, over kept connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are zipped although unrequested: understood up to a bound, or refused, never cut or doubled."""
+"""Compressed answers that were not requested: decoded up to a bound, or refused, never cut or doubled."""
 
 from __future__ import annotations
 

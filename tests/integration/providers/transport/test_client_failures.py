@@ -1,4 +1,4 @@
-"""What breaks, breaks as one of ours: which failure it is, and whether the provider may have seen the request."""
+"""Each failure has its own class, and states whether the provider may have read the request."""
 
 from __future__ import annotations
 

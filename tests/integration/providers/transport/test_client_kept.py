@@ -140,7 +140,7 @@ def late(end: End) -> Iterator[Late]:
 def ending(provider: Late, monkeypatch: pytest.MonkeyPatch, *, has_ended: bool) -> Iterator[None]:
     """End the kept connection right before the next question, or in between the last look at it and the question.
 
-    The loop stands still meanwhile, so that it notices nothing.
+    The loop is blocked meanwhile, so that it notices nothing.
     """
 
     def look_and_end(footing: TcpState) -> bool:

@@ -1,4 +1,4 @@
-"""Names: one whose server is silent delays no other, and what was known about a name serves while it is asked."""
+"""A name server that does not answer delays no other name, and known addresses are used meanwhile."""
 
 from __future__ import annotations
 

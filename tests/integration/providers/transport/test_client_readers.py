@@ -1,4 +1,4 @@
-"""Readers that are slow, late or gone: their pause is not the provider's silence, and what is not read is held back."""
+"""Slow, late or cancelled readers: their pause is not the provider's, and unread bytes are held back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS: only a certificate that is trusted, current and made for the host gets to see a request."""
+"""TLS: a request is sent only to a certificate that is trusted, current and made for the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No wait without an end, and a caller that leaves closes its connection: timeouts, cancellation, half-read answers."""
+"""No wait is endless, and a cancelled caller closes its connection: timeouts, half-read answers."""
 
 from __future__ import annotations
 

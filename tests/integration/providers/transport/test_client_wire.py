@@ -1,4 +1,4 @@
-"""HTTP/1.1 as providers, proxies and liars speak it: hints before the answer, trailers, bodies without a length."""
+"""HTTP/1.1 of providers and proxies, right and wrong: hints before the answer, trailers, no length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attempts are counted before they are made, in this process and in Redis alike, whatever a neighbour stored there."""
+"""Attempts are counted before they are made, in this process and in Redis, whatever is stored there."""
 
 from __future__ import annotations
 

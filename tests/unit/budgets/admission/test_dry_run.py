@@ -1,4 +1,4 @@
-"""A dry run answers what admission would answer, whatever was asked before, and takes nothing."""
+"""A dry run returns what admission would return, after any requests, and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Property: over random bodies of the member table, no provider that obeys the cap can bill more than is held."""
+"""Property: for random bodies of the member table, a provider that keeps to the cap bills at most the hold."""
 
 from __future__ import annotations
 

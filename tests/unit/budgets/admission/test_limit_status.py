@@ -1,4 +1,4 @@
-"""Which limits a status shows is one rule: the smallest remainder, and the first one at a tie."""
+"""One rule chooses the limits in a status: the smallest remainder, and the first one at a tie."""
 
 from __future__ import annotations
 

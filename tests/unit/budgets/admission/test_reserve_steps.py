@@ -1,4 +1,4 @@
-"""Each step of a hold is taken only where the one before was refused: bytes, a count, a smaller cap."""
+"""Each step of a hold follows only after a refusal of the step before: bytes, a count, a smaller cap."""
 
 from __future__ import annotations
 

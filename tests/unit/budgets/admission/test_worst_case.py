@@ -1,4 +1,4 @@
-"""The worst case: never below what an honest provider charges, exact where nothing is uncertain."""
+"""The worst case is never below a right bill, and exact where nothing is uncertain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows with names are the same bytes as arrays without: what Redis has was written by other versions too."""
+"""Rows with names have the same bytes as arrays without: other versions wrote what is in Redis."""
 
 from __future__ import annotations
 

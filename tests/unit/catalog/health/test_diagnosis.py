@@ -1,4 +1,4 @@
-"""What a probe tells the one who wrote the row."""
+"""The message of a failed probe for the person who wrote the row."""
 
 from __future__ import annotations
 

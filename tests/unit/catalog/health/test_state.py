@@ -1,4 +1,4 @@
-"""What probes and traffic say of a deployment, together."""
+"""The state of a deployment, from probes and traffic together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arms are met in their shares, always the same by the same caller."""
+"""Callers are assigned to arms by their shares; the same caller always gets the same arm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routing past places that have as many calls as they may have: pure."""
+"""Routing skips deployments with as many calls as they may have: pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An address that nothing can be asked at is refused where it is read, and a password in it is not shown."""
+"""An address that cannot be called is refused where it is read, and a password in it is not shown."""
 
 from __future__ import annotations
 

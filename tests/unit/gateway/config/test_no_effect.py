@@ -1,4 +1,4 @@
-"""A key that does nothing says so; a key that says nothing does something."""
+"""A key without effect causes a warning; a key without a warning has an effect."""
 
 from __future__ import annotations
 

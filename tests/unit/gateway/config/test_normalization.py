@@ -1,4 +1,4 @@
-"""What a file, a shell or a secret store leaves around a key is taken off and said; what is inside disables the row."""
+"""Blanks and marks around a key are removed with a warning; inside a key they disable the row."""
 
 from __future__ import annotations
 

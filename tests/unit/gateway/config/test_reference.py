@@ -1,4 +1,4 @@
-"""docs/configuration.md says what the model says."""
+"""docs/configuration.md agrees with the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is no number, date or list is said in words, with how to write it; so is what is too large."""
+"""A bad number, date or list is refused with a sentence and an example; so is a value that is too large."""
 
 from __future__ import annotations
 

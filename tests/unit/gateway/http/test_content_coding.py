@@ -1,4 +1,4 @@
-"""A compressed body is taken apart in steps, to no more than it may become, or refused with what is wrong with it."""
+"""A compressed body is decoded in steps, up to its bound, or refused with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked for carelessly is served, and what leads nowhere is told where it should have led."""
+"""Paths with small mistakes are served, and unknown paths get a hint with the right path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fingerprint of a large body is the one that it would have if it were read whole."""
+"""The fingerprint of a large body equals that of the same body read whole."""
 
 from __future__ import annotations
 

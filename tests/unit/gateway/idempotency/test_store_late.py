@@ -1,4 +1,4 @@
-"""An answer that the database took too late leaves its key taken, until it learns that the call was made."""
+"""An answer that the database stored too late leaves its key taken, until the call is recorded as made."""
 
 from __future__ import annotations
 

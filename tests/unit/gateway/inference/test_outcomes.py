@@ -1,4 +1,4 @@
-"""What a call costs whose client left before there was an answer: what the provider that worked on it may bill."""
+"""The cost of a call whose client disconnected before the answer: what the provider may bill."""
 
 from __future__ import annotations
 

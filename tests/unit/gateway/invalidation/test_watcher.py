@@ -1,4 +1,4 @@
-"""A change that was announced and cannot be read casts doubt on what is known."""
+"""After a change that was announced and cannot be read, cached keys are valid for a shorter time."""
 
 from __future__ import annotations
 

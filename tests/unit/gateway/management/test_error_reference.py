@@ -1,4 +1,4 @@
-"""docs/errors.md says what the error table says, and its advice agrees with the headers of the errors."""
+"""docs/errors.md agrees with the error table, and its advice with the headers of the errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/log-events.md says what the table of log events says."""
+"""docs/log-events.md agrees with the table of log events."""
 
 from __future__ import annotations
 

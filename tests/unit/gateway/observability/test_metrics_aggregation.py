@@ -7,7 +7,7 @@ from gateway.observability.metrics_aggregation import Family, families_of, growi
 
 
 def process(calls: dict[str, int], lag: float, state: float) -> list[Family]:
-    """Return what a process tells over the line."""
+    """Return what a process sends to the supervisor."""
     registry = CollectorRegistry()
     counter = Counter("gateway_requests", "Calls", ["model"], registry=registry)
     times = Histogram("gateway_overhead_seconds", "Time", buckets=(0.1, 1), registry=registry)

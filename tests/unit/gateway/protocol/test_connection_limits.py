@@ -144,7 +144,7 @@ def test_unauthenticated_connections_are_closed_before_those_of_callers():
 
 
 def test_a_connection_whose_first_call_is_being_answered_counts_as_a_caller():
-    """Its key was accepted; it tells so only when its answer is complete."""
+    """A connection with an accepted key, which is reported only when its answer is complete."""
     house = House(most=10)
     first = house.come()
     first.is_known = True

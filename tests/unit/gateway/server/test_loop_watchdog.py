@@ -1,4 +1,4 @@
-"""The watchdog names what holds the loop: counted each time, told with the stack, at most once a minute."""
+"""The watchdog names what blocks the loop: counted each time, logged with the stack at most once a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While a gateway prepares: it answers that it is live and not ready, to every request."""
+"""While a gateway starts, it answers every request as live and not ready."""
 
 from __future__ import annotations
 

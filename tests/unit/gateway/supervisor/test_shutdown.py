@@ -1,5 +1,5 @@
-"""Being replaced leaves time, being told to end leaves the grace, being told twice leaves none. Nothing that hangs or
-fails on the way holds up the end.
+"""A replaced worker has time, one SIGTERM leaves the grace, two leave none. A part that hangs or fails does not stop
+the shutdown.
 """
 
 from __future__ import annotations

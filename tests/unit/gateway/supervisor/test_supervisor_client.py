@@ -1,4 +1,4 @@
-"""A worker goes on hearing its supervisor, whatever that says: it may be of another release."""
+"""A worker keeps reading from its supervisor after any message: the supervisor may be of another release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers say together, and what /readyz makes of it."""
+"""The combined state of all workers, and the answer of /readyz."""
 
 from __future__ import annotations
 

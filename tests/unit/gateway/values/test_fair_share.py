@@ -1,4 +1,4 @@
-"""What is taken, in all and by each tenant."""
+"""What is in use, in all and by each tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One load at a time for each key; who may cancel it, and who gets its failure."""
+"""One load at a time for each key; which callers can cancel it, and which get its failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call of the request log in sentences: what refused it, with its figures, and every try that never left."""
+"""A call of the request log in sentences: what refused it, with its figures, and every attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The story of a call in sentences: every way it can end, what it cost to the last line, and nothing made up."""
+"""A call in sentences: every way it can end, what it cost to the last line, and nothing invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that refuses now this, now that: every call ends, and a concurrent reader finds each of them."""
+"""A disk that refuses different operations: every call ends, and a concurrent reader finds each of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAULTS = [
 
 
 class Reader:
-    """Reads along as the shipper does: only what is durable, while the journal goes on. Calls may come twice."""
+    """Reads as the shipper does: only durable frames, while the journal is written. Calls may come twice."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -1,4 +1,4 @@
-"""A disk that refuses, writes half or cannot be asked: no call hangs, none is lost, and every file stays readable."""
+"""A disk that refuses, writes half or does not answer: no call hangs, none is lost, files stay readable."""
 
 from __future__ import annotations
 

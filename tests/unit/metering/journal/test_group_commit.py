@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 
 
 class Disk:
-    """Takes ends when it is well; syncs them when it is told to."""
+    """Accepts ends unless it fails; syncs them when the test allows it."""
 
     def __init__(self) -> None:
         self.is_well = True

@@ -1,4 +1,4 @@
-"""What providers say is passed on without our secrets, and for tenants without the inside of a network."""
+"""Messages of providers are passed on without our secrets, and to tenants without internal addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An error that is kept for what it says holds no frame any more, nor do those that it came of."""
+"""A stored error holds no frame, nor do the errors that caused it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outline of a body agrees with a parser about what is JSON and what is in it, and never works on for long."""
+"""The outline of a body agrees with a parser on what is JSON and what is in it, in bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K1: a PDF is bounded by its pages, counted from its own bytes; one that lies about them is not counted at all."""
+"""K1: a PDF is bounded by its pages, counted from its own bytes; one with a false count is not measured."""
 
 from __future__ import annotations
 

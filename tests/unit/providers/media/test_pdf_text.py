@@ -1,4 +1,4 @@
-"""K1: the text of a PDF's pages is bounded by what they show, however it is written; the rest is not measured."""
+"""K1: the text of a PDF's pages is bounded by what they show, in every spelling; the rest is not measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K1: a cap is looked for inside of unknown members, too: servers keep their own words for it there."""
+"""K1: caps inside of unknown members are found too: servers have their own names for them there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K1, what can be billed and is not bounded: a cap that two readers of one body would take for different numbers."""
+"""K1: a cap that two readers of one body would read as different numbers is one number or refused."""
 
 from __future__ import annotations
 

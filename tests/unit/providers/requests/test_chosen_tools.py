@@ -1,4 +1,4 @@
-"""K1: a tool that the provider runs needs its price, under whatever member it is asked for."""
+"""K1: a tool that the provider runs needs its price, whichever member names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""M6: what a client sends back of an answer names no object of the shared account; all else of it passes as text."""
+"""M6: an earlier answer that a client sends back names no object of the shared account; its rest is text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K1: a medium that is measured is measured as a decoder finds it: what is hidden makes it no smaller."""
+"""K1: a medium is measured as a decoder reads it: hidden parts do not make it smaller."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ FAST = _wave(SLOW_FRAMES, 200, 768_000, 32, 800, 614_400_000)
     ],
 )
 def test_a_sound_that_is_called_otherwise_is_bounded_by_the_window(part):
-    """A decoder that is told of MP3 finds its frames among the samples of a WAV: a minute where none is said."""
+    """A decoder for MP3 finds its frames among the samples of a WAV: a minute, where the header states none."""
     assert demand(part).needs_window
 
 

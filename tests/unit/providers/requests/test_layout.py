@@ -1,4 +1,4 @@
-"""Members at the top of a large object are replaced by where they lie: the same object as if it were taken apart."""
+"""Members at the top of a large object are replaced by position, with the same result as by parsing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letters, and tools, that become more of a prompt than they are of a body are reckoned by what they become."""
+"""Letters and tools that take more bytes in a prompt than in a body are counted as in the prompt."""
 
 from __future__ import annotations
 

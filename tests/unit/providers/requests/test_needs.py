@@ -1,4 +1,4 @@
-"""What a request needs of a model is read from its structure, never from words in its body; no tools are none."""
+"""The requirements of a request come from its structure, never from words in its body; no tools are none."""
 
 from __future__ import annotations
 

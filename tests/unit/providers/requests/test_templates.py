@@ -1,4 +1,4 @@
-"""K1: what a request hands to the template that writes its prompt is text, or as large as the context window."""
+"""K1: what a request gives to a chat template is text, or as large as the context window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The breaker's life, second by second, with a clock and dice of the test's own."""
+"""The states of a breaker, second by second, with the test's own clock and random numbers."""
 
 from __future__ import annotations
 

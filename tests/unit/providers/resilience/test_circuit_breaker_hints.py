@@ -1,4 +1,4 @@
-"""What other processes say of a deployment: believed for a moment, and never against what this one sees itself."""
+"""Hints of other processes about a deployment: short, and never against this process's own results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulkheads, the herd after a recovery, outliers, and what processes tell each other: pure, with a clock of its own."""
+"""Bulkheads, the load after a recovery, outliers and hints: pure, with its own clock."""
 
 from __future__ import annotations
 

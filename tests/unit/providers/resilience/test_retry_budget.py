@@ -1,4 +1,4 @@
-"""Failover to a healthy endpoint is free, an outage is not amplified: the endpoint that gets the try is charged."""
+"""Failover to a healthy endpoint is free, an outage is not amplified: the attempt uses its endpoint's budget."""
 
 from __future__ import annotations
 

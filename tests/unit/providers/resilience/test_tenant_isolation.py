@@ -1,4 +1,4 @@
-"""What one tenant's calls bring about rests for that tenant; for all tenants only once others see it too. Pure."""
+"""Failures of one tenant's calls count for that tenant; for all only once others have them too. Pure."""
 
 from __future__ import annotations
 

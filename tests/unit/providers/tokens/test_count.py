@@ -1,4 +1,4 @@
-"""Counting tokens offline: exact where it can be, bounded in time, unbothered by odd text."""
+"""Counting tokens offline: exact where possible, bounded in time, also for unusual text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K9, a fallback that hides a dead branch: the counter counts, and a fallback is logged."""
+"""K9, a fallback that hides dead code: the counter counts, and a fallback is logged."""
 
 from __future__ import annotations
 

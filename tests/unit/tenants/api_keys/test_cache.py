@@ -1,4 +1,4 @@
-"""Verified callers: found by proof, forgotten in time."""
+"""Verified callers: found by proof, removed in time."""
 
 from __future__ import annotations
 

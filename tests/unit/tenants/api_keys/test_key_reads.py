@@ -14,7 +14,7 @@ from tenants.errors import KeysUnavailable
 
 
 class Database:
-    """A thread that hangs until it is told to go on, and what it was asked."""
+    """A thread that hangs until the test releases it, and its queries."""
 
     def __init__(self):
         self.queued, self.asked = 0, []

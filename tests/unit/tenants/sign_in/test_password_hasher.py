@@ -31,7 +31,7 @@ def test_a_hash_of_djangos_parameters_is_good_and_made_anew_at_the_next_sign_in(
 
 @pytest.mark.parametrize("do", ["encode", "verify"])
 def test_no_more_than_two_are_hashed_at_a_time_and_ten_are_wanted(monkeypatch, do):
-    """Of 64 at once two are at work, eight wait, and the others are told at once."""
+    """Of 64 at once two are hashed, eight wait, and the others are refused at once."""
     monkeypatch.setattr(password_hasher, "TURNS", Turns(patience_s=60))
     at_work, most, refused, go = 0, 0, threading.Semaphore(0), threading.Event()
     counting = threading.Lock()

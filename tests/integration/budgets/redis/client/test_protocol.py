@@ -1,4 +1,4 @@
-"""The socket to Redis: a busy store is waited for, a silent one is not, and no reply reaches another caller."""
+"""The socket to Redis: calls wait for a busy Redis, not for a silent one; no reply reaches another caller."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = (
 
 
 class Slow:
-    """A server that answers each command with its number, when it is told to."""
+    """A server that answers each command with its number, when the test allows it."""
 
     def __init__(self) -> None:
         self.commands = self.port = 0
@@ -69,7 +69,7 @@ class Timer:
 
 
 class HandClock:
-    """The loop of a wire, whose time goes on only when the test says so."""
+    """The loop of a wire, whose time moves only when the test moves it."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()

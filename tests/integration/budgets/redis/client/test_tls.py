@@ -1,4 +1,4 @@
-"""The link to Redis trusts what its address says: an authority of one's own, a client's certificate, or any server."""
+"""TLS to Redis follows the address: an own certificate authority, a client's certificate, or any server."""
 
 from __future__ import annotations
 

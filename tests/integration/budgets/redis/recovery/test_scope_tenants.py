@@ -1,4 +1,4 @@
-"""Whose window it is, when Redis has lost that: a key's money counts, whichever worker posts it."""
+"""The tenant of a window after Redis has lost it: a key's money counts, whichever worker posts it."""
 
 from __future__ import annotations
 

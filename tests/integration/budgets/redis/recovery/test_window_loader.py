@@ -1,4 +1,4 @@
-"""The database that knows a window's total does not answer: no call waits for it longer than for anything else."""
+"""The database with a window's total does not answer: no call waits longer for it than for other things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis has lost its data while a worker cannot reach it: what it noted is held, and the others serve at once."""
+"""Redis has lost its data and one worker cannot reach it: its final report is held, the others serve."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ async def test_a_final_report_withdrawn_while_it_is_entered_is_entered_again(
 async def test_budget_is_spent_to_the_last_cent_with_final_reports_under_random_faults(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Everything is thirty times as quick as it is, so that words are said, told and taken back all the time."""
+    """Everything is thirty times as fast, so that reports are written, entered and removed all the time."""
     monkeypatch.setattr("budgets.redis.workers.maintenance.TEND_S", 0.03)
     for name in ("ASK_AGAIN_S", "LOOK_AGAIN_S"):
         monkeypatch.setattr(f"budgets.redis.recovery.recovery.{name}", 0.03)

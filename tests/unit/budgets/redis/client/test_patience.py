@@ -1,4 +1,4 @@
-"""How long Redis is waited for: as it is used to, longer while answers still come, and not again once it is silent.
+"""How long a call waits for Redis: as usual, longer while answers still come, not again once it is silent.
 
 The only clock is the test's own (`Clock`): the wire takes its time and its timers from it, and it moves when `ask`
 moves it. So what is asserted of `took_s` is exact on any machine.

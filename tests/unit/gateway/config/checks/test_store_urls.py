@@ -1,4 +1,4 @@
-"""An address of a store that its readers would take apart differently is refused, and no part of it is shown."""
+"""An address of a store that two readers would parse differently is refused, and no part of it is shown."""
 
 from __future__ import annotations
 

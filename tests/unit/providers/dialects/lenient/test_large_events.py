@@ -1,4 +1,4 @@
-"""B16 of real providers: events of a picture's size pass, looked into by another process, in bounded memory."""
+"""B16 of real providers: events of a picture's size pass, parsed by another process, in bounded memory."""
 
 from __future__ import annotations
 

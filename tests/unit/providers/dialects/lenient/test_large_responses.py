@@ -1,4 +1,4 @@
-"""A large answer is read as a small one is, without its content unless it does not say what it used."""
+"""A large answer gives the same as a small one; its content is read only if it does not state its usage."""
 
 from __future__ import annotations
 

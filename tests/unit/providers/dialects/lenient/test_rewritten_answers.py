@@ -1,4 +1,4 @@
-"""Answers that were paid for and are not quite JSON in UTF-8 are delivered as such, and their usage is booked."""
+"""Answers that are almost JSON in UTF-8 are delivered as JSON in UTF-8, and their usage is counted."""
 
 from __future__ import annotations
 

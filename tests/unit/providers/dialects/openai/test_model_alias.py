@@ -1,4 +1,4 @@
-"""What a provider writes beside the answer is found however it spells it, and also where it changes its mind."""
+"""`model` and usage are found in every spelling, also if they change within a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event that repeats another one but for its text is not parsed again, and is told and counted as if it were."""
+"""An event that repeats another one but for its text is not parsed again, with the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole answer is noted when it has come, before anything that takes long or fails."""
+"""The arrival of a whole answer is noted before anything that takes long or fails."""
 
 from __future__ import annotations
 
