@@ -47,7 +47,7 @@ class BootstrapUser(Section):
 
 
 class BootstrapKey(Section):
-    tenant: str = Field(min_length=1, description="Whose key it is.")
+    tenant: str = Field(min_length=1, description="The tenant of the key.")
     prefix: str = Field(
         "", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="Public part. Unset: generated, printed once."
     )
@@ -62,12 +62,12 @@ class BootstrapKey(Section):
     models: tuple[str, ...] | None = Field(
         None, description="Aliases it may use. Unset: those of its tenant."
     )
-    allowed_ips: tuple[Network, ...] = Field((), description="Where it may come from; empty is anywhere.")
+    allowed_ips: tuple[Network, ...] = Field((), description="Addresses that may use it; empty is all.")
     expires_at: datetime | None = Field(
         None, description="When it stops working; UTC where no offset is written."
     )
     priority: Literal["interactive", "batch"] = Field(
-        "interactive", description="Who waits when a provider is busy."
+        "interactive", description="Calls of `batch` keys are refused first under load."
     )
     budget_usd: Usd | None = Field(None, description="Its own budget, within its tenant's.")
     budget_schedule: Schedule | None = Field(None, description="Unset: `budgets.refresh_schedule`.")
@@ -153,7 +153,7 @@ class TenantBudget(Section):
 
 class Bootstrap(Section):
     tenants: tuple[BootstrapTenant, ...] = Field((), description="Organizations.")
-    admin_users: tuple[BootstrapUser, ...] = Field((), description="People who look after the gateway.")
+    admin_users: tuple[BootstrapUser, ...] = Field((), description="People who administer the gateway.")
     api_keys: tuple[BootstrapKey, ...] = Field((), description="Keys.")
     memberships: tuple[BootstrapMembership, ...] = Field((), description="Who belongs to which tenant.")
     tenant_limits: tuple[TenantLimits, ...] = Field((), description="Rates of tenants.")

@@ -38,10 +38,10 @@ class RateLimits(Section):
 class Smtp(Section):
     host: str = Field("", description="Mail server; empty sends no mail.")
     port: int = Field(587, ge=1, le=65535, description="Its port.")
-    username: str = Field("", description="Who signs in; empty does not.")
+    username: str = Field("", description="Name to sign in with; empty: no sign-in.")
     password: str = Field("", repr=False, description="Password of `username`.")
     from_: str = Field("", alias="from", description="Sender; required with `host`.")
-    use_tls: bool = Field(default=True, description="Demand STARTTLS.")
+    use_tls: bool = Field(default=True, description="Require STARTTLS.")
     skip_tls_verify: bool = Field(default=False, description="Accept any certificate.")
     connect_timeout: Wait = Field(5.0, description="Longest wait for the mail server.")
 

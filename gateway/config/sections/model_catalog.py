@@ -62,7 +62,7 @@ class ImagePrice(Section):
 
 
 class PriceStep(Section):
-    prompt_tokens: Count = Field(description="The whole call costs so from a longer prompt on.")
+    prompt_tokens: Count = Field(description="The whole call has these prices if its prompt is longer.")
     input: Price | None = Field(
         None, description="Parts in the row's `price_per` unit; one left out keeps its price."
     )
@@ -96,7 +96,7 @@ class Pricing(Section):
     image_output: Price | None = Field(None, description="Tokens of pictures out. Unset: as output.")
     image: Price | None = Field(None, description="One image.")
     images: tuple[ImagePrice, ...] = Field(
-        (), description="One image, by size and quality; goes before `image`."
+        (), description="One image, by size and quality; overrides `image`."
     )
     second: Price | None = Field(None, description="One second of audio.")
     character: Price | None = Field(None, description="One character of speech input.")
@@ -148,7 +148,7 @@ class Facts(Section):
 
 
 class Experiment(Section):
-    by: Literal["tenant", "user"] = Field("tenant", description="Who always meets the same arm.")
+    by: Literal["tenant", "user"] = Field("tenant", description="The caller that always gets the same arm.")
     arms: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
         min_length=2,
         description="A map: the name of a deployment, and its share, such as `{fast: 90, cheap: 10}`.",
@@ -162,7 +162,9 @@ class ModelEntry(Section):
         pattern=r"^\S+$",
         description="The model's name for clients; several rows may share it.",
     )
-    provider: Annotated[ProviderName, BeforeValidator(_hyphen)] = Field(description="Who serves it.")
+    provider: Annotated[ProviderName, BeforeValidator(_hyphen)] = Field(
+        description="The provider that serves it."
+    )
     provider_model: str = Field(min_length=1, description="What goes upstream as the model.")
     deployment: str = Field(
         "", max_length=200, description="The row's own name, unique in the alias. Unset: `<alias>-<n>`."
@@ -208,7 +210,7 @@ class ModelEntry(Section):
     )
     sticky: Literal["none", "user", "prompt_cache_key"] = Field(
         "none",
-        description="The request's member whose value always meets the same deployment; stated in one row.",
+        description="Requests with the same value of this member get the same deployment; stated in one row.",
     )
     experiment: Experiment | None = Field(
         None, description="Splits callers over the deployments of the alias; stated in one row."

@@ -71,7 +71,7 @@ class Server(Section):
         "Unset: three quarters of `max_inflight` where there are several endpoints, else all of it.",
     )
     production: bool = Field(
-        default=False, description="Demand both stores and strong secrets; refuse simulator and debug."
+        default=False, description="Require both stores and strong secrets; refuse simulator and debug."
     )
     debug: bool = Field(
         default=False, description="Django's debug pages and verbose errors; never with `production`."
@@ -120,8 +120,8 @@ class Server(Section):
     )
     max_connections_per_address: Count = Field(
         256,
-        description="Most of them from one address on which no key was accepted yet; more, and the longest idle ends. "
-        "`trusted_proxies` are not counted.",
+        description="Most of them from one address on which no key was accepted yet; beyond it the longest idle is "
+        "closed. `trusted_proxies` are not counted.",
     )
     reserved_descriptors: Count = Field(
         256, description="Open files of one worker that clients cannot take: journal, database, Redis."
@@ -253,7 +253,7 @@ class Idempotency(Section):
     max_mb: Megabytes = Field(
         64,
         description="Most megabytes of answers that are kept for the `Idempotency-Key`s of one tenant, compressed. "
-        "Beyond it a call is made as ever, but a repetition is answered 409 `idempotency_result_unavailable`.",
+        "Beyond it a call is still made, but a repetition is answered 409 `idempotency_result_unavailable`.",
     )
     max_answers: Count = Field(10_000, description="Most answers that are kept for one tenant.")
 
@@ -264,7 +264,9 @@ class Idempotency(Section):
 
 class Observability(Section):
     enable_metrics: bool = Field(default=True, description="Serve `/metrics`.")
-    metrics_allow: tuple[Network, ...] = Field((), description="Who may read `/metrics` besides loopback.")
+    metrics_allow: tuple[Network, ...] = Field(
+        (), description="Networks that may read `/metrics` besides loopback."
+    )
     metrics_token: str = Field(
         "", repr=False, description="Bearer token that opens `/metrics` from anywhere."
     )

@@ -21,8 +21,12 @@ class Session(Section):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="Cookie of the refresh token.",
     )
-    max_age: Wait = Field(43200.0, description="A person signs in again after this, however busy.")
-    idle_timeout: Wait = Field(3600.0, description="A person who opens no page for so long signs in again.")
+    max_age: Wait = Field(
+        43200.0, description="A person must sign in again after this time, also without a pause."
+    )
+    idle_timeout: Wait = Field(
+        3600.0, description="A person who opens no page for so long must sign in again."
+    )
 
 
 class LocalSignIn(Section):
@@ -32,12 +36,14 @@ class LocalSignIn(Section):
 class Oidc(Section):
     enabled: bool = Field(default=False, description="Sign in through an identity provider.")
     issuer: str = Field("", description="Its address.")
-    client_id: str = Field("", description="Our name there.")
-    client_secret: str = Field("", repr=False, description="Our secret there.")
+    client_id: str = Field("", description="The gateway's name there.")
+    client_secret: str = Field("", repr=False, description="The gateway's secret there.")
     redirect_url: str = Field(
         "", description="Callback registered there; empty: derived from `server.public_url`."
     )
-    scopes: tuple[str, ...] = Field(("openid", "email", "profile"), description="What is asked for.")
+    scopes: tuple[str, ...] = Field(
+        ("openid", "email", "profile"), description="The scopes that are requested."
+    )
     allowed_domains: tuple[str, ...] = Field((), description="Mail domains let in; empty lets in all.")
     http_timeout: Wait = Field(5.0, description="Longest wait for the identity provider.")
     roles_claim: str = Field("", description="Claim that holds a person's roles.")

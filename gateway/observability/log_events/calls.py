@@ -27,8 +27,8 @@ REQUESTS: Final = (
         "stream.not_recorded",
         "error",
         ("request_id",),
-        "The journal was closed before the end of this stream was durable; the worker that adopts the journal records "
-        "it as incomplete.",
+        "The journal was closed before the end of this stream was durable; the worker that recovers the journal "
+        "records it as incomplete.",
         "Nothing, if the process was ending; otherwise check the disk of `data_dir`.",
     ),
     LogEvent(
@@ -110,7 +110,7 @@ PROVIDERS: Final = (
         "warning",
         ("deployment", "tenant_id", "seconds", "reason"),
         "A deployment is not called for one tenant for a while.",
-        "See the reason; the requests of this tenant bring it about.",
+        "See the reason; the requests of this tenant are the cause.",
     ),
     LogEvent(
         "probe.failed",

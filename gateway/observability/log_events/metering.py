@@ -136,6 +136,6 @@ MONEY: Final = (
         "error",
         ("subject", "reason"),
         "Redis does not count what the ledger has.",
-        "Run `manage.py reconcile`; `FLUSHDB` makes the counts anew ([backup](operations.md#backup)).",
+        "Run `manage.py reconcile`; `FLUSHDB` restores the counts ([backup](operations.md#backup)).",
     ),
 )

@@ -58,7 +58,7 @@ WORKERS: Final = (
         "worker.lost",
         "warning",
         ("workers",),
-        "Workers are gone, or were silent for too long; no other worker waits for them any more.",
+        "Workers ended, or sent nothing for too long; no other worker waits for them any more.",
         "Check the machines that they ran on.",
     ),
     LogEvent(

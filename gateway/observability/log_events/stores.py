@@ -32,7 +32,7 @@ STORES: Final = (
         "redis.command.invalid",
         "error",
         ("error",),
-        "Redis refused a command because of a defect or a setting; that does not pass by itself.",
+        "Redis refused a command because of a defect or a setting; waiting does not help.",
         "Check the settings, rights and password of Redis.",
     ),
     LogEvent(

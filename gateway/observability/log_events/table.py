@@ -29,7 +29,7 @@ EVENTS: Final[Mapping[str, LogEvent]] = MappingProxyType(
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "alias": "the name of the model that clients ask for; of a probe, empty where several deployments are meant",
-        "blanked": "how many calls lost the texts of their clients",
+        "blanked": "how many calls had the texts of their clients removed",
         "calls": "how many calls",
         "charged_nanousd": "what the tenant is charged, in nano-USD",
         "code": "the exit code of a process; a negative one is the number of a signal",
