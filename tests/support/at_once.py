@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def at_once(live: Callable[[T], Awaitable[None]], ones: Iterable[T]) -> None:
-    """Live each to its end. Each brings what it may break; the failure of one says which it was, and ends the others.
+    """Run all to their end. Each has its own servers; the failure of one names it, and ends the others.
 
     Raises an ExceptionGroup.
     """

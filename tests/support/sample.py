@@ -47,7 +47,7 @@ NO_LIMITS = {
 
 
 def row(alias: str, upstream_model: str, endpoint: str, **more: Any) -> dict[str, Any]:
-    """Return a catalog row served by the test upstream: priced, and as patient as a busy machine makes necessary."""
+    """Return a catalog row served by the test upstream: priced, with timeouts long enough for a busy machine."""
     return {
         "alias": alias,
         "provider": "openai-compatible",

@@ -17,7 +17,7 @@ LONGEST_PAUSE_S = 0.1
 
 
 class NeverHeld(AssertionError):
-    """What was waited for did not come; the text holds the last value."""
+    """The condition did not become true in time; the text has the last value."""
 
 
 @overload
@@ -93,7 +93,7 @@ def wait_until(
 
 
 class _Turns:
-    """How long to rest between two reads: short at first, so that what is quick is found quickly."""
+    """The pause between two reads: short at first, so that a quick change is found quickly."""
 
     def __init__(self, within_s: float, longest_pause_s: float) -> None:
         self._within_s, self._longest_pause_s = within_s, longest_pause_s

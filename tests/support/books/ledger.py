@@ -18,7 +18,7 @@ INSTANTS = ("started_at", "finished_at")  # and these as texts without a zone
 
 
 def committed(gateway: Gateway) -> list[Row]:
-    """Return what is in the ledger at this moment, oldest first; for gateways that stand still or do not run."""
+    """Return what is in the ledger at this moment, oldest first; for gateways that are idle or do not run."""
     columns = ", ".join(FIELDS)
     found = gateway.sql(f"SELECT {columns} FROM metering_usageevent ORDER BY started_at, id")  # noqa: S608 - names of ours
     return [_row(values) for values in found]

@@ -68,7 +68,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """One client with a model of its own: whatever reaches a provider as that model is this client's."""
+    """One client with its own model: every request for that model at a provider is this client's."""
 
     alias: str
     key: str
@@ -83,7 +83,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def owed(book: Book, rates: Rates) -> Fraction:
-    """Return what a budget has to count for an attempt."""
+    """Return what a budget must count for an attempt."""
     bill, most = book["bill"], book["most_output"]
     is_error = book["kind"] in ERRORS or not book["kind"]  # no kind: it was not understood, and answered so
     has_said = book["kind"] == "status" and book["usage"] == "always" and bill["completion_tokens"]
@@ -110,7 +110,7 @@ def is_honest(book: Book) -> bool:
 
 
 class Accounts:
-    """What is owed for each budget's scope, and how the ledger has to look."""
+    """What is owed for each budget's scope, and the expected ledger."""
 
     def __init__(self, lanes: Iterable[Lane]) -> None:
         self._lanes = {model: lane for lane in lanes for model in lane.rates}
@@ -125,7 +125,7 @@ class Accounts:
         return Counter({scope: math.ceil(exact) for scope, exact in sums.items()})
 
     def compare(self, rows: Mapping[str, Row], books: Iterable[Book]) -> tuple[int, dict[str, str]]:
-        """Hold each call's row against its provider's books. Return how many were billed exactly, and what is wrong."""
+        """Compare each call's row with its provider's books. Return how many were billed exactly, and what is wrong."""
         calls: dict[str, list[Book]] = {}
         for book in books:
             calls.setdefault(book["id"], []).append(book)

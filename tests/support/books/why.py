@@ -84,7 +84,7 @@ def _catalog(endpoint):
 
 
 async def stories_of(gateway: Gateway, ids: Sequence[str]) -> list[str]:
-    """Wait until each call is written down, and return its story."""
+    """Wait until each call is recorded, and return its explanation."""
     for call in ids:
         await is_kept(gateway, call)
     done = await asyncio.to_thread(run_each, gateway, *(["explain", call] for call in ids))
@@ -93,7 +93,7 @@ async def stories_of(gateway: Gateway, ids: Sequence[str]) -> list[str]:
 
 
 async def is_kept(gateway: Gateway, call: str) -> str:
-    """Wait until a call is written down; return in which table."""
+    """Wait until a call is recorded; return in which table."""
     return await eventually(partial(asyncio.to_thread, _is_kept, gateway, call))
 
 

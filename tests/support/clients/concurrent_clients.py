@@ -41,7 +41,7 @@ def config(endpoint: str, cents: int, **more: Any) -> dict[str, Any]:
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One answer: when it was asked for (monotonic), how long it took, what it was. Times are for reports only."""
+    """One answer: when its call was sent (monotonic), how long it took, what it was. Times are for reports only."""
 
     at: float
     seconds: float
@@ -60,7 +60,7 @@ def word_of(answer: RawAnswer) -> str:
 
 
 class Crowd:
-    """Clients that ask ten times a second each, from `start` to `stop`."""
+    """Clients that send ten calls a second each, from `start` to `stop`."""
 
     def __init__(self, gateway: Gateway, clients: int = 16, body: Mapping[str, Any] | None = None) -> None:
         self._gateway, self._clients = gateway, clients
@@ -106,7 +106,7 @@ def is_over(heard: Counter[str]) -> bool:
 
 
 async def exhaust(gateway: Gateway) -> list[RawAnswer]:
-    """Spend what is left, whatever is in the way for a while; return the calls that were served."""
+    """Spend the rest of the budget, also after temporary refusals; return the calls that were served."""
     served: list[RawAnswer] = []
 
     async def words() -> Counter[str]:

@@ -141,7 +141,7 @@ def tool_calls(size: int) -> bytes:
 
 
 def doubled(size: int) -> bytes:
-    """Members of the top that come again, each of them long."""
+    """Members of the top level that are repeated, each of them long."""
     return chat(b'"hi"', *[b'"metadata":{"a":"%s"}' % (b"x" * (size // 20))] * 20)
 
 
@@ -152,7 +152,7 @@ def sound(size: int) -> bytes:
 
 
 def inputs(value: bytes, count: int = 0) -> Body:
-    """What embeddings are asked of."""
+    """The inputs of a request for embeddings."""
 
     def make(size: int) -> bytes:
         several = b",".join([value] * (count or size // (len(value) + 1)))

@@ -135,7 +135,7 @@ class Bodies:
         return Body("/v1/chat/completions", members, sum(many) + 4 * len(many) + 3)
 
     def _usual(self) -> dict[str, Any]:
-        """Return what calls of every day have: a stream, a cap, choices, tools."""
+        """Return what usual calls have: a stream, a cap, choices, tools."""
         dice = self._dice
         found: dict[str, Any] = {}
         if dice.random() < 0.55:
@@ -212,12 +212,12 @@ def _parts(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _refers(message: dict[str, Any]) -> bool:
-    """Tell whether a message points to what is not in it."""
+    """Say whether a message refers to something outside of it."""
     return any(part.get("type") in ("video_url", "file") for part in _parts([message]))
 
 
 def _is_wide(members: dict[str, Any], table: Table) -> bool:
-    """Tell whether a member may stand for as much as the model takes: it is unknown, or it is a reference."""
+    """Say whether a member may be as large as the context window: it is unknown, or it is a reference."""
     stated = [name for name, value in members.items() if value not in NEUTRAL]
     return any(name not in table or table[name].money is Money.REFERENCE for name in stated)
 

@@ -35,7 +35,7 @@ class RawAnswer(msgspec.Struct, kw_only=True):
 
     @property
     def saw_the_end(self) -> bool:
-        """Tell whether this client has every reason to believe that its call succeeded."""
+        """Say whether everything that this client got shows a successful call."""
         if self.status != 200 or not self.is_whole:
             return False
         is_stream = self.headers.get("content-type", "").startswith("text/event-stream")

@@ -11,7 +11,7 @@ EMAIL, RIGHT = "root@example.com", "right-password-1"
 
 
 class Cheap(Argon2PasswordHasher):
-    """Where attempts are counted, what each costs is not the point. The gateway verifies whatever it finds stored."""
+    """Cheap hashes, for tests that only count attempts. The gateway verifies any stored hash."""
 
     time_cost, memory_cost, parallelism = 1, 8, 1
 
@@ -20,7 +20,7 @@ CHEAP = Cheap().encode(RIGHT, "salt-of-the-tests")
 
 
 def make_cheap(gateway):
-    """Let guesses at all accounts cost little; a password that was right is hashed anew at its full cost."""
+    """Make guesses at all accounts cheap; a right password is hashed again at its full cost."""
     gateway.sql("UPDATE tenants_user SET password = ?", CHEAP)
 
 
@@ -29,7 +29,7 @@ def people(*emails):
 
 
 class Visitor:
-    """A browser with the form open; `address` is where a trusted proxy says that it comes from."""
+    """A browser with the form open; `address` is the client's address in a trusted proxy's header."""
 
     def __init__(self, client, address=""):
         self._client, self._address = client, address

@@ -31,7 +31,7 @@ class Cycles:
         self.environment = {FILE: str(self._file), "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}"}
 
     async def found(self, pid: int) -> dict[str, int]:
-        """Return the names of our types in the cycles since it was asked last, and how many there are of each."""
+        """Return the names of our types in the cycles since the last call, and how many there are of each."""
         self._file.unlink(missing_ok=True)
         os.kill(pid, signal.SIGUSR2)
         await eventually(self._file.exists)

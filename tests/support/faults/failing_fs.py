@@ -23,7 +23,7 @@ class FaultyOs:
         return self._faults.get(name, getattr(os, name))
 
     def break_(self, name: str, fault: Callable[..., Any] | int = errno.EIO) -> None:
-        """Let a function do something else from now on: fail with this error, if it is a number."""
+        """Replace a function from now on; a number lets it fail with this error."""
 
         def broken(*args: Any) -> Any:
             self.calls[name] += 1

@@ -21,7 +21,7 @@ def burn(_raw: bytes) -> None:
 
 
 def burn_in_c(_raw: bytes) -> int:
-    """Without ever giving the interpreter a chance to look at a signal."""
+    """Use CPU time in C, so that the interpreter handles no signal meanwhile."""
     return sum(itertools.repeat(1))
 
 
@@ -34,7 +34,7 @@ def blunder(_raw: bytes) -> None:
 
 
 def die(raw: bytes) -> str:
-    """Once for each file."""
+    """End the process, once for each file."""
     path = Path(raw.decode())
     if not path.exists():
         path.touch()

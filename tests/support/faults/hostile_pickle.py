@@ -24,7 +24,7 @@ def pickled(mark: Path, protocol: int = pickle.DEFAULT_PROTOCOL) -> bytes:
 
 
 def values(mark: Path) -> dict[str, bytes]:
-    """Return stored values that a neighbour may leave behind, by name."""
+    """Return stored values that another program may write, by name."""
     return {
         **{f"pickle-{protocol}": pickled(mark, protocol) for protocol in range(6)},
         "cut-off": pickled(mark)[:-3],

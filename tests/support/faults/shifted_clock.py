@@ -34,13 +34,13 @@ class ShiftedClock:
         self.environment = {FILE: str(self._file), "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}"}
 
     def step(self, seconds: int) -> None:
-        """Let the clock be so far from the true one."""
+        """Set the offset of the clock from the true one."""
         with self._file.open("r+b") as file:
             file.write(_SECONDS.pack(seconds))
 
 
 def install() -> None:
-    """Replace every way in which Python code asks for the time of day."""
+    """Replace every function by which Python code reads the time of day."""
     with Path(os.environ[FILE]).open("rb") as file:
         place = mmap.mmap(file.fileno(), _SECONDS.size, access=mmap.ACCESS_READ)
     true, true_ns = time.time, time.time_ns

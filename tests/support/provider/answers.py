@@ -17,7 +17,7 @@ DIMENSIONS = 8
 
 
 class Asked(msgspec.Struct):
-    """The few fields of a request that the upstream looks at."""
+    """The few fields of a request that the upstream reads."""
 
     model: str = ""
     stream: bool = False
@@ -45,12 +45,12 @@ class Asked(msgspec.Struct):
 
     @property
     def most_output(self) -> int | None:
-        """All that an honest provider may write."""
+        """The most that a provider may write that keeps to the cap."""
         return None if self.cap is None else self.cap * self.made
 
 
 class Bill(msgspec.Struct):
-    """What the provider would charge so far; grows while it speaks. The last four are parts of the first two."""
+    """What the provider would charge so far; grows while it sends. The last four are parts of the first two."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -60,12 +60,12 @@ class Bill(msgspec.Struct):
     audio_output_tokens: int = 0
 
     def reads(self, behavior: Behavior) -> None:
-        """Put the prompt of a chat on it."""
+        """Add the prompt of a chat to the bill."""
         self.prompt_tokens = behavior.prompt_tokens
         self.cached_tokens, self.audio_input_tokens = behavior.cached_tokens, behavior.audio_input_tokens
 
     def hides(self, asked: Asked, behavior: Behavior) -> None:
-        """Put on it what is written unseen."""
+        """Add hidden output to the bill."""
         reasoning, sound = behavior.reasoning_tokens, behavior.audio_output_tokens
         if behavior.obeys and asked.most_output is not None:
             room = asked.most_output - visible_tokens(asked, behavior) * asked.made
@@ -75,7 +75,7 @@ class Bill(msgspec.Struct):
         self.completion_tokens += reasoning + sound
 
     def has_all(self, asked: Asked, behavior: Behavior) -> None:
-        """Put a whole chat on it."""
+        """Add a whole chat to the bill."""
         self.reads(behavior)
         self.completion_tokens = visible_tokens(asked, behavior) * asked.made
         self.hides(asked, behavior)
@@ -92,7 +92,7 @@ def is_cut(asked: Asked, behavior: Behavior) -> bool:
 
 
 def usage(bill: Bill, behavior: Behavior) -> dict[str, Any]:
-    """Return the usage object for a bill, falsified if the provider is a liar."""
+    """Return the usage object for a bill, with false figures if the script says so."""
     factor = {"double": 2, "zero": 0}.get(behavior.usage, 1)
     prompt, completion = bill.prompt_tokens * factor, bill.completion_tokens * factor
     if behavior.usage == "nonsense":

@@ -100,7 +100,7 @@ class Truth:
         ]
 
     def books(self, prefix: str) -> list[dict[str, Any]]:
-        """Return what the calls of some models cost so far, without what was asked."""
+        """Return what the calls of some models cost so far, without their requests."""
         mine = [call for call in self.calls if call.model.startswith(prefix)]
         return [{name: value for name, value in _facts(call).items() if name in _OF_BOOKS} for call in mine]
 

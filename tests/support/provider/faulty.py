@@ -22,7 +22,7 @@ ALONE = [f"a{number}" for number in range(40)]
 
 
 class Talker(socketserver.BaseRequestHandler):
-    """A server that knows nothing of TLS."""
+    """A server without TLS."""
 
     @override
     def handle(self):
@@ -92,7 +92,7 @@ def says(status, body, **more):
 
 
 async def lines_of(gateway, request_id, count=1):
-    """Return what the log says of a call's tries."""
+    """Return the log records of a call's attempts."""
 
     def found():
         return [
@@ -105,7 +105,7 @@ async def lines_of(gateway, request_id, count=1):
 
 
 async def tries_of(gateway, answer):
-    """Return the tries of a call as its row keeps them."""
+    """Return the attempts of a call from its row."""
     await row_of(gateway, answer.id)
     [(decision,)] = gateway.sql(f"SELECT decision FROM metering_usageevent WHERE id = '{answer.id}'")  # noqa: S608
     stored = json.loads(decision) if isinstance(decision, str) else decision

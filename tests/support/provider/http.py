@@ -22,14 +22,14 @@ class Request(msgspec.Struct):
 
 
 class ClientGone(Exception):
-    """Raised where an answer is written after the client left."""
+    """Raised where an answer is written after the client disconnected."""
 
 
 Handler = Callable[["Connection", Request], Awaitable[None]]
 
 
 class Connection(asyncio.Protocol):
-    """One client. The handler's task is cancelled when the client goes away."""
+    """One client. The handler's task is cancelled when the client disconnects."""
 
     def __init__(self, number: int, handler: Handler, open_connections: set[Connection]) -> None:
         self.number = number

@@ -24,7 +24,7 @@ class Cut(Exception):
 
 
 class Stage:
-    """One call: where it is answered, what was asked, how to behave, and the books."""
+    """One call: its connection, its request, its behavior, and the books."""
 
     def __init__(self, connection: Connection, seen: Seen, behavior: Behavior, truth: Truth) -> None:
         self._connection, self._seen, self._behavior, self._truth = connection, seen, behavior, truth
@@ -227,7 +227,7 @@ class Stage:
             await self._cut()
 
     def _said(self) -> Any:
-        """Return an error, with the usage beside it if it worked and says so, or what the script has in its place."""
+        """Return an error, with usage if the script reports any, or the script's own document."""
         behavior, bill = self._behavior, self._seen.bill
         if behavior.body is not None:
             return behavior.body

@@ -19,7 +19,7 @@ TIMEOUTS = {"connect": "2s", "first_byte": "1500ms", "idle": "800ms", "total": "
 
 
 class Chaos(msgspec.Struct, frozen=True, kw_only=True):
-    """A misbehavior, and what has to come of it. `tokens` None: the provider's books say how many were produced."""
+    """A fault, and its expected result. `tokens` None: the provider's books say how many were produced."""
 
     name: str
     behavior: dict[str, Any]
@@ -31,7 +31,7 @@ class Chaos(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct):
-    """What one client saw through the official library."""
+    """What one client got through the official library."""
 
     id: str = ""
     texts: dict[int, str] = {}
@@ -134,7 +134,7 @@ def _zeros(delta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _broken() -> list[Chaos]:
-    """Return what breaks after content: k chunks stand, and are billed."""
+    """Return the faults after content: k chunks are kept, and billed."""
     found = [
         Chaos(
             name=f"{end} after {after}",
@@ -183,7 +183,7 @@ def _told_on_the_way() -> list[Chaos]:
 
 
 def _garbled() -> list[Chaos]:
-    """Return what is no stream any more after its first content."""
+    """Return the streams that are malformed after their first content."""
     word = f"data: {_event(' word')}\n\n"
     raws = {
         "half an event at the end": _raw(word, 'data: {"id": "x", "cho'),
@@ -231,7 +231,7 @@ ALIASES = {case.name: f"chaos-{number}" for number, case in enumerate(CASES)}
 
 
 def catalog(endpoint: str) -> list[dict[str, Any]]:
-    """Return one alias a case, so that no case's misery is another's."""
+    """Return one alias for each case, so that the failures of one do not affect another."""
     room = {
         "timeouts": TIMEOUTS,
         "context_window": 300_000,

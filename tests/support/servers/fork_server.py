@@ -62,7 +62,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """Be the program that they name."""
+    """Run the program that they name."""
     if arguments[0] == "-m":
         sys.argv[1:] = arguments[2:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

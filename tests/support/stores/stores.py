@@ -50,7 +50,7 @@ def workers() -> str:
 
 @contextmanager
 def own() -> Iterator[dict[str, str]]:
-    """Give a gateway a PostgreSQL and a Redis of its own, which go when the test does: they may be broken."""
+    """Start a PostgreSQL and a Redis for one gateway, which end with the test and which it may break."""
     server, redis = prepared_postgres(), RedisServer()
     try:
         server.start()
@@ -62,7 +62,7 @@ def own() -> Iterator[dict[str, str]]:
 
 
 def are_shared() -> bool:
-    """Tell whether this run is about production mode."""
+    """Say whether this run tests production mode."""
     return POSTGRES in os.environ
 
 
