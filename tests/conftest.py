@@ -71,7 +71,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture
 def fallbacks() -> Callable[[], dict[str, int]]:
-    """Return what tells which fallbacks were noted since the test began, and how often."""
+    """Return a function that returns the fallbacks since the test began, with their counts."""
     before = FALLBACKS.happened.copy()
     return lambda: dict(FALLBACKS.happened - before)
 

@@ -15,7 +15,7 @@ PERIODIC = {"gateway/server/background.py"}  # names the work that failed: one r
 
 
 def counted():
-    """Return every name that FALLBACKS is told, and the files that tell it a name which is not written there."""
+    """Return every name that is passed to FALLBACKS, and the files that pass a name which is no literal."""
     names, elsewhere = set(), {}
     for path in SOURCES:
         if not is_ours(path) or "FALLBACKS" not in text_of(path):

@@ -60,7 +60,7 @@ def asked_by(requirement, place):
 
 
 def faults(pins, python):
-    """Yield what is asked for and not pinned."""
+    """Yield the requirements that are not pinned."""
     place = environment(python)
     for requirement in (each for pin in pins.values() for each in pin):
         if not holds(requirement, environment(default_environment()["python_full_version"])):

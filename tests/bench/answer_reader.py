@@ -29,7 +29,7 @@ class AnswerReader:
 
     @property
     def has_body(self) -> bool:
-        """Tell whether the first body byte of the running answer has arrived."""
+        """Say whether the first body byte of the running answer has arrived."""
         return bool(self._parts)
 
     def feed(self, data: bytes) -> Answer | None:

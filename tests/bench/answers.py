@@ -56,7 +56,7 @@ def event(delta: dict[str, str], finish_reason: str | None = None, *, metered: b
 
 
 def usage_event() -> bytes:
-    """Return the last chunk of a stream that was asked for its usage."""
+    """Return the last chunk of a stream with usage."""
     chunk = {
         "id": "chatcmpl-bench0123456789abcdefABCDEF",
         "object": "chat.completion.chunk",
@@ -109,6 +109,6 @@ def not_found() -> bytes:
 
 
 def broken() -> bytes:
-    """Return what a provider says on a bad day."""
+    """Return the error of a provider."""
     error = {"message": "the bench upstream was told to fail", "type": "server_error", "code": None}
     return json_answer({"error": error}, b"500 Internal Server Error")

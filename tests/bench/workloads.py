@@ -46,7 +46,7 @@ class Workload(msgspec.Struct, frozen=True):
     whole: Callable[[bytes], bool]
 
     def body(self, model: str) -> bytes:
-        """Return the bytes to send when the service knows the workload under `model`."""
+        """Return the bytes to send to a service that has the workload as `model`."""
         return msgspec.json.encode({"model": model, **self.question})
 
 

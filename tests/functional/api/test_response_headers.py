@@ -26,7 +26,7 @@ LIMITED = "sk-limited.limited-secret"
 
 @pytest.fixture(scope="module")
 def limited(upstream, closed_port, tmp_path_factory):
-    """Yield a gateway with a key that has limits, so that there is something to say about them."""
+    """Yield a gateway with a key that has limits, so that answers have headers about them."""
     limits = {"requests_per_minute": 1000, "tokens_per_minute": 1_000_000, "parallel_requests": 10}
     more = {
         "bootstrap": {

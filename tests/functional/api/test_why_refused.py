@@ -187,7 +187,7 @@ async def still_running(gateway, upstream):
 
 
 async def leaves(gateway, upstream):
-    """A client that left does not know the id: the provider saw it."""
+    """A client that disconnected has no id: the provider has it."""
     upstream.script("up-why-patient", {"hold_before_head": True})
     before = len(upstream.seen(model="up-why-patient"))
     address = urlsplit(gateway.url)

@@ -31,7 +31,7 @@ class Crowd:
         self._lines: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def come(self, count, said, *, waits=True, origin="127.0.0.1"):
-        """Open so many, say this on each, and wait for the beginning of an answer where one is due."""
+        """Open so many, send this on each, and wait for the beginning of an answer where one is due."""
         for _ in range(count):
             with contextlib.suppress(ConnectionError):
                 line = await asyncio.open_connection(*self._place, local_addr=(origin, 0))

@@ -86,7 +86,7 @@ async def send(gateway, line, headers, key):
 
 
 def has_it(text):
-    """Tell whether a piece of the secret is there, however it is encoded."""
+    """Say whether a piece of the secret is there, in any encoding."""
     readings = [text]
     for _ in range(4):
         readings.append(unquote(readings[-1]))

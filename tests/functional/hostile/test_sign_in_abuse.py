@@ -274,7 +274,7 @@ async def test_hostile_values_in_redis_run_nothing_and_break_no_sign_in(producti
 
 
 def poison(server, value):
-    """Overwrite whatever the sign-ins keep in Redis; return how many values that were."""
+    """Overwrite everything that the sign-ins keep in Redis; return how many values that were."""
     with redis.Redis(port=server.port) as client:
         names = [*client.scan_iter("*attempts*"), *client.scan_iter("gateway:cache*")]
         for name in names:

@@ -43,7 +43,7 @@ def config(upstream, limit_nanousd=50 * NANO):
 
 
 async def client(gateway, dice, answers):
-    """Call until the gateway is dead; some calls are streams, some are left."""
+    """Call until the gateway is killed; some calls are streams, some clients disconnect."""
     while True:
         stream = dice.random() < 0.7
         leave = dice.randrange(1, 40) if stream and dice.random() < 0.2 else None

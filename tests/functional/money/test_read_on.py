@@ -51,7 +51,7 @@ async def is_read_on(gateway, count=1):
 
 
 async def leave_a_document(gateway, upstream, model, behavior, body=None, **given):
-    """Ask, leave while the provider works, let it answer when the gateway knows; return the call's id."""
+    """Call, disconnect while the provider works, let it answer once the gateway has noticed; return the call's id."""
     name = f"up-on-{model}"
     upstream.script(name, {"hold_before_head": True, **behavior})
     before = len(upstream.seen(model=name))

@@ -129,7 +129,7 @@ async def test_long_request_that_costs_less_than_a_cent_fits_a_budget_of_a_cent(
     ],
 )
 async def test_a_reference_is_held_as_a_whole_window(gateway, upstream, part):
-    """The provider says that it read 50,000 tokens, which a cent cannot pay; without a known window it is refused."""
+    """The provider reports 50,000 prompt tokens, which a cent cannot pay; without a known window it is refused."""
     upstream.script("up-unbounded-window", {"prompt_tokens": 50_000, "chunks": 2})
     before = await limit_status(gateway, CENT)
     refused = await ask(gateway.url, CENT, carrying("window", part, max_tokens=2))

@@ -97,13 +97,13 @@ def gateway(upstream, tmp_path_factory):
 
 
 async def money(gateway, kind):
-    """Return what the headers say of the budget, once nothing runs."""
+    """Return the budget's headers, once no call runs."""
     await settled(gateway)
     return await shown(gateway, kind)
 
 
 async def shown(gateway, kind):
-    """Return what the headers say of the budget: spent, remaining, held and unsettled."""
+    """Return the budget's headers: spent, remaining, held and unsettled."""
 
     async def read():
         answer = await client.get("/v1/models")

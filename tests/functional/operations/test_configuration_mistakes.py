@@ -83,7 +83,7 @@ class Provider(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def gateway(open_port, closed_port, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(gateway):
-    """Return what each place says, once the first probes are known."""
+    """Return the report of each place, once the first probes are done."""
 
     def problems():
         ready = httpx.get(f"{gateway.url}/readyz", trust_env=False, verify=NO_AUTHORITIES).json()

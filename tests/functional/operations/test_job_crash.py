@@ -83,7 +83,7 @@ async def test_job_killed_midway_and_then_run_by_two_counts_once(gateway, upstre
 
 
 def waits(environment):
-    """Tell whether a session waits inside a transaction for the lock of a table."""
+    """Say whether a session waits inside a transaction for the lock of a table."""
     with psycopg.connect(environment["ROUTER_DB_URL"]) as connection:
         found = connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%metering_hourlyusage%'"

@@ -36,7 +36,7 @@ OF_A_CALL = {
 
 
 class Kind(NamedTuple):
-    """What the provider does, what is asked, and the status that the client gets."""
+    """What the provider does, the request, and the status that the client gets."""
 
     behavior: dict[str, Any]
     more: dict[str, Any]

@@ -47,7 +47,7 @@ def stores():
 
 @pytest.fixture
 def spending(gateway_factory, stores, upstream):
-    """Return what starts two workers whose tenant has so many cents, on stores that know nothing yet."""
+    """Return a function that starts two workers whose tenant has so many cents, on empty stores."""
 
     def start(limit):
         stores.redis.run("FLUSHALL")

@@ -81,12 +81,12 @@ async def call(gateway, model="m12"):
 
 
 async def until_ready_again(gateway, before: int, count: int) -> None:
-    """Wait until so many more workers than before have said that they serve."""
+    """Wait until so many more workers than before have logged that they serve."""
     await eventually(lambda: served(gateway) >= before + count, within_s=60)
 
 
 def serving(gateway) -> set[int]:
-    """Return the processes that have said that they serve, also those that are dead by now."""
+    """Return the processes that have logged that they serve, also those that have ended."""
     return {record["pid"] for record in gateway.records() if record["event"] == "worker.serving"}
 
 

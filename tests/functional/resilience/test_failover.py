@@ -48,7 +48,7 @@ async def ask(gateway, model, **more):
 
 @pytest.fixture(scope="module")
 def gateway(upstream, closed_port, tmp_path_factory):
-    """Yield one gateway with a pair of deployments for every case, so that no case sees another's failures."""
+    """Yield one gateway with a pair of deployments for every case, so that failures stay within their case."""
     rows = [
         sample.row(
             f"pair-{name}",

@@ -128,7 +128,7 @@ async def test_a_stream_without_an_answer_goes_to_the_next_deployment(gateway, p
 
 
 async def test_error_caused_by_the_request_is_passed_to_the_client(gateway, pair):
-    """Another deployment of the same model would say the same."""
+    """Another deployment of the same model would give the same error."""
     answer, body = await asked(gateway, pair(raw(b"data: " + STUBBORN.encode() + b"\n\n")))
     assert (answer.status_code, json.loads(body)["error"]["code"]) == (400, "context_length_exceeded")
 

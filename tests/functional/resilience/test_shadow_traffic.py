@@ -23,7 +23,7 @@ ALIASES = ("tried", "measured", "hindered", "bounded")
 
 
 def on_trial(alias, endpoint):
-    """Return a deployment that answers, and one on trial that is asked whatever it is."""
+    """Return a deployment that answers, and one on trial that gets a copy of every call."""
     return [
         sample.row(alias, f"up-{alias}", endpoint, deployment="real", priority=5),
         sample.row(alias, f"up-{alias}-trial", endpoint, deployment="trial", priority=0, shadow_percent=100),

@@ -41,7 +41,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def two_gateways(gateway_factory, upstream, postgres, redis):
-    """Yield two gateways that know the same catalog."""
+    """Yield two gateways with the same catalog."""
     config = {
         "model_catalog": [
             row("told", "up-told-first", upstream.base_url, deployment="first"),

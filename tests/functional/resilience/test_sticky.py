@@ -42,7 +42,7 @@ def member(request):
 
 
 async def where(gateway, member, values, key=sample.ALICE):
-    """Return the deployment that each value meets, a few asked at once."""
+    """Return the deployment that each value gets, a few at once."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(value):

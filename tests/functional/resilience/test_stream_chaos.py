@@ -19,7 +19,7 @@ WORD = " word"
 
 @pytest.fixture(scope="module")
 def views(upstream, closed_port, tmp_path_factory):
-    """Perform all cases once; return by name what the client saw, what the ledger says, what the provider knows."""
+    """Perform all cases once; return by name what the client got, the ledger's row, and the provider's books."""
     config = merged(
         sample.config(upstream.base_url, closed_port),
         {"model_catalog": catalog(upstream.base_url), "streams": {"max_event_mb": 2}},

@@ -75,7 +75,7 @@ async def test_error_does_not_repeat_the_providers_words(shared_gateway, upstrea
 
 
 async def test_silent_provider_times_out(shared_gateway, upstream):
-    """It would say nothing for longer than this test may take. The four wait beside each other."""
+    """It would send nothing for longer than this test may take. The four wait at the same time."""
 
     async def one(model, kind, stream):
         upstream.script(f"up-{model}", {"kind": kind})

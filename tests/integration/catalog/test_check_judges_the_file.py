@@ -46,7 +46,7 @@ def started(config: Any) -> None:
 
 
 def told(config: Any) -> dict[str, str]:
-    """Return what is said of models, by id."""
+    """Return the messages about models, by id."""
     of_models = ("W030", "W031", "W033", "I035", "I036")
     found = [(str(each.id).removeprefix("gateway."), each) for each in messages_around(config)]
     return {number: f"{each.msg} HINT {each.hint}" for number, each in found if number in of_models}

@@ -143,7 +143,7 @@ def addresses(name, model):
 
 
 def opened(client, name, model):
-    """Yield what each page says, of those that this kind of object has."""
+    """Yield the text of each page of this kind of object."""
     for page, url in addresses(name, model).items():
         answer = client.get(url, follow=True)
         assert answer.status_code in {200, 403}, url

@@ -46,7 +46,7 @@ class Spent:
 
 @dataclass
 class World:
-    """One tenant with two keys; the clock, the list, and what every budget must say."""
+    """One tenant with two keys; the clock, the list of calls, and the expected state of every budget."""
 
     instant: float
     zone: str
@@ -177,7 +177,7 @@ async def write(calls: list[Spent]) -> list[WindowTotal]:
 
 
 async def compare(admission: Admission, world: World) -> None:
-    """Where both budgets of a key stand, and when money comes back."""
+    """Compare the state of both budgets of a key, and when money comes back."""
     for scope in ("key:7", "key:8", "tenant:3"):
         rule = world.rules[scope]
         alone = (ScopeRules(scope, budgets=(rule,)), ScopeRules("tenant:3"))

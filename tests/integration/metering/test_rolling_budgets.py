@@ -141,7 +141,7 @@ def rolling(schedule: str, zone: str = "UTC") -> tuple[ScopeRules, ...]:
 
 
 async def spend(admission: Admission, world: World, rules: tuple[ScopeRules, ...], amount: int) -> bool:
-    """Make a call and bring it into the ledger; tell whether it was granted."""
+    """Make a call and bring it into the ledger; return whether it was granted."""
     call = Spent(f"call-{len(world.calls)}", 7, world.instant, amount)
     try:
         await admission.admit(AdmissionRequest(call.request_id, rules, 1, amount))

@@ -152,7 +152,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return granted
 
     def check_bounds(self, ask: AdmissionRequest) -> None:
-        """What the product promises, said without the model's algorithm."""
+        """The promise of the product, checked without the model's algorithm."""
         for rules in ask.scopes:
             mine = [call for call in self.model.calls if call.concerns(rules.scope)]
             minute = [call for call in mine if call.at >= self.it.now - 60]

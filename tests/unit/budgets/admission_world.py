@@ -30,7 +30,7 @@ class Clock:
 
 
 class Ledger:
-    """What the database says; can be slow, and can fail."""
+    """The totals of the database; can be slow, and can fail."""
 
     def __init__(self, spent: int = 0) -> None:
         self.spent, self.version, self.loads = spent, 1, 0

@@ -24,7 +24,7 @@ ENDS = ("exact", "refused", "unknown", "killed")
 
 @dataclass
 class Told:
-    """One call: what its provider bills in truth, what was held, what the ledger says."""
+    """One call: what its provider really bills, its hold, and its row in the ledger."""
 
     id: str
     hold: int

@@ -126,14 +126,14 @@ def same(documents: list[Any]) -> list[str]:
 
 
 def _only_lacks_usage(ours: list[Any], told: list[Any], raw: bytes) -> bool:
-    """Tell whether an end without its field, which the official client passes over, came before usage alone."""
+    """Say whether an end without its field, which the official client passes over, came before usage alone."""
     late = told[len(ours) :]
     has_end = any(line.startswith(b"[DONE]") for line in raw.splitlines())
     return has_end and same(ours) == same(told)[: len(ours)] and not any(each.get("choices") for each in late)
 
 
 def _says_done(raw: bytes) -> bool:
-    """Tell whether its last lines have an end that the official client misses: without a blank line or a field."""
+    """Say whether its last lines have an end that the official client misses: without a blank line or a field."""
     last = raw.rstrip().replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n\n")[2]
     return any(line.removeprefix(b"data:").strip().startswith(b"[DONE]") for line in last.split(b"\n"))
 

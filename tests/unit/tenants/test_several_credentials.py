@@ -98,7 +98,7 @@ async def test_the_valid_one_wins(headers, who):
 
 
 async def test_of_two_valid_ones_the_first_counts_cold_and_warm(who):
-    """Which tenant pays must not depend on what a cache knows."""
+    """Which tenant pays must not depend on the content of a cache."""
     headers = [*bearer(BOB), ("x-api-key", GOOD)]
     assert await who(*bearer(GOOD)) == "alice"
     assert [await who(*headers), await who(*headers)] == ["bob", "bob"]

@@ -22,7 +22,7 @@ Noted = Callable[[], dict[str, int]]
 
 @pytest.fixture
 async def alone(redis_server: RedisServer) -> AsyncIterator[RedisAdmission]:
-    """Yield a worker that has seen a call, and whose Redis is gone."""
+    """Yield a worker that has granted a call, and whose Redis is away."""
     async with Crew(redis_server.url, 1, IMPATIENT_S) as crew:
         [admission] = crew.workers
         await eventually(lambda: crew.ask(FREE, 0), lambda outcome: outcome.startswith("call-"))

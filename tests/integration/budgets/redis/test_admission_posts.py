@@ -57,7 +57,7 @@ async def spent(admission: Admission, scopes: Sequence[ScopeRules]) -> int:
 
 
 def shipped(tenant: int, names: Sequence[str], size: int) -> list[tuple[WindowTotal, Sequence[str]]]:
-    """Return what the ledger says of these calls, a batch at a time."""
+    """Return the ledger's totals of these calls, a batch at a time."""
     found = []
     for start in range(0, len(names), size):
         ids = names[start : start + size]

@@ -93,7 +93,7 @@ async def _ask_until(worker: RedisAdmission, scopes: tuple[ScopeRules, ...], ove
 
 
 class SlowLedger:
-    """Says what was true when it was asked, and only when it may."""
+    """Returns the state at the time of the query, and only when the test allows it."""
 
     def __init__(self) -> None:
         self.spent, self.version = 0, 1
@@ -246,7 +246,7 @@ async def test_a_call_reported_again_while_it_is_shipped_is_not_counted_twice(
 
 
 class HoldingLink(Link):
-    """Keeps what its first client says until it may pass, also when that client has long gone."""
+    """Holds back the bytes of its first client until the test lets them pass, also after its disconnect."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)

@@ -86,7 +86,7 @@ class World:
                 await worker.publish_totals([post], names)
 
     async def die(self) -> None:
-        """One worker crashes: another takes over what its journal knows, and finds what the ledger already has."""
+        """One worker crashes: another recovers its journal, part of which is in the ledger already."""
         dead = self.dice.choice(self.workers)
         self.workers.remove(dead)
         await killed(dead)
@@ -145,7 +145,7 @@ async def killed(worker: RedisAdmission) -> None:
 
 
 async def test_admission_neither_overspends_nor_refuses_too_early() -> None:
-    """Each world has its own Redis to lose, so they live at the same time: most of a life is waiting."""
+    """Each world has its own Redis, so all run at the same time: most of the time they wait."""
     await at_once(lived, range(5))
 
 

@@ -77,7 +77,7 @@ async def live(world: World) -> None:
 
 
 async def side_by_side(kinds_and_seeds: dict[str, int]) -> None:
-    """Let worlds live at the same time, each on a Redis of its own: most of the time all of them wait."""
+    """Run worlds at the same time, each on its own Redis: most of the time all of them wait."""
 
     async def world(kinds: str, seed: int) -> None:
         server = RedisServer()

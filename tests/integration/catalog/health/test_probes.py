@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Provider(ThreadingHTTPServer):
-    """Answers GET /models with `list_status` and POST with `chat_status`; keeps what was asked, and by whom."""
+    """Answers GET /models with `list_status` and POST with `chat_status`; keeps the requests and their keys."""
 
     daemon_threads = True
 
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, status: int) -> None:
         self.server.asked.append((self.command, self.path, self.headers.get("authorization", "")))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Process:
-    """A serving process with its own way to the database, which can fail; all processes live."""
+    """A serving process with its own connection to the database, which can fail; all processes run."""
 
     def __init__(self, name):
         self.is_away = False

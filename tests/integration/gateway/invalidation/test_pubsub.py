@@ -26,7 +26,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def heard(redis):
-    """Yield the queue of what a listener says."""
+    """Yield the queue of a listener's calls."""
     said: asyncio.Queue[str] = asyncio.Queue()
     listener = ConfigSubscriber(
         redis.url,

@@ -11,7 +11,7 @@ from metering.journal.segments import Directory
 
 
 class Admission:
-    """Shared admission, as the adopter sees it; `is_heard`: Redis is there."""
+    """Shared admission, as crash recovery uses it; `is_heard`: Redis is there."""
 
     def __init__(self):
         self.released, self.is_heard = [], False

@@ -35,7 +35,7 @@ def databases(server, django_db_blocker):
 
 @pytest.fixture
 def impatient(server, django_db_blocker, monkeypatch):
-    """Yield connections with the same bounds, but shorter: what the URL says wins."""
+    """Yield connections with the same bounds, but shorter: parameters of the URL override the settings."""
     monkeypatch.setattr(database, "POOL_WAIT_S", SHORT_MS / 1000)
     options = quote(f"-c statement_timeout={SHORT_MS} -c lock_timeout={SHORT_MS // 2}")
     with opened(f"{server.new_database()}?options={options}", django_db_blocker) as handler:

@@ -22,7 +22,7 @@ async def in_database(work, *arguments):
 
 
 async def asked(peers: WorkerRegistry) -> set[str]:
-    """Return for whom a tenant waits that starts over in this life of the data."""
+    """Return the workers that the recovery of a tenant waits for in this data epoch."""
     await peers.learn()
     peers.start_roll_call("token")
     return peers.missing("token", LIFE)

@@ -24,7 +24,7 @@ ALIVE, SILENT = "alive.example", "silent.example"
 
 
 class NameServers:
-    """Stands in for the system's resolver: knows `leads_to`, says nothing about `silent` names until `released`."""
+    """Replaces the system's resolver: answers from `leads_to`, but not for `silent` names until `released`."""
 
     def __init__(self) -> None:
         self.leads_to: dict[str, str] = {ALIVE: "127.0.0.1"}

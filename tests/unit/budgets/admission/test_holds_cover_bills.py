@@ -115,7 +115,7 @@ def tiles(given):
 
 
 def prompt_tokens(body, draw):
-    """What an honest provider counts: a token a byte of text at most, pictures in tiles, ten tokens a second."""
+    """The most that a provider counts: a token a byte of text at most, pictures in tiles, ten tokens a second."""
     text = pictures = sounds = 0
     for message in body["messages"]:
         content = message["content"]

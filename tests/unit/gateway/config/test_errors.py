@@ -27,7 +27,7 @@ ROW = {"alias": "a", "provider": "openai", "provider_model": "m"}
 
 
 def lines(tmp_path: Path, keys: Any = None, **environ: str) -> list[str]:
-    """Return what is said of a file that must be refused."""
+    """Return the messages for a file that must be refused."""
     (tmp_path / "router.yaml").write_text(keys if isinstance(keys, str) else yaml.safe_dump(keys or {}))
     with pytest.raises(ConfigError) as refused:
         load(environ, tmp_path)

@@ -62,7 +62,7 @@ class Wire:
 
 
 class Served:
-    """A connection that is fed by hand; `seen` are the requests that arrived, each with its body."""
+    """A connection whose bytes the test sends; `seen` are the requests that arrived, each with its body."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, Any], bytes]] = []

@@ -15,7 +15,7 @@ from tests.support.logged import logged
 
 
 def work_of_a_stranger(until: threading.Event) -> None:
-    """Hold the loop until the watchdog has seen it."""
+    """Block the loop until the watchdog has noticed it."""
     assert until.wait(20)
 
 

@@ -51,7 +51,7 @@ def half(file: int, data: bytes) -> int:
 
 
 def read(journal: Journal) -> tuple[list[str], JournalReader]:
-    """Return the ids of the calls that ended, by what the files say, and by what was read."""
+    """Return the ids of the calls that ended, by the files, and by the reader."""
     tail = JournalReader(Directory.for_reading(journal.directory.path))
     return [call.open.id for call in tail.read(journal.written, 100)], tail
 

@@ -153,7 +153,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from(["begin", "ok", "fail", "leave"]), s
 @given(EVENTS)
 @settings(deadline=None)
 def test_there_is_never_a_second_probe(events):
-    """Whatever happens in whatever order, at most one call at a time is the probe."""
+    """In any order of events at most one call at a time is the probe."""
     subject, now, running = breaker(), 0.0, []
     for event, delay in events:
         now += delay / 10

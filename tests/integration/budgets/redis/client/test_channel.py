@@ -72,7 +72,7 @@ def forgeries(text: str) -> list[bytes]:
 
 
 class Heard:
-    """What the first worker has done because of messages, as far as it can be seen."""
+    """What the first worker has done after messages, as far as a test can observe it."""
 
     def __init__(self, crew: Crew, neighbor: redis_async.Redis) -> None:
         self.one, self.other = crew.workers
@@ -96,7 +96,7 @@ class Heard:
 
 @pytest.fixture
 async def heard(crew, neighbor) -> Heard:
-    """Return what is seen of a worker that has set money aside, runs a call, and waits for an answer."""
+    """Return the observation of a worker with an allowance, a running call, and a roll-call."""
     assert (await crew.ask(BUDGET, CENT)).startswith("call-")
     assert (await crew.ask(BUDGET, CENT)).startswith("call-")
     await eventually(lambda: neighbor.hlen("omg:{t1}:aside:tenant:1"), lambda holders: holders == 3)

@@ -24,7 +24,7 @@ def key_only(tenant: int) -> Scopes:
 
 
 async def ship(crew: Crew, worker: RedisAdmission, scopes: Scopes, name: str) -> None:
-    """Write the call down, and let this worker tell the totals."""
+    """Write the call into the ledger, and let this worker post the totals."""
     crew.ledger.spent, crew.ledger.version = crew.ledger.spent + COST, crew.ledger.version + 1
     bounds = scope_request(scopes, worker._now()).bounds  # noqa: SLF001
     posts = [WindowTotal(bound.key, crew.ledger.spent, crew.ledger.version) for bound in bounds]

@@ -47,7 +47,7 @@ async def crew(redis_server: RedisServer, link: Link) -> AsyncIterator[Crew]:
 
 
 async def cut_off(crew: Crew, link: Link) -> None:
-    """Return when the second worker has said its last word."""
+    """Return when the second worker has written its final report."""
     await link.cut()
     await eventually(lambda: crew.workers[1].worker in crew.said)
 
@@ -193,7 +193,7 @@ async def test_final_report_that_cannot_be_written_does_not_count(
 async def test_a_final_report_withdrawn_while_it_is_entered_is_entered_again(
     link: Link, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it said may be over by then, and would be held for minutes."""
+    """The reported calls may have ended by then, and would be held for minutes."""
     scopes = rules(LIMIT, tenant=77)
     await crew.burst(scopes, HOLD, 2)
     await cut_off(crew, link)
