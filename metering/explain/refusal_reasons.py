@@ -88,13 +88,13 @@ OF_CODES: Final[dict[str, str]] = {
     "upstream_account_exhausted": "The gateway's account at the provider cannot pay.",
     "upstream_model_not_found": "The provider does not know the model of the deployment.",
     "upstream_refused": "The provider refused the request.",
-    "upstream_rate_limited": "Every deployment has asked not to be called yet, or answered with a limit of rate.",
+    "upstream_rate_limited": "Every deployment is in the wait that it asked for, or answered with a rate limit.",
     "upstream_timeout": "No deployment answered in time.",
     "upstream_error": "No deployment could be reached, or each failed.",
 }
 PASSED_ON: Final = "The provider itself refused the request, with this code."  # any code of a provider
 _KEYS: Final = {
-    "none": "It came without a key.",
+    "none": "It had no key.",
     "odd": "What it sent cannot be a key of this gateway: those are sk-<prefix>.<secret>.",
     "unknown": "No key has this prefix, or its secret is another.",
     "expired": "The key has expired.",

@@ -83,9 +83,9 @@ def _caller(row: LoggedRequest) -> tuple[str, ...]:
         )
         caller = f"Key {row.api_key_prefix} of tenant {row.tenant}.{stale}"
     elif row.api_key_prefix:
-        caller = f"Nobody that is known: the prefix of the key was {row.api_key_prefix}."
+        caller = f"An unknown caller: the prefix of the key was {row.api_key_prefix}."
     else:
-        caller = "Nobody that is known: it came without a key, or with what cannot be one."
+        caller = "An unknown caller: the request had no key, or something that cannot be one."
     return (f"{caller}{origin}{named}",)
 
 
@@ -150,7 +150,7 @@ def _end(row: LoggedRequest) -> tuple[str, ...]:
         f"The client got HTTP {row.http_status}{code}, {milliseconds(row.latency_ms)} after it came in."
     ]
     if row.message:
-        sentences.append(f"It was told: {row.message}")
+        sentences.append(f"Its message: {row.message}")
     sentences.append(NO_BILL)
     if row.alike:
         until = f" until {instant(row.until)}" if row.until is not None else ""

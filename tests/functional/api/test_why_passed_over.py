@@ -113,7 +113,7 @@ async def test_the_fault_of_a_key_and_the_missing_side_of_a_price_are_reported(g
     assert "-1" not in "".join(told)  # names of deployments are not for clients
 
     *stories, no_output, no_price = await stories_of(gateway, [each.id for each in (*answers, *unpriced)])
-    for story, words in zip(stories, (*KEYS.values(), "It came without a key."), strict=True):
+    for story, words in zip(stories, (*KEYS.values(), "It had no key."), strict=True):
         assert words in story
     assert "output" in no_output.partition("why-no-output-1 of why-no-output: ")[2].partition("\n")[0]
     assert "price" in no_price.partition("why-no-price-1 of why-no-price: ")[2].partition("\n")[0]

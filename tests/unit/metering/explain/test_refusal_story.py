@@ -93,7 +93,7 @@ def test_a_refusal_for_money_has_its_figures() -> None:
     )
     assert story(told)["How it ended"] == (
         "The client got HTTP 429 (insufficient_quota), 1.2 ms after it came in.",
-        "It was told: No money.",
+        "Its message: No money.",
         NO_BILL,
     )
     assert in_short(told) == "daily budget of the tenant: 2.00 USD, needed 0.75"
@@ -231,11 +231,11 @@ def test_an_attempt_states_its_reason(kind: str, reason: str) -> None:
         ),
         (
             {"tenant_id": 0, "tenant": "", "client_request_id": "mine"},
-            "Nobody that is known: the prefix of the key was app. It came from 10.0.0.9. The client called it mine.",
+            "An unknown caller: the prefix of the key was app. It came from 10.0.0.9. The client called it mine.",
         ),
         (
             {"tenant_id": 0, "tenant": "", "api_key_prefix": "", "client": ""},
-            "Nobody that is known: it came without a key, or with what cannot be one.",
+            "An unknown caller: the request had no key, or something that cannot be one.",
         ),
     ],
 )
