@@ -13,7 +13,7 @@ from tenants.back_office import (
     people_admin,  # noqa: F401 - they register their pages
 )
 from tenants.back_office.admin_base import AuditedModelAdmin, TabularInline
-from tenants.back_office.confirmation import ask, is_confirmed
+from tenants.back_office.confirmation import confirmation_page, is_confirmed
 from tenants.back_office.forms import MembershipForm, TenantForm
 from tenants.back_office.key_admin import ApiKeyAdmin
 from tenants.back_office.row_services import SERVICES, RowServices
@@ -59,7 +59,7 @@ class TenantAdmin(AuditedModelAdmin):
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
         rows = list(queryset)
         if not is_confirmed(request):
-            return ask(
+            return confirmation_page(
                 request,
                 self,
                 rows,

@@ -43,14 +43,15 @@ def at_the_shell(what: str = "shell") -> Actor:
         name = pwd.getpwuid(number).pw_name
     except KeyError:  # a container may run as a numeric id without a name
         name = f"uid {number}"
-    before = os.environ.get("SUDO_USER", "")[:64] if number == 0 else ""
-    return Actor(f"{what} ({name}, sudo by {before})" if before and before != name else f"{what} ({name})")
+    sudo_user = os.environ.get("SUDO_USER", "")[:64] if number == 0 else ""
+    is_sudo = sudo_user not in {"", name}
+    return Actor(f"{what} ({name}, sudo by {sudo_user})" if is_sudo else f"{what} ({name})")
 
 
 def facts_of(row: Model) -> dict[str, Any]:
     """Return a row's columns as JSON values, without the secret ones."""
     facts = {
-        field.attname: _display(field.attname, getattr(row, field.attname))
+        field.attname: _recorded(field.attname, getattr(row, field.attname))
         for field in row._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
         if field.attname not in SECRET_FIELDS
     }
@@ -75,5 +76,6 @@ def record(
     )
 
 
-def _display(name: str, value: Any) -> Any:
+def _recorded(name: str, value: Any) -> Any:
+    """Return the value of a column; of a map that may hold secrets, its names only."""
     return sorted(value) if name in SECRET_MAPS and isinstance(value, dict) else value

@@ -24,7 +24,7 @@ def is_confirmed(request: HttpRequest) -> bool:
     return request.method == "POST" and request.POST.get(CONFIRMED) == "yes"
 
 
-def ask(  # noqa: PLR0913 - the page's contents
+def confirmation_page(  # noqa: PLR0913 - the page's contents
     request: HttpRequest,
     admin: ModelAdmin[Any],
     rows: Iterable[Any],
@@ -35,7 +35,7 @@ def ask(  # noqa: PLR0913 - the page's contents
     action: str = "",
     original: Any = None,
 ) -> HttpResponse:
-    """Return the page. `action` is that of a list, sent again; without it the form posts to its own URL."""
+    """Return the page that asks. `action` is that of a list, sent again; without it the form posts to its own URL."""
     request.current_app = admin.admin_site.name
     found, across = list(rows), request.POST.get(ACROSS) == "1"
     context = {
@@ -48,7 +48,7 @@ def ask(  # noqa: PLR0913 - the page's contents
         "button": button,
         "rows": found[:SHOWN],
         "more": len(found) - SHOWN,
-        "sent": found[:1] if across else found,
+        "sent": found[:1] if across else found,  # with `select_across` Django needs one row only
         "across": across,
         "action": action,
         "confirmed": CONFIRMED,

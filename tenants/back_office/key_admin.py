@@ -19,7 +19,7 @@ from unfold.enums import ActionVariant
 
 from tenants.audit import actor_of
 from tenants.back_office.admin_base import AuditedModelAdmin
-from tenants.back_office.confirmation import ask, is_confirmed
+from tenants.back_office.confirmation import confirmation_page, is_confirmed
 from tenants.back_office.forms import ApiKeyForm
 from tenants.back_office.row_services import SERVICES, RowServices
 from tenants.models import ApiKey, User
@@ -132,7 +132,7 @@ class ApiKeyAdmin(AuditedModelAdmin):
             question = (
                 f"Revoke {'this API key' if len(rows) == 1 else f'these {len(rows):,} API keys'} for good?"
             )
-            return ask(
+            return confirmation_page(
                 request, self, rows, question=question, consequence=FOR_GOOD, button="Revoke", action="revoke"
             )
         self._revoke(request, rows)
@@ -149,7 +149,7 @@ class ApiKeyAdmin(AuditedModelAdmin):
         key = self.get_object(request, unquote(object_id))
         if key is not None and key.revoked_at is None and not is_confirmed(request):
             question = f"Revoke {key} for good?"
-            return ask(
+            return confirmation_page(
                 request, self, [key], question=question, consequence=FOR_GOOD, button="Revoke", original=key
             )
         self._revoke(request, [] if key is None else [key])
@@ -165,7 +165,7 @@ class ApiKeyAdmin(AuditedModelAdmin):
         if key is not None and key.revoked_at is None and not is_confirmed(request):
             words = "It gets a new secret, shown once. The old one works for 24 hours more."
             question = f"Rotate {key}?"
-            return ask(
+            return confirmation_page(
                 request, self, [key], question=question, consequence=words, button="Rotate", original=key
             )
         self._rotate(request, [] if key is None else [key])
