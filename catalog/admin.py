@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 
 from catalog.back_office import probe_admin  # noqa: F401 - it registers its page
 from catalog.back_office.deployment_form import DeploymentForm
-from catalog.back_office.model_problems import known_problems, problem_of, problems_now, wanted
+from catalog.back_office.model_problems import figures_to_state, known_problems, problem_of, problems_now
 from catalog.back_office.price_admin import PriceInline
 from catalog.forms import ModelRowForm
 from catalog.health.queries import price_text, provider_health, with_prices
@@ -59,7 +59,7 @@ class SoftDeleteAdmin(AuditedModelAdmin):
         super().save_related(request, form, formsets, change)
         model = form.instance if isinstance(form.instance, Model) else form.instance.model
         rows = Deployment.objects.filter(model=model, removed=False, enabled=True).annotate(is_free=_FREE)
-        text = wanted(model, rows) + (problems_now(model) if model.enabled else [])
+        text = figures_to_state(model, rows) + (problems_now(model) if model.enabled else [])
         if not rows:
             text.append("It has no deployment that is enabled, so its calls are refused.")
         for words in text:
@@ -227,7 +227,7 @@ class DeploymentAdmin(SoftDeleteAdmin):
             return row.problem
         if not row.enabled:
             return "disabled by the configuration file" if _owner(row) == "file" else "disabled"
-        return problem_of(row) or " ".join(wanted(row.model, [row]))
+        return problem_of(row) or " ".join(figures_to_state(row.model, [row]))
 
     @admin.display(description="price in force")
     def price_now(self, row: Deployment) -> str:

@@ -94,7 +94,7 @@ class Price(models.Model):
         if self.free:
             return "free"
         stated = {rate: getattr(self, rate) for rate in RATES if getattr(self, rate) is not None}
-        several = []
+        by_unit = []
         for unit, group in (
             ("USD per 1M tokens", set(stated) - set(EACH)),
             ("USD each", set(stated) & set(EACH)),
@@ -103,9 +103,9 @@ class Price(models.Model):
                 f"{rate.replace('_', ' ')} {_usd(rate, stated[rate])}" for rate in RATES if rate in group
             ]
             if rates:
-                several.append(f"{', '.join(rates)} {unit}")
+                by_unit.append(f"{', '.join(rates)} {unit}")
         more = [f"{len(self.images)} prices by size and quality"] if self.images else []
-        return "; ".join([*several, *more, *(["further terms"] if self.terms else [])]) or "no rates"
+        return "; ".join([*by_unit, *more, *(["further terms"] if self.terms else [])]) or "no rates"
 
     @staticmethod
     def fact_in_words(name: str, value: Any) -> str | None:

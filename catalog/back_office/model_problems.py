@@ -10,16 +10,16 @@ from django.utils.timezone import now
 
 from catalog.loaders import Source, problems_of
 from catalog.prompt_limits import missing_figures
+from catalog.serving import served
+from catalog.snapshot import CatalogProblem
 
 if TYPE_CHECKING:
     from catalog.models import Deployment, Model
-from catalog.serving import served
-from catalog.snapshot import CatalogProblem
 
 SIMULATOR = "http://simulator"  # any address will do: this only checks whether it would be called
 
 
-def wanted(model: Model, rows: Iterable[Any]) -> list[str]:
+def figures_to_state(model: Model, rows: Iterable[Any]) -> list[str]:
     """Return what the operator should state for these rows, once each; `is_free` rows need nothing."""
     text = [words for row in rows if not row.is_free for words in missing_figures(model, row)]
     return list(dict.fromkeys(text))

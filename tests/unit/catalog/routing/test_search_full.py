@@ -1,4 +1,4 @@
-"""Routing skips deployments with as many calls as they may have: pure."""
+"""Routing past deployments whose bulkhead is full. Pure."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ def names(route):
 
 
 def health_of(*deployments):
-    """Return a health under which one call fills a place."""
+    """Return the health of these deployments; one call fills the bulkhead of each."""
     health = DeploymentHealth(bulkheads=Bulkheads(100, 1), clock=lambda: 1000.0)
     health.update_targets([each.target for each in deployments])
     return health
 
 
-def begun(health, deployment):
-    turn = health.start(deployment.target)
-    assert turn is not None
-    return turn
+def started(health, deployment):
+    attempt = health.start(deployment.target)
+    assert attempt is not None
+    return attempt
 
 
 def fail(health, deployment, failure, times):
     for _ in range(times):
-        turn = begun(health, deployment)
-        turn.record_failure(failure)
-        turn.release()
+        attempt = started(health, deployment)
+        attempt.record_failure(failure)
+        attempt.release()
 
 
 def test_a_full_deployment_is_passed_over_and_said_to_be_full():
     a, b = deployment(1), deployment(2, priority=1)
     health = health_of(a, b)
     assert names(resolve(health, a, b)) == ["d1", "d2"]
-    begun(health, a)
+    started(health, a)
     route = resolve(health, a, b)
     assert (names(route), route.is_panic) == (["d2"], False)
     assert route.skipped[0].why.startswith("full")
@@ -73,8 +73,8 @@ def test_a_full_deployment_is_passed_over_and_said_to_be_full():
 def test_when_all_deployments_are_full_no_call_waits():
     a, b = deployment(1), deployment(2)
     health = health_of(a, b)
-    begun(health, a)
-    begun(health, b)
+    started(health, a)
+    started(health, b)
     for several in ((a, b), (a,)):
         with pytest.raises(Unavailable) as refusal:
             resolve(health, *several)
@@ -86,7 +86,7 @@ def test_a_full_alias_falls_back_and_broken_ones_are_not_called_in_its_stead():
     a, broken, other = deployment(1), deployment(2), deployment(3, alias="other")
     health = health_of(a, broken, other)
     fail(health, broken, UpstreamFailed("status 500"), 5)
-    begun(health, a)
+    started(health, a)
     with pytest.raises(Unavailable):
         resolve(health, a, broken)
     route = resolve(health, a, broken, others=[other], fallbacks={"unavailable": ("other",)})
@@ -96,9 +96,9 @@ def test_a_full_alias_falls_back_and_broken_ones_are_not_called_in_its_stead():
 def test_deployment_that_is_full_and_cooling_reports_the_cooldown():
     a = deployment(1)
     health = health_of(a)
-    turn = begun(health, a)
-    turn.record_failure(UpstreamStatus(429, b"", retry_after_s=40.0))
-    turn.release()
+    attempt = started(health, a)
+    attempt.record_failure(UpstreamStatus(429, b"", retry_after_s=40.0))
+    attempt.release()
     with pytest.raises(Unavailable) as refusal:
         resolve(health, a)
     assert refusal.value.answer_status == 429
