@@ -47,7 +47,7 @@ class GroupCommit:
         self.is_stuck = False  # the gathered ends could not be written, and are retried
 
     async def add(self, request_id: str, frame: bytes, *, soon: bool = False) -> None:
-        """Return when the frame is durable. It is written even if the waiting task is canceled.
+        """Return when the frame is durable. It is written even if the waiting task is cancelled.
 
         `soon`: not after the sync in progress, but with all others that end in this turn of the loop.
         """

@@ -96,7 +96,7 @@ class Journal:
                 self._append(encode(record))
 
     async def close_call(self, record: Close, *, soon: bool = False) -> None:
-        """Write the end; return when it is durable. It is written even if the waiting task is canceled.
+        """Write the end; return when it is durable. It is written even if the waiting task is cancelled.
 
         `soon`: with all that end in this turn of the loop, so that it survives a later crash of the process; a crash
         before that is the same as one before the response was read. Else it may wait for the sync in progress. Raises
@@ -155,7 +155,7 @@ class Journal:
 
     def shipped(self, position: Position) -> None:
         """Note that the ledger has every call that closed before this position."""
-        self._lag.ship(position, self.written)
+        self._lag.note_shipped(position, self.written)
 
     @property
     def has_room(self) -> bool:
@@ -221,7 +221,7 @@ class Journal:
         written, now = Position(self._segment, self._offset), self._loop.time()
         for end in ends:
             self._closing_ids.discard(end.id)
-            self._lag.close(written, now)
+            self._lag.count_closed(written, now)
         return True
 
     def _repair(self, waiters: list[Waiter]) -> None:

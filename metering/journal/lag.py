@@ -24,13 +24,13 @@ class Lag:
         self._closed = 0
         self._steps: deque[_Step] = deque()
 
-    def close(self, written: Position, now: float) -> None:
+    def count_closed(self, written: Position, now: float) -> None:
         """Count a call whose end has just been written, up to this position."""
         if not self._steps or now - self._steps[-1].at >= _GRAIN_S:
             self._steps.append(_Step(written, self._closed, now))
         self._closed += 1
 
-    def ship(self, shipped: Position, written: Position) -> None:
+    def note_shipped(self, shipped: Position, written: Position) -> None:
         """Note that the ledger has everything up to a position."""
         if shipped >= written:
             self._steps.clear()
@@ -39,7 +39,9 @@ class Lag:
 
     @property
     def records(self) -> int:
+        """How many closed calls the ledger does not have yet."""
         return self._closed - self._steps[0].closed if self._steps else 0
 
     def oldest_s(self, now: float) -> float:
+        """Return the age of the oldest of them, in seconds; 0 if there is none."""
         return max(0.0, now - self._steps[0].at) if self._steps else 0.0
