@@ -1,4 +1,4 @@
-"""What a request may consume at most, as the endpoint's peek read it. A pure value without prices."""
+"""What a request may consume at most, as the endpoint's parser read it. A pure value without prices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tier: str = ""  # the requested service tier, if it is not the default
     against_cap: tuple[str, ...] = ()  # members that could make a provider exceed the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
-    speaks: bool = False  # the answer may be audio
+    has_audio_output: bool = False  # the answer may be audio
     inputs: int = 1  # prompts in one request
     modalities: tuple[str, ...] = ()  # image | audio: in the prompt
     json_schema: bool = False  # the answer must follow a schema

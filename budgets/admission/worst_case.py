@@ -215,7 +215,11 @@ def _per_output(demand: Demand, sheet: PriceSheet) -> int:
     """Return the highest output rate, in thousandths."""
     if sheet.free:
         return 0
-    spoken = sheet.audio_output if demand.speaks or demand.needs_window or demand.kind == "speech" else None
+    spoken = (
+        sheet.audio_output
+        if demand.has_audio_output or demand.needs_window or demand.kind == "speech"
+        else None
+    )
     return 1000 * _highest_rate(sheet.output, sheet.reasoning, sheet.image_output, spoken)
 
 

@@ -88,7 +88,7 @@ def _chat_demand(body: ChatBody, read: Reading) -> Demand:
         tier=read.tier,
         against_cap=read.against_cap,
         predicted_bytes=read.predicted_bytes,
-        speaks=read.speaks,
+        has_audio_output=read.has_audio_output,
         keeps=read.keeps,
         modalities=read.modalities,
         json_schema=read.json_schema,

@@ -64,7 +64,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tier: str = ""
     against_cap: tuple[str, ...] = ()  # refused where a limit needs the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
-    speaks: bool = False  # the response may have audio
+    has_audio_output: bool = False  # the response may have audio
     keeps: str = ""  # the member that asks the provider to store something of the call
     exact: bool = True  # False: a key may be duplicated, so the body must be sent as parsed
     inputs: int = 1  # prompts in one body, at most
@@ -153,7 +153,8 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         tier=_tier(stated.get("service_tier")),
         against_cap=(*caps.against, *inside),
         predicted_bytes=len(stated.get("prediction", b"")),
-        speaks="audio" in stated or "audio" in str(_any.decode(stated.get("modalities", b'""'))).casefold(),
+        has_audio_output="audio" in stated
+        or "audio" in str(_any.decode(stated.get("modalities", b'""'))).casefold(),
         keeps=_keeping(stated, chat.MEMBERS),
     )
 

@@ -48,7 +48,7 @@ class Maintenance:
         task = spawn(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # of a task that was canceled before it began
+        task.add_done_callback(lambda _: work.close())  # of a task that was cancelled before it began
 
     async def _publish_heartbeat(self) -> None:
         await self.publish(f"heartbeat {self._peers.worker} {self._connection.born_in}")

@@ -55,7 +55,7 @@ def test_an_honest_provider_never_charges_more_than_the_bound(
         output_cap=data.draw(st.integers(1, 5_000)),
         n=n,
         audio_ms=data.draw(st.integers(0, 60_000)),
-        speaks=True,
+        has_audio_output=True,
     )
     prompt = count_messages(body, "gpt-4o")
     reads = [*split(prompt, data, 3), data.draw(st.integers(0, demand.audio_ms * 32 // 1000))]

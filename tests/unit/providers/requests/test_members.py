@@ -204,7 +204,7 @@ def test_a_prediction_is_output_beyond_the_cap():
     "members", [{"audio": {"voice": "x"}}, {"modalities": ["text", "audio"]}, {"modalities": ["\u0061udio"]}]
 )
 def test_an_answer_in_sound_is_known_as_such(members):
-    assert demand(**members).speaks
+    assert demand(**members).has_audio_output
 
 
 def test_the_members_of_openai_are_no_surprise():
@@ -285,4 +285,4 @@ def test_what_says_nothing_is_no_unknown_member(members):
 
 @pytest.mark.parametrize("said", [["audio"], ["TEXT", "AUDIO"], "Audio", {"audio": True}])
 def test_an_answer_in_sound_is_known_in_any_case_of_letters(said):
-    assert demand(modalities=said).speaks
+    assert demand(modalities=said).has_audio_output
