@@ -20,5 +20,5 @@ async def to_its_end(work: Awaitable[T]) -> T:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([running])
         if not running.cancelled():
-            running.exception()  # marks it as retrieved for asyncio: the caller was canceled
+            running.exception()  # marks it as retrieved for asyncio: the caller was cancelled
         raise

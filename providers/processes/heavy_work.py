@@ -1,7 +1,7 @@
 """Runs the work on large requests and responses in separate processes, so that it never blocks the event loop.
 
 Reading JSON holds the interpreter's lock, so a thread would block the loop all the same. Each tenant has one running
-job, all tenants together AT_ONCE; the rest is queued. A canceled caller keeps its slot until its running job ends, so
+job, all tenants together AT_ONCE; the rest is queued. A cancelled caller keeps its slot until its running job ends, so
 that canceling gives no tenant more than its share. The processes are started on first use (0.1 s).
 """
 

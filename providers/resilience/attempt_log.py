@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from providers.errors.messages import MOST_REASON as MOST_SAID
+from providers.errors.messages import MOST_REASON as MOST_LOGGED
 from providers.errors.messages import printable
 from providers.usage import Usage
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_REASON: Final = 300  # characters in the record; the log line has up to MOST_SAID
+MOST_REASON: Final = 300  # characters in the record; the log line has up to MOST_LOGGED
 LINES_PER_S: Final = 20.0
 MOST_LINES: Final = 200  # at once: an outage must not fill the disk or block the event loop
 
@@ -94,7 +94,7 @@ class AttemptRecorder:
     def record_failure(self, target: Target, failure: UpstreamFailed, started: float) -> None:
         """Record a failed attempt, and log it."""
         suppressed = self._limiter.acquire()
-        reason = self._reason(failure, MOST_REASON if suppressed is None else MOST_SAID)
+        reason = self._reason(failure, MOST_REASON if suppressed is None else MOST_LOGGED)
         self.attempts.append(
             Attempt(
                 target.provider,
@@ -115,7 +115,7 @@ class AttemptRecorder:
     def record_break(self, target: Target, failure: UpstreamFailed) -> None:
         """Record that the stream of the last attempt broke after its first content."""
         suppressed = self._limiter.acquire()
-        reason = self._reason(failure, MOST_REASON if suppressed is None else MOST_SAID)
+        reason = self._reason(failure, MOST_REASON if suppressed is None else MOST_LOGGED)
         if self.attempts:
             last = self.attempts[-1]
             self.attempts[-1] = msgspec.structs.replace(last, kind=failure.kind, reason=reason[:MOST_REASON])

@@ -76,7 +76,7 @@ class AttemptPlanner:
     async def _wait_for_first_outcome(self, step: tuple[Target, DeploymentAttempt]) -> bool:
         try:
             await self._health.budget(step[0]).wait_for_outcome(self._wait_s())
-        except BaseException:  # canceled: its bulkhead slot is released
+        except BaseException:  # cancelled: its bulkhead slot is released
             step[1].release()
             raise
         return self._is_allowed(step[0])

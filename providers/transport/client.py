@@ -1,7 +1,7 @@
 """The only outbound client: sends one request to a provider and returns its response as it arrives.
 
 Cost: 30 us of CPU a call over a kept connection, no thread, no task. Every wait has a timeout. A caller that is
-canceled, or leaves a response half read, closes its connection at once; such a connection is never reused.
+cancelled, or leaves a response half read, closes its connection at once; such a connection is never reused.
 """
 
 from __future__ import annotations
@@ -145,10 +145,10 @@ class UpstreamResponse:
         "_loop",
         "_origin",
         "_timeouts",
+        "_timer",
         "_total_at",
         "_transport",
         "_waiting_since",
-        "_watch",
         "headers",
         "status",
     )
@@ -170,7 +170,7 @@ class UpstreamResponse:
         self._is_released = self._has_content = self._is_abandoned = False
         self._loop = asyncio.get_running_loop()
         self._waiting_since = sent_at
-        self._watch = self._loop.call_at(min(self._first_by, self._total_at), self._tick)
+        self._timer = self._loop.call_at(min(self._first_by, self._total_at), self._check_timeouts)
 
     async def start(self, head: bytes, body: bytes) -> None:
         """Send the request and wait for the response's head. Raises UpstreamFailed."""
@@ -180,7 +180,7 @@ class UpstreamResponse:
             if len(body) > ONE_WRITE:
                 await connection.send_body(body)
             await connection.read_head()
-        except BaseException:  # a failure, or canceled
+        except BaseException:  # a failure, or cancelled
             self._finish()
             raise
         self.status, self.headers = connection.status, connection.headers
@@ -237,12 +237,12 @@ class UpstreamResponse:
         """Return the bytes that have arrived, waiting if there are none; b"" is the end."""
         connection = self._connection
         if self._is_released:
-            raise UpstreamBroken("the answer was left")
+            raise UpstreamBroken("the response was already closed")
         try:
             if not connection.has_chunk:
                 self._wait_from(self._loop.time())
             block = await connection.read_chunk()
-        except BaseException:  # a failure, or canceled
+        except BaseException:  # a failure, or cancelled
             self._finish()
             raise
         self._waiting_since = 0.0
@@ -253,9 +253,9 @@ class UpstreamResponse:
     def _wait_from(self, now: float) -> None:
         self._waiting_since = now
         limit = self._limit_at(now)
-        if limit < self._watch.when() - TICK_S:  # the idle timeout may end before the first-byte timeout
-            self._watch.cancel()
-            self._watch = self._loop.call_at(limit, self._tick)
+        if limit < self._timer.when() - TICK_S:  # the idle timeout may end before the first-byte timeout
+            self._timer.cancel()
+            self._timer = self._loop.call_at(limit, self._check_timeouts)
 
     def _limit_at(self, now: float) -> float:
         """Return when to check the timeouts again; the provider is late only while a reader waits."""
@@ -265,7 +265,7 @@ class UpstreamResponse:
             limit = self._first_by if self._waiting_since else max(self._first_by, now + self._timeouts.idle)
         return min(limit, self._total_at)
 
-    def _tick(self) -> None:
+    def _check_timeouts(self) -> None:
         now = self._loop.time()
         if now >= self._total_at:
             self._connection.fail(UpstreamTimeout("total", self._timeouts.total))
@@ -276,14 +276,14 @@ class UpstreamResponse:
                 silence if self._has_content else UpstreamTimeout("first_byte", limits.first_byte)
             )
         else:
-            self._watch = self._loop.call_at(max(self._limit_at(now), now + TICK_S), self._tick)
+            self._timer = self._loop.call_at(max(self._limit_at(now), now + TICK_S), self._check_timeouts)
 
     def _finish(self) -> None:
         """Release the connection, once: it is kept if the response is complete, else closed."""
         if self._is_released:
             return
         self._is_released = True
-        self._watch.cancel()
+        self._timer.cancel()
         connection = self._connection
         if self._is_abandoned and not connection.is_over and connection.failure is None:
             self._transport.drain(self._origin, connection)

@@ -40,7 +40,7 @@ from providers.requests.layout import Unfit
 
 _DONE = b"[DONE]"
 _USAGE = b'"usage'
-_MOST_LEARNED = 4  # per stream
+_MOST_SEARCHES = 4  # for events that repeat, per stream
 _MALFORMED = (MalformedStream, msgspec.DecodeError, RecursionError, OverLimit, NotJson, Unfit)
 
 
@@ -58,7 +58,7 @@ class OpenAIStream(Progress):
         self._pending: list[bytes | SseEvent] = []  # after a large one
         self._tier: Any = None
         self._repeated: Repeated | None = None
-        self._attempts_left = _MOST_LEARNED
+        self._searches_left = _MOST_SEARCHES
 
     @property
     @override
@@ -157,15 +157,15 @@ class OpenAIStream(Progress):
                 _USAGE
             ) >= 0:
                 self._merge_usage(data, chunk.usage)
-            elif self._attempts_left:
-                self._learn_repeated(data, chunk)
+            elif self._searches_left:
+                self._find_repeated(data, chunk)
             self._aliased.event(data, chunk, out)
         return False
 
-    def _learn_repeated(self, data: bytes, chunk: Chunk) -> None:
-        """Find what later events may repeat; only a few attempts, as in some streams no event repeats another."""
+    def _find_repeated(self, data: bytes, chunk: Chunk) -> None:
+        """Find what later events may repeat; only a few times, as in some streams no event repeats another."""
         if self.started:
-            self._attempts_left -= 1
+            self._searches_left -= 1
             self._repeated = repeated(data, chunk, self._aliased) or self._repeated
 
     def _pass_rare(self, data: bytes, chunk: Chunk, out: list[bytes]) -> bool:

@@ -1,4 +1,6 @@
-"""Failures of one tenant's calls count for that tenant; for all only once others have them too. Pure."""
+"""Failures of one tenant's calls block a deployment for that tenant only; for all tenants once calls of another tenant
+fail too. Pure.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +43,19 @@ POISON = {
 
 
 def call(subject: DeploymentHealth, who: int, failure: UpstreamFailed | None, where=WHERE) -> bool:
-    """Make a call of this tenant; return whether it was let through."""
-    turn = None if rests(subject, who, where) else subject.start(where, who)
-    if turn is None:
+    """Make a call of this tenant; return whether it was admitted."""
+    attempt = None if is_blocked(subject, who, where) else subject.start(where, who)
+    if attempt is None:
         return False
     if failure is None:
-        turn.record_success()
+        attempt.record_success()
     else:
-        turn.record_failure(failure)
-    turn.release()
+        attempt.record_failure(failure)
+    attempt.release()
     return True
 
 
-def rests(subject: DeploymentHealth, who: int, where=WHERE) -> bool:
+def is_blocked(subject: DeploymentHealth, who: int, where=WHERE) -> bool:
     entry = subject.get(where.id)
     return entry is not None and entry.breaker_for(who, subject.clock()).is_blocked(subject.clock())
 
@@ -65,8 +67,8 @@ def test_one_tenants_requests_block_a_deployment_for_no_other(how):
     for _ in range(500):
         call(subject, ALICE, POISON[how]())
         clock.now += 0.01
-        assert not rests(subject, BOB)
-    assert rests(subject, ALICE)
+        assert not is_blocked(subject, BOB)
+    assert is_blocked(subject, ALICE)
     assert all(call(subject, BOB, None) for _ in range(100))
     entry = subject.get(WHERE.id)
     assert entry is not None
@@ -78,19 +80,19 @@ def test_an_outage_is_known_as_soon_as_others_see_it_too(how):
     subject = health()
     for _ in range(5):
         call(subject, ALICE, POISON[how]())
-    assert not rests(subject, CARL)
+    assert not is_blocked(subject, CARL)
     for _ in range(2):
         call(subject, BOB, POISON[how]())
-    assert all(rests(subject, who) for who in (ALICE, BOB, CARL, 0))
+    assert all(is_blocked(subject, who) for who in (ALICE, BOB, CARL, 0))
 
 
 @pytest.mark.parametrize("how", [how for how in POISON if "403" in how or "key" in how or "credit" in how])
 def test_a_doubtful_credential_is_proven_by_the_second_tenant(how):
     subject = health()
     call(subject, ALICE, POISON[how]())
-    assert not rests(subject, ALICE)
+    assert not is_blocked(subject, ALICE)
     call(subject, BOB, POISON[how]())
-    assert rests(subject, CARL)
+    assert is_blocked(subject, CARL)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_doubtful_credential_is_proven_by_the_second_tenant(how):
 def test_an_unambiguous_failure_rests_the_deployment_for_all_at_once(sure):
     subject = health()
     call(subject, ALICE, sure)
-    assert rests(subject, BOB)
+    assert is_blocked(subject, BOB)
 
 
 def test_a_success_of_any_tenant_resets_consecutive_failures():
@@ -111,22 +113,22 @@ def test_a_success_of_any_tenant_resets_consecutive_failures():
         call(subject, CARL, None)
         call(subject, CARL, None)
         call(subject, CARL, None)
-    assert not rests(subject, CARL)
+    assert not is_blocked(subject, CARL)
 
 
 def test_a_share_of_failures_counts_without_those_of_the_tenant_with_the_most():
     clock = Clock()
     subject = health(clock)
-    for _ in range(60):  # more than half of all calls fail, and all that do are hers
+    for _ in range(60):  # more than half of all calls fail, and all of them are of one tenant
         for _ in range(2):
             call(subject, ALICE, POISON["silence"]())
         call(subject, BOB, None)
-    assert not rests(subject, BOB)
+    assert not is_blocked(subject, BOB)
     for _ in range(60):
         call(subject, BOB, POISON["silence"]())
         call(subject, CARL, None)
         call(subject, CARL, POISON["silence"]())
-    assert rests(subject, BOB)
+    assert is_blocked(subject, BOB)
 
 
 def test_after_an_outage_one_tenants_failures_block_no_other_tenant():
@@ -134,13 +136,13 @@ def test_after_an_outage_one_tenants_failures_block_no_other_tenant():
     subject = health(clock)
     for who in (ALICE, BOB, CARL, BOB, CARL):
         call(subject, who, POISON["no first byte"]())
-    assert rests(subject, CARL)
+    assert is_blocked(subject, CARL)
     clock.now += 6.0
     assert call(subject, ALICE, POISON["no first byte"]())  # that tenant is the first to probe
-    assert rests(subject, ALICE)
-    assert not rests(subject, BOB)
+    assert is_blocked(subject, ALICE)
+    assert not is_blocked(subject, BOB)
     assert all(call(subject, BOB, None) for _ in range(3))
-    assert not rests(subject, CARL)
+    assert not is_blocked(subject, CARL)
 
 
 def test_in_an_outage_that_lasts_two_probes_of_different_tenants_are_enough():
@@ -151,7 +153,7 @@ def test_in_an_outage_that_lasts_two_probes_of_different_tenants_are_enough():
     clock.now += 6.0
     through = [call(subject, who, POISON["no connection"]()) for who in (ALICE, ALICE, BOB)]
     assert through == [True, False, True]
-    assert rests(subject, CARL)
+    assert is_blocked(subject, CARL)
 
 
 def test_a_sole_tenant_is_kept_away_as_ever_and_comes_back():
@@ -159,10 +161,10 @@ def test_a_sole_tenant_is_kept_away_as_ever_and_comes_back():
     subject = health(clock)
     for _ in range(5):
         call(subject, ALICE, POISON["silence"]())
-    assert rests(subject, ALICE)
+    assert is_blocked(subject, ALICE)
     clock.now += 6.0
     assert [call(subject, ALICE, None) for _ in range(3)] == [True] * 3
-    assert not rests(subject, ALICE)
+    assert not is_blocked(subject, ALICE)
 
 
 def test_a_tenant_blocked_alone_ramps_up_slowly_too():
@@ -173,8 +175,8 @@ def test_a_tenant_blocked_alone_ramps_up_slowly_too():
         call(subject, ALICE, POISON["silence"]())
     clock.now += 6.0
     assert all(call(subject, ALICE, None) for _ in range(3))
-    hers = [turn for _ in range(300) if (turn := subject.start(WHERE, ALICE)) is not None]
-    his = [turn for _ in range(300) if (turn := subject.start(WHERE, BOB)) is not None]
+    hers = [attempt for _ in range(300) if (attempt := subject.start(WHERE, ALICE)) is not None]
+    his = [attempt for _ in range(300) if (attempt := subject.start(WHERE, BOB)) is not None]
     assert (len(hers), len(his)) == (20, 160)
 
 
@@ -186,7 +188,7 @@ def test_when_other_tenants_succeed_the_blocked_tenant_probes_at_once():
     for _ in range(4):  # its calls are the first to probe, again and again: its own rests double
         clock.now += 130.0
         call(subject, ALICE, POISON["silence"]())
-    assert rests(subject, ALICE)
+    assert is_blocked(subject, ALICE)
     assert all(call(subject, BOB, None) for _ in range(3))
     assert call(subject, ALICE, None)
 
@@ -197,26 +199,26 @@ def test_a_slow_answer_of_one_tenant_makes_no_outlier_for_others():
     subject.update_targets([WHERE, peer], [[1, 2]])
     for _ in range(64):
         for where, who, seconds in ((WHERE, ALICE, 9.0), (peer, BOB, 0.1)):
-            turn = subject.start(where, who)
-            assert turn is not None
+            attempt = subject.start(where, who)
+            assert attempt is not None
             clock.now += seconds / 10
-            turn.began -= seconds
-            turn.record_success()
-            turn.finish()
+            attempt.began -= seconds
+            attempt.record_success()
+            attempt.finish()
     subject.eject_outliers()
-    assert rests(subject, ALICE)
-    assert not rests(subject, BOB)
+    assert is_blocked(subject, ALICE)
+    assert not is_blocked(subject, BOB)
 
 
 def test_calls_that_hang_leave_the_last_tenth_of_an_endpoint_to_others():
     subject = health(bulkheads=Bulkheads(100, 20))
     subject.update_targets([WHERE])
-    hers = [turn for _ in range(50) if (turn := subject.start(WHERE, ALICE)) is not None]
+    hers = [attempt for _ in range(50) if (attempt := subject.start(WHERE, ALICE)) is not None]
     assert (len(hers), subject.is_full(WHERE.id, ALICE), subject.is_full(WHERE.id, BOB)) == (18, True, False)
-    his = [turn for _ in range(50) if (turn := subject.start(WHERE, BOB)) is not None]
+    his = [attempt for _ in range(50) if (attempt := subject.start(WHERE, BOB)) is not None]
     assert (len(his), subject.is_full(WHERE.id, CARL)) == (2, True)
-    for turn in (*hers, *his):
-        turn.finish()
+    for attempt in (*hers, *his):
+        attempt.finish()
     assert sum(subject.start(WHERE, BOB) is not None for _ in range(50)) == 18
 
 
@@ -226,10 +228,10 @@ def test_a_client_that_leaves_gives_its_tenants_probe_back():
     for _ in range(5):
         call(subject, ALICE, POISON["silence"]())
     clock.now += 6.0
-    turn = subject.start(WHERE, ALICE)
-    assert turn is not None
+    attempt = subject.start(WHERE, ALICE)
+    assert attempt is not None
     assert subject.start(WHERE, ALICE) is None
-    turn.release()
+    attempt.release()
     assert call(subject, ALICE, None)
 
 
@@ -256,8 +258,8 @@ def test_a_limit_met_by_one_prompt_applies_to_no_other(headers):
             ALICE,
             UpstreamStatus.from_response(429, headers, b"would exceed 30000 input tokens per minute"),
         )
-    assert rests(subject, ALICE) == bool(headers)
-    assert not rests(subject, BOB)
+    assert is_blocked(subject, ALICE) == bool(headers)
+    assert not is_blocked(subject, BOB)
     assert all(call(subject, BOB, None) for _ in range(50))
     entry = subject.get(WHERE.id)
     assert entry is not None
@@ -269,13 +271,13 @@ def test_a_limit_met_by_two_tenants_applies_to_all_until_its_end():
     subject = health(clock)
     for who in (ALICE, BOB):
         call(subject, who, UpstreamStatus.from_response(429, {"retry-after": "60"}, b""))
-    assert rests(subject, CARL)
+    assert is_blocked(subject, CARL)
     clock.now += 67.0
-    assert not any(rests(subject, who) for who in (ALICE, BOB, CARL))
+    assert not any(is_blocked(subject, who) for who in (ALICE, BOB, CARL))
     call(
         subject, CARL, UpstreamStatus.from_response(429, {"retry-after": "60"}, b"")
     )  # the others' limits are over
-    assert not rests(subject, BOB)
+    assert not is_blocked(subject, BOB)
 
 
 @pytest.mark.parametrize(
@@ -286,4 +288,4 @@ def test_a_request_that_is_refused_says_nothing_of_the_deployment(body):
     for code in (400, 403, 413, 422):
         for _ in range(10):
             call(subject, ALICE, status(code, body if code != 403 else b"<html>no</html>"))
-    assert not rests(subject, ALICE)
+    assert not is_blocked(subject, ALICE)
