@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.config.model import Config
 
-LONGEST_REST_S = 120.0  # of a deployment (providers/resilience/circuit_breaker.py)
+LONGEST_COOLDOWN_S = 120.0  # that a circuit breaker keeps (providers/resilience/circuit_breaker.py)
 BUILT_SCOPES = frozenset({"chat", "embeddings"})
 
 
@@ -56,13 +56,14 @@ def notes_of(config: Config) -> Iterator[Note]:
             yield Note("W003", f"{name} is disabled", row.problem)
         if row.states_only_zero_prices:
             yield Note("W004", f"{name} has only prices of 0", "say free: true if it costs nothing")
-    yield from _odd_keys(config)
+    yield from _without_full_effect(config)
     yield from _open_addresses(config)
     if config.database.migrations_dir != "./migrations":
         yield Note("W005", "database.migrations_dir has no effect", "migrations ship with the program")
 
 
-def _odd_keys(config: Config) -> Iterator[Note]:
+def _without_full_effect(config: Config) -> Iterator[Note]:
+    """Yield keys that do less than their text says: white space removed, not built, over the maximum."""
     for where, what in config.tidied:
         yield Note(
             "W013", f"{where} has {what} around it, which was left out", "take it off where it is kept"
@@ -70,7 +71,7 @@ def _odd_keys(config: Config) -> Iterator[Note]:
     for paths, instead in config.idle:
         verb = "have" if ", " in paths else "has"
         yield Note("W014", f"{paths} {verb} no effect yet", f"{instead}; leave it out until it is built")
-    if config.health.cooldown > LONGEST_REST_S:
+    if config.health.cooldown > LONGEST_COOLDOWN_S:
         yield Note("W015", "health.cooldown is more than 2m", "2m counts")
     for index, key in enumerate(config.bootstrap.api_keys):
         if idle := [scope for scope in key.scopes if scope not in BUILT_SCOPES]:

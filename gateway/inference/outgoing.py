@@ -19,8 +19,11 @@ from providers.resilience.plan import CallProgress
 COPIES: Final = 3  # of a large event: as received, in one piece, and for the client
 
 
-def _has_room(lease: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
-    """Grow the body memory lease for a large event, or a response in the other form; False if full (GrantMemory)."""
+def _grow_lease(lease: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
+    """Grow the body memory lease for a large event, or a response in the other form; return False if memory is full.
+
+    The type is GrantMemory (providers/dialects/sse.py). A failure is counted as shed load.
+    """
     try:
         lease.grow_to(body_bytes + COPIES * size)
     except Overloaded as refusal:
@@ -31,13 +34,14 @@ def _has_room(lease: BodyMemoryLease, body_bytes: int, live: Runtime, size: int)
 
 def dialects_of(context: CallContext, live: Runtime, shape: Shape, client_api: str) -> Dialects:
     """Return the dialects that translate the call, one for each API of its targets."""
-    room = partial(_has_room, context.body_lease(live), len(context.body), live)
-    return Dialects(shape, room, live.config.streams.max_event_bytes, client_api)
+    grant_memory = partial(_grow_lease, context.body_lease(live), len(context.body), live)
+    return Dialects(shape, grant_memory, live.config.streams.max_event_bytes, client_api)
 
 
 def outgoing_of(
     context: CallContext, live: Runtime, shape: Shape, meter: Meter, answer: ResponseKind
 ) -> Outgoing:
+    """Return the call as the attempts send it; `answer` says in which form the client gets the response."""
     tenant_id = context.caller.tenant_id
     return Outgoing(
         request_id=context.id,

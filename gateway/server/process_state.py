@@ -33,7 +33,7 @@ def state_of(live: Runtime) -> State:
         is_database_up=not live.database_monitor.is_late,
         ships=not live.shipper.failures,
         redis_trouble=trouble,
-        lets_in=not trouble or has_reserve or not _all_need_money(live),
+        can_admit=not trouble or has_reserve or not _all_need_money(live),
         unshipped=live.journal.unshipped_records,
         oldest_s=live.journal.oldest_unshipped_s,
     )

@@ -91,7 +91,7 @@ def _reasons(live: Runtime, state: State) -> list[str]:
         found.append("the gateway is shutting down")
     if not state.has_room:
         found.append("the disk is full: calls cannot be recorded")
-    if not state.lets_in:
+    if not state.can_admit:
         found.append("Redis does not answer: limits cannot be checked, and no money is set aside")
     return found
 

@@ -14,14 +14,14 @@ import msgspec
 class State(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Of one process, or of several together. `redis_trouble` empty: it responds, or there is none.
 
-    `lets_in`: some call could be admitted; false where Redis is away, no budget is set aside, and all calls need money.
+    `can_admit`: some call could be admitted. False: Redis is away, no money is set aside, all calls need money.
     """
 
     has_room: bool = True
     is_database_up: bool = True
     ships: bool = True
     redis_trouble: str = ""
-    lets_in: bool = True
+    can_admit: bool = True
     unshipped: int = 0
     oldest_s: float = 0.0
 
@@ -34,7 +34,7 @@ def combined(states: Iterable[State]) -> State:
         is_database_up=all(each.is_database_up for each in every),
         ships=all(each.ships for each in every),
         redis_trouble=next((each.redis_trouble for each in every if each.redis_trouble), ""),
-        lets_in=any(each.lets_in for each in every),
+        can_admit=any(each.can_admit for each in every),
         unshipped=sum(each.unshipped for each in every),
         oldest_s=max(each.oldest_s for each in every),
     )

@@ -1,4 +1,6 @@
-"""Strangers at the sign-in page: their limits, the cost, and what decides while Redis is away or not ours."""
+"""Attacks on the sign-in page: the limits on attempts, their cost, and which counters decide while Redis is unavailable
+or has hostile values.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +30,16 @@ OWNER, OTHERS = "owner@example.com", [f"a{number}@example.com" for number in ran
 
 
 @pytest.fixture(scope="module")
-def dear(upstream, closed_port, tmp_path_factory):
+def full_cost(upstream, closed_port, tmp_path_factory):
     """Yield a gateway whose passwords are hashed at their full cost, and its peak of memory (MB) before the first."""
     plan = merged(sample.config(upstream.base_url, closed_port), people(EMAIL), PROXY)
-    with Gateway(plan, tmp_path_factory.mktemp("dear") / "data") as gateway:
+    with Gateway(plan, tmp_path_factory.mktemp("full_cost") / "data") as gateway:
         yield gateway, peak_mb(gateway.pid)
 
 
 @pytest.fixture(scope="module")
 def shared(upstream, closed_port, tmp_path_factory):
-    """Yield a gateway for all whose accounts and addresses are their own: both count."""
+    """Yield a gateway for tests that each use accounts and addresses of their own: attempts are counted by both."""
     known = ("speller@example.com", "many@example.com", "known@example.com", OWNER, *OTHERS)
     own = people(*known, *map(forged_at, FORGED))
     plan = merged(sample.config(upstream.base_url, closed_port), own, PROXY)
@@ -65,7 +67,7 @@ def shared_stores():
 
 @pytest.fixture
 def production(gateway_factory, shared_stores):
-    """Return a maker of gateways on these two."""
+    """Return a function that makes a gateway on these two stores."""
     postgres, server = shared_stores
     server.run("FLUSHALL")
 
@@ -80,12 +82,12 @@ def production(gateway_factory, shared_stores):
     server.start()
 
 
-async def test_concurrent_guesses_get_no_more_attempts_than_the_limit(dear):
-    gateway, _ = dear
+async def test_concurrent_guesses_get_no_more_attempts_than_the_limit(full_cost):
+    gateway, _ = full_cost
     async with gateway.client() as client:
         visitor = await Visitor(client, "203.0.113.4").open()
         tries = 0
-        for _ in range(4):  # some are refused because too many come at once, and are sent again
+        for _ in range(4):  # some are told that too many come at once, and come again
             answers = await asyncio.gather(*(visitor.sign_in(f"wrong-{n}") for n in range(40)))
             assert {answer.status_code for answer in answers} <= {200, 429}
             tries += sum(answer.status_code == 200 for answer in answers)
@@ -97,9 +99,9 @@ async def test_concurrent_guesses_get_no_more_attempts_than_the_limit(dear):
         assert 1 <= int(refused.headers["retry-after"]) <= 900
 
 
-async def test_sign_ins_beyond_the_hashing_capacity_are_refused(dear):
+async def test_sign_ins_beyond_the_hashing_capacity_are_refused(full_cost):
     """Many accounts at once: what is neither hashed nor waits is 429 with Retry-After, and memory stays."""
-    gateway, before = dear
+    gateway, before = full_cost
     async with gateway.client() as client, gateway.client(sample.ALICE) as payer:
         visitor = await Visitor(client, "203.0.113.5").open()
         guesses = [visitor.sign_in("wrong", f"nobody-{number}@example.com") for number in range(40)]
@@ -274,7 +276,7 @@ async def test_hostile_values_in_redis_run_nothing_and_break_no_sign_in(producti
 
 
 def poison(server, value):
-    """Overwrite everything that the sign-ins keep in Redis; return how many values that were."""
+    """Overwrite whatever the sign-ins keep in Redis; return how many values that were."""
     with redis.Redis(port=server.port) as client:
         names = [*client.scan_iter("*attempts*"), *client.scan_iter("gateway:cache*")]
         for name in names:

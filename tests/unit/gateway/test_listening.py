@@ -1,4 +1,4 @@
-"""For an address that cannot be listened on, the message has the remedy."""
+"""The error for an address that cannot be listened on says what to do instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key without effect causes a warning; a key without a warning has an effect."""
+"""A key that has no effect yet gets a warning; every other key is read by the program."""
 
 from __future__ import annotations
 

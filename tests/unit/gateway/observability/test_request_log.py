@@ -23,8 +23,8 @@ from gateway.observability.request_log_writer import AWAY_S, RequestLogWriter
 from metering.request_log.entry import Logged
 
 
-class Watch:
-    """A clock that moves only when the test moves it."""
+class StoppedClock:
+    """A clock that stands still until it is moved."""
 
     def __init__(self):
         self.now = 1000.0
@@ -33,12 +33,12 @@ class Watch:
         return self.now
 
 
-class Desk:
-    """A log with its clock, what was dropped of it, and a database that may be away."""
+class LogAndDatabase:
+    """A request log with its clock, its counts of dropped rows, and a database that can be made unavailable."""
 
     def __init__(self):
         self.dropped: Counter[str] = Counter()
-        self.clock = Watch()
+        self.clock = StoppedClock()
         self.log = RequestLog(self._drop, self.clock)
         self.made, self.written, self.is_away = 0, [], False
         self.writer = RequestLogWriter(self.log, self.in_database, self.clock)
@@ -63,13 +63,13 @@ class Desk:
 
     @property
     def accounted(self):
-        """How many calls are written, stood for by what is written, or dropped for good."""
+        """How many calls have a row, are counted in the row of another call, or were dropped for good."""
         return sum(1 + row.alike for row in self.written) + self.dropped["full"] + self.dropped["unwritable"]
 
 
 @pytest.fixture
-def desk():
-    return Desk()
+def logged():
+    return LogAndDatabase()
 
 
 BUSY = Kind(3, 7, 429, "rate_limit_exceeded")
@@ -85,78 +85,78 @@ BUSY = Kind(3, 7, 429, "rate_limit_exceeded")
         (Kind(3, 7, 200, "", "models"), ANSWERED),
     ],
 )
-async def test_of_a_flood_the_first_are_kept_and_one_row_stands_for_the_rest(desk, kind, pace):
-    desk.note(kind, 10_000)
+async def test_of_a_flood_the_first_are_kept_and_one_row_stands_for_the_rest(logged, kind, pace):
+    logged.note(kind, 10_000)
     first = int(pace.burst)
-    assert desk.made == first + 1
-    assert desk.dropped == {"rolled_up": 10_000 - first - 1}
-    await desk.writer.flush()
-    assert [row.alike for row in desk.written if row.alike] == [10_000 - first - 1]
-    assert desk.accounted == 10_000
-    desk.clock.now += 2.5 / pace.per_s
-    desk.note(kind, 3)
-    assert desk.made == first + 1 + 3  # two at its pace, and the first of those that are counted
+    assert logged.made == first + 1
+    assert logged.dropped == {"rolled_up": 10_000 - first - 1}
+    await logged.writer.flush()
+    assert [row.alike for row in logged.written if row.alike] == [10_000 - first - 1]
+    assert logged.accounted == 10_000
+    logged.clock.now += 2.5 / pace.per_s
+    logged.note(kind, 3)
+    assert logged.made == first + 1 + 3  # two at its pace, and the first of those that are counted
 
 
-async def test_a_flood_of_one_kind_leaves_capacity_for_another(desk):
-    desk.note(BUSY, 50_000)
-    desk.note(Kind(4, 8, 403, "model_not_allowed"))
-    await desk.writer.flush()
-    assert len(desk.written) == KEPT.burst + 2
+async def test_a_flood_of_one_kind_leaves_capacity_for_another(logged):
+    logged.note(BUSY, 50_000)
+    logged.note(Kind(4, 8, 403, "model_not_allowed"))
+    await logged.writer.flush()
+    assert len(logged.written) == KEPT.burst + 2
 
 
-async def test_many_kinds_at_once_are_bounded(desk):
+async def test_many_kinds_at_once_are_bounded(logged):
     for key in range(MOST_KINDS):
-        desk.note(Kind(key + 1, key + 1, 429, "rate_limit_exceeded"))
-    assert len(desk.log) == MOST_WAITING + MOST_ROLLED
-    assert desk.dropped["full"] == MOST_KINDS - MOST_WAITING - MOST_ROLLED
-    await desk.writer.flush()
-    assert desk.accounted == MOST_KINDS
+        logged.note(Kind(key + 1, key + 1, 429, "rate_limit_exceeded"))
+    assert len(logged.log) == MOST_WAITING + MOST_ROLLED
+    assert logged.dropped["full"] == MOST_KINDS - MOST_WAITING - MOST_ROLLED
+    await logged.writer.flush()
+    assert logged.accounted == MOST_KINDS
 
 
-async def test_the_request_log_is_bounded_during_an_outage_and_written_afterwards(desk, fallbacks):
-    desk.is_away = True
+async def test_the_request_log_is_bounded_during_an_outage_and_written_afterwards(logged, fallbacks):
+    logged.is_away = True
     for turn in range(200):
-        desk.note(Kind(1 + turn % 20, 1, 429, "rate_limit_exceeded"), 50)
-        await desk.writer.write_request_log()
-        desk.clock.now += AWAY_S
-        assert len(desk.log) <= MOST_WAITING + MOST_ROLLED
+        logged.note(Kind(1 + turn % 20, 1, 429, "rate_limit_exceeded"), 50)
+        await logged.writer.write_request_log()
+        logged.clock.now += AWAY_S
+        assert len(logged.log) <= MOST_WAITING + MOST_ROLLED
     assert fallbacks()["request_log"] == 200
-    assert desk.written == []
-    desk.is_away = False
-    await desk.writer.write_request_log()
-    assert len(desk.log) == 0
-    assert desk.accounted == 10_000
+    assert logged.written == []
+    logged.is_away = False
+    await logged.writer.write_request_log()
+    assert len(logged.log) == 0
+    assert logged.accounted == 10_000
 
 
-async def test_a_database_that_is_away_is_asked_again_after_a_while(desk, fallbacks):
-    desk.is_away = True
-    desk.note(BUSY)
-    await desk.writer.write_request_log()
-    desk.is_away = False
-    await desk.writer.write_request_log()
-    assert desk.written == []
-    desk.clock.now += AWAY_S
-    await desk.writer.write_request_log()
-    assert [row.id for row in desk.written] == ["req_1"]
+async def test_a_database_that_is_away_is_asked_again_after_a_while(logged, fallbacks):
+    logged.is_away = True
+    logged.note(BUSY)
+    await logged.writer.write_request_log()
+    logged.is_away = False
+    await logged.writer.write_request_log()
+    assert logged.written == []
+    logged.clock.now += AWAY_S
+    await logged.writer.write_request_log()
+    assert [row.id for row in logged.written] == ["req_1"]
     assert fallbacks() == {"request_log": 1}
 
 
-async def test_rows_whose_writer_is_cancelled_are_written_by_the_next(desk):
+async def test_rows_whose_writer_is_cancelled_are_written_by_the_next(logged):
     for key in range(BATCH + 1):
-        desk.note(Kind(1, key, 429, "x"))
+        logged.note(Kind(1, key, 429, "x"))
     began = asyncio.Event()
 
     async def hangs(_, rows):
         began.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(RequestLogWriter(desk.log, hangs).flush())
+    task = asyncio.create_task(RequestLogWriter(logged.log, hangs).flush())
     await began.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await desk.writer.flush()
-    assert [row.id for row in desk.written] == [f"req_{number}" for number in range(1, BATCH + 2)]
+    await logged.writer.flush()
+    assert [row.id for row in logged.written] == [f"req_{number}" for number in range(1, BATCH + 2)]
 
 
 def test_a_disabled_request_log_keeps_nothing():

@@ -1,4 +1,4 @@
-"""The combined state of all workers, and the answer of /readyz."""
+"""How the states of several workers are combined, and what /readyz returns for a state."""
 
 from __future__ import annotations
 
@@ -64,18 +64,18 @@ def test_state_of_all_workers_is_the_worst_one_with_the_capabilities_of_any():
         is_database_up=False,
         ships=False,
         redis_trouble="refused",
-        lets_in=False,
+        can_admit=False,
         unshipped=7,
         oldest_s=2.5,
     )
     whole = combined([WELL, others, State(unshipped=2, oldest_s=1.0)])
-    assert whole == msgspec.structs.replace(others, lets_in=True, unshipped=9)
+    assert whole == msgspec.structs.replace(others, can_admit=True, unshipped=9)
     assert combined([]) == WELL
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=State) == whole
 
 
 @pytest.mark.parametrize(
-    ("fitness", "default_budget", "is_free", "lets_in"),
+    ("fitness", "default_budget", "is_free", "can_admit"),
     [
         (("", False), object(), False, True),
         (("gone", True), object(), False, True),
@@ -85,14 +85,14 @@ def test_state_of_all_workers_is_the_worst_one_with_the_capabilities_of_any():
     ],
 )
 def test_calls_are_admitted_by_redis_by_the_outage_allowance_or_without_budget(
-    live, fitness, default_budget, is_free, lets_in
+    live, fitness, default_budget, is_free, can_admit
 ):
     live.admission.fitness = lambda: fitness
     live.rulebook.tenant_budget = default_budget
     live.snapshot = snapshot(a=Model(alias="a", deployments=(deployment("a", free=is_free),)))
-    assert state_of(live).lets_in is lets_in
+    assert state_of(live).can_admit is can_admit
     status, body = readiness()
-    assert (status, body["status"]) == ((200, "ready") if lets_in else (503, "unready"))
+    assert (status, body["status"]) == ((200, "ready") if can_admit else (503, "unready"))
     assert body["checks"]["redis"] == (fitness[0] or "ok")
 
 
@@ -135,7 +135,7 @@ def test_state_from_the_supervisor_overrides_the_workers_own(live):
     live.supervisor = SimpleNamespace(state_of_all=lambda: State(has_room=False, unshipped=40, oldest_s=9.96))
     code, body = readiness()
     assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (503, "full", 40)
-    live.supervisor.state_of_all = lambda: None  # it has not said so for long
+    live.supervisor.state_of_all = lambda: None  # the supervisor has sent none for a while
     code, body = readiness()
     assert (code, body["checks"]["journal"], body["checks"]["unshipped_records"]) == (200, "ok", 3)
 
