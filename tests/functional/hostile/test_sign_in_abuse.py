@@ -1,4 +1,4 @@
-"""Attacks on the sign-in page: the limits on attempts, their cost, and which counters decide while Redis is unavailable
+"""Attacks on the sign-in page: their limits, the cost, and which counters decide while Redis is unavailable
 or has hostile values.
 """
 
@@ -87,7 +87,7 @@ async def test_concurrent_guesses_get_no_more_attempts_than_the_limit(full_cost)
     async with gateway.client() as client:
         visitor = await Visitor(client, "203.0.113.4").open()
         tries = 0
-        for _ in range(4):  # some are told that too many come at once, and come again
+        for _ in range(4):  # some are refused because too many come at once, and are sent again
             answers = await asyncio.gather(*(visitor.sign_in(f"wrong-{n}") for n in range(40)))
             assert {answer.status_code for answer in answers} <= {200, 429}
             tries += sum(answer.status_code == 200 for answer in answers)
@@ -276,7 +276,7 @@ async def test_hostile_values_in_redis_run_nothing_and_break_no_sign_in(producti
 
 
 def poison(server, value):
-    """Overwrite whatever the sign-ins keep in Redis; return how many values that were."""
+    """Overwrite everything that the sign-ins keep in Redis; return how many values that were."""
     with redis.Redis(port=server.port) as client:
         names = [*client.scan_iter("*attempts*"), *client.scan_iter("gateway:cache*")]
         for name in names:

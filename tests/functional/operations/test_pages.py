@@ -1,4 +1,4 @@
-"""The pages beside the API: front page, probes, metrics, API documents; and what needs a sign-in."""
+"""The pages beside the API: front page, probes, metrics, API documents; and what strangers a sign-in."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ async def get(gateway, path, **arguments):
 
 
 @pytest.mark.parametrize(("path", "status"), [("/healthz", "ok"), ("/readyz", "ready")])
-async def test_probes_answer_without_a_key(gateway, path, status):
-    answer = await get(gateway, path)
+async def test_probes_answer_without_a_key(shared_gateway, path, status):
+    answer = await get(shared_gateway, path)
     assert (answer.status_code, answer.json()["status"]) == (200, status)
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_front_page_shows_ready_and_its_links_work(gateway):
-    answer = await get(gateway, "/")
+async def test_the_front_page_shows_ready_and_its_links_work(shared_gateway):
+    answer = await get(shared_gateway, "/")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert "Ready" in answer.text
@@ -53,22 +53,22 @@ async def test_the_front_page_shows_ready_and_its_links_work(gateway):
     links = [link for link in re.findall(r'(?:href|src)="(/[^"]*)"', answer.text) if link != "/"]
     assert {"/v1/docs", "/readyz"} <= set(links)
     for link in links:
-        followed = await get(gateway, link, follow_redirects=True)
+        followed = await get(shared_gateway, link, follow_redirects=True)
         assert followed.status_code == 200, link
 
 
-async def test_the_api_page_needs_no_foreign_host(gateway):
-    page = await get(gateway, "/v1/docs")
+async def test_the_api_page_needs_no_foreign_host(shared_gateway):
+    page = await get(shared_gateway, "/v1/docs")
     assert page.status_code == 200
     sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert [source for source in sources if source.startswith(("http:", "https:", "//"))] == []
     for source in sources:
         if source.startswith("/static/"):
-            assert (await get(gateway, source)).status_code == 200, source
+            assert (await get(shared_gateway, source)).status_code == 200, source
 
 
-async def test_the_api_document_describes_the_endpoints(gateway):
-    document = (await get(gateway, "/v1/openapi.json")).json()
+async def test_the_api_document_describes_the_endpoints(shared_gateway):
+    document = (await get(shared_gateway, "/v1/openapi.json")).json()
     assert {"/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/{model}"} <= set(
         document["paths"]
     )
@@ -77,13 +77,13 @@ async def test_the_api_document_describes_the_endpoints(gateway):
     assert chat["security"]
 
 
-async def test_metrics_have_the_promised_names_and_no_tenant_names(gateway, upstream):
+async def test_metrics_have_the_promised_names_and_no_tenant_names(shared_gateway, upstream):
     upstream.script("up-m9", {})
-    async with gateway.client(sample.ALICE) as client:
+    async with shared_gateway.client(sample.ALICE) as client:
         for stream in (False, True):
             await client.post("/v1/chat/completions", json=question("m9", stream=stream))
         await client.post("/v1/chat/completions", json=question("nowhere"))
-    text = (await get(gateway, "/metrics")).text
+    text = (await get(shared_gateway, "/metrics")).text
     missing = [
         name
         for name in NAMES
@@ -97,13 +97,13 @@ async def test_metrics_have_the_promised_names_and_no_tenant_names(gateway, upst
     assert not [line for line in text.splitlines() if "alice" in line or "bob-co" in line]
 
 
-async def test_live_status_needs_permission(gateway):
-    address = urlsplit(gateway.url)
+async def test_live_status_needs_permission(shared_gateway):
+    address = urlsplit(shared_gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     key = base64.b64encode(os.urandom(16)).decode()
     writer.write(
         f"GET /ws/status HTTP/1.1\r\nhost: {address.netloc}\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-        f"sec-websocket-key: {key}\r\nsec-websocket-version: 13\r\norigin: {gateway.url}\r\n\r\n".encode()
+        f"sec-websocket-key: {key}\r\nsec-websocket-version: 13\r\norigin: {shared_gateway.url}\r\n\r\n".encode()
     )
     async with asyncio.timeout(10):
         head = await reader.readuntil(b"\r\n\r\n")
@@ -111,14 +111,14 @@ async def test_live_status_needs_permission(gateway):
     assert head.split(b" ")[1] == b"403"
 
 
-async def test_the_back_office_redirects_signed_out_users_to_login(gateway):
+async def test_the_back_office_redirects_signed_out_users_to_login(shared_gateway):
     for path in ("/admin/", "/admin/ui/", "/admin/ui/tenants/apikey/"):
-        answer = await get(gateway, path, follow_redirects=True)
+        answer = await get(shared_gateway, path, follow_redirects=True)
         assert "/admin/ui/login/" in str(answer.url), path
 
 
-async def test_an_unknown_page_is_a_404_without_details(gateway):
-    answer = await get(gateway, "/no/such/page")
+async def test_an_unknown_page_is_a_404_without_details(shared_gateway):
+    answer = await get(shared_gateway, "/no/such/page")
     assert answer.status_code == 404
     assert "Traceback" not in answer.text
     assert "urlconf" not in answer.text.lower()

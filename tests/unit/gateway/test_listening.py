@@ -1,4 +1,4 @@
-"""The error for an address that cannot be listened on says what to do instead."""
+"""For an address that cannot be listened on, the message has the remedy."""
 
 from __future__ import annotations
 

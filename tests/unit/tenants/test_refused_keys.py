@@ -1,4 +1,4 @@
-"""What the logs show of a refused key: its owner where the secret was right, else a safe part of the key."""
+"""What logs may have of a refused key: its owner if the secret is right, else a safe part of the key."""
 
 from __future__ import annotations
 

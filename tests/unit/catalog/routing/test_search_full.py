@@ -1,4 +1,4 @@
-"""Routing past deployments whose bulkhead is full. Pure."""
+"""Routing skips deployments whose bulkhead is full. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key that has no effect yet gets a warning; every other key is read by the program."""
+"""A key without effect causes a warning; every other key has an effect."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from metering.request_log.entry import Logged
 
 
 class StoppedClock:
-    """A clock that stands still until it is moved."""
+    """A clock that moves only when the test moves it."""
 
     def __init__(self):
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""How the states of several workers are combined, and what /readyz returns for a state."""
+"""The combined state of all workers, and the answer for /readyz."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Failures of one tenant's calls block a deployment for that tenant only; for all tenants once calls of another tenant
-fail too. Pure.
-"""
+"""Failures of one tenant's calls count for that tenant only; for all only once calls have them too. Pure."""
 
 from __future__ import annotations
 
