@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib.util import find_spec
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.config.checks import store_urls
 from gateway.config.checks.addresses import EXAMPLE, wrong_address
-from gateway.config.checks.weak_secrets import published_secrets, weak_bootstrap_secrets
+from gateway.config.checks.reachable import hosts_of, is_loopback, published_off_loopback
+from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
 from gateway.config.errors import ConfigProblem, nearest
 
 if TYPE_CHECKING:
@@ -48,14 +48,6 @@ def problems_of(config: Config) -> list[ConfigProblem]:
         *_rows(config),
         *_duplicates(config),
     ]
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a host."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _redis_in_production(config: Config) -> Iterator[ConfigProblem]:
@@ -140,22 +132,6 @@ def _addresses(config: Config) -> Iterator[ConfigProblem]:
 
 def _plain(host: str) -> str:
     return "127.0.0.1" if host.lower() == "localhost" else host
-
-
-def hosts_of(config: Config) -> tuple[str, ...]:
-    """Return the configured listen hosts."""
-    admin = config.server.admin_bind
-    return (config.server.bind[0],) if admin is None else (config.server.bind[0], admin[0])
-
-
-def published_off_loopback(config: Config, *hosts: str) -> Iterator[ConfigProblem]:
-    """Refuse the secrets of the published demo if other machines can reach the gateway."""
-    open_to = next((host for host in hosts if not is_loopback(host)), None)
-    if open_to is not None and not config.server.production:  # production refuses them as weak
-        hint = "write a secret of your own (`openssl rand -hex 24`), or listen on 127.0.0.1"
-        for where in published_secrets(config):
-            what = f"is published with the demo, and other machines reach {open_to}"
-            yield ConfigProblem(where, what, hint)
 
 
 def named_secrets(config: Config) -> list[tuple[str, str]]:

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from gateway.config.checks.reachable import is_loopback
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
-from gateway.config.validation import (
-    EVERY_ADDRESS,
-    STRONG_BYTES,
-    STRONG_HINT,
-    is_loopback,
-    named_secrets,
-    weak,
-)
+from gateway.config.validation import EVERY_ADDRESS, STRONG_BYTES, STRONG_HINT, named_secrets, weak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from catalog.models import Deployment, ManagedBy, Model
 from catalog.snapshot import CatalogProblem, Snapshot
 from catalog.sync import sync_catalog
 from gateway.config import Config, ConfigError
-from gateway.config.validation import hosts_of
+from gateway.config.checks.reachable import hosts_of
 from gateway.jobs.runs import runs_of
 from gateway.management.database_errors import error_text
 from gateway.schedule import every_job

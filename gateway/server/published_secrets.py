@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from gateway.config import ConfigError
+from gateway.config.checks.reachable import reached_at
 from gateway.config.errors import ConfigProblem
-from gateway.config.validation import is_loopback
 from tenants.api_keys.tokens import matches
 from tenants.models import ApiKey, User
 
@@ -20,9 +20,9 @@ LOGIN = ("admin@example.com", "admin-password")
 
 
 def refuse_stored(*hosts: str) -> None:
-    """Raise ConfigError if one of these is not loopback and a published secret still works."""
-    open_to = next((host for host in hosts if not is_loopback(host)), None)
-    if open_to is not None and (problems := list(_stored(open_to))):
+    """Raise ConfigError if other machines reach these hosts, also by a proxy, and a published secret still works."""
+    open_to = reached_at(settings.GATEWAY, *hosts)
+    if open_to and (problems := list(_stored(open_to))):
         raise ConfigError(*problems)
 
 

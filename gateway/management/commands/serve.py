@@ -21,10 +21,10 @@ from django.db import connections
 from typing_extensions import override
 
 from gateway.config import Config, ConfigError
+from gateway.config.checks.reachable import hosts_of, is_loopback, published_off_loopback, reached_at
 from gateway.config.checks.store_urls import passwords_of
 from gateway.config.checks.weak_secrets import weak_bootstrap_secrets
 from gateway.config.fields import LAST_PORT
-from gateway.config.validation import hosts_of, is_loopback, published_off_loopback
 from gateway.http.request import Application
 from gateway.observability import log_format
 from gateway.server.data_dir import UMASK, make_private, refuse_ram_disk
@@ -204,11 +204,11 @@ def _refuse_published(config: Config, host: str) -> None:
 def _warn_of_the_network(config: Config, *hosts: str) -> None:
     """Warn if other machines can reach a gateway with publicly known secrets, such as those of the demo."""
     names = ", ".join(where for where, _, _ in weak_bootstrap_secrets(config))
-    for host in hosts:
-        if names and not is_loopback(host):
-            sys.stderr.write(
-                f"WARNING: {host} is open to the network and strangers can guess {names}: they can sign in and call.\n"
-            )
+    open_to = [host for host in hosts if not is_loopback(host)] or [reached_at(config)]
+    for address in filter(None, open_to if names else ()):
+        sys.stderr.write(
+            f"WARNING: other machines reach {address} and strangers can guess {names}: they can sign in and call.\n"
+        )
 
 
 def _address(bind: str | None, port: int | None, default: tuple[str, int]) -> tuple[str, int]:

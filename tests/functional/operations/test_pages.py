@@ -1,4 +1,4 @@
-"""The pages beside the API: front page, probes, metrics, API documents; and what strangers a sign-in."""
+"""The pages beside the API: front page, probes, metrics, API documents; and what needs a sign-in."""
 
 from __future__ import annotations
 

@@ -79,6 +79,13 @@ def test_audit_rows_of_commands_name_the_users_of_the_system(monkeypatch, settin
     assert at_the_shell().name == "shell (uid 987654)"  # nor is the variable of another user believed
 
 
+def test_the_demos_secrets_in_the_database_are_refused_behind_a_proxy(demo, settings):
+    server = settings.GATEWAY.server.model_copy(update={"public_url": "https://gw.example.com"})
+    settings.GATEWAY = settings.GATEWAY.model_copy(update={"server": server})
+    with pytest.raises(ConfigError, match=r"gw\.example\.com"):
+        refuse_stored("127.0.0.1")
+
+
 def test_the_demos_secrets_in_the_database_are_refused_where_others_reach_them(demo):
     refuse_stored("127.0.0.1", "::1")
     for host in ("0.0.0.0", "::", "192.0.2.7"):  # noqa: S104 - only said

@@ -1,4 +1,4 @@
-"""Failures of one tenant's calls count for that tenant only; for all only once calls have them too. Pure."""
+"""Failures of one tenant's calls count for that tenant; for all only once calls of others fail too. Pure."""
 
 from __future__ import annotations
 

@@ -188,6 +188,24 @@ def test_serve_refuses_the_demo_at_an_address_that_others_reach_and_nowhere_else
         serve._refuse_published(demo, host)  # noqa: SLF001 - a whole start for each host is too dear
 
 
+@pytest.mark.parametrize(
+    ("environment", "is_open"),
+    [
+        ({"ROUTER_SERVER_PUBLIC_URL": "https://gw.example.com"}, True),
+        ({"ROUTER_SERVER_TRUSTED_PROXIES": "127.0.0.1/32"}, True),
+        ({"ROUTER_SERVER_PUBLIC_URL": "http://localhost:8080"}, False),
+        ({}, False),
+    ],
+)
+def test_the_demo_is_refused_where_a_proxy_makes_loopback_reachable(
+    environment: dict[str, str],
+    is_open: bool,  # noqa: FBT001 - of the table
+) -> None:
+    config = {"ROUTER_CONFIG_FILE": "deploy/demo.yaml", **environment}
+    with pytest.raises(ConfigError, match="other machines reach it") if is_open else nullcontext():
+        load(config, ROOT)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - only said
 def test_serve_warns_of_a_weak_secret_where_others_reach_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, host: str
@@ -195,4 +213,4 @@ def test_serve_warns_of_a_weak_secret_where_others_reach_it(
     (tmp_path / "router.yaml").write_text(yaml.safe_dump(key("x")))
     serve._warn_of_the_network(load({}, tmp_path), host)  # noqa: SLF001 - as above
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"WARNING: {host} is open")
+    assert told.startswith(f"WARNING: other machines reach {host} and")
