@@ -15,7 +15,7 @@ from budgets.back_office.owner_links import link
 from budgets.back_office.spending import Spending, default_budget, spending_of
 from budgets.forms import RULES, BudgetForm, RateLimitForm
 from budgets.models import Budget, RateLimit
-from budgets.schedules import period_of
+from budgets.schedule_labels import period_of
 from budgets.services import delete_rule, save_rule
 from catalog.alias_lists import ApiKeyModelsForm, TenantModelsForm
 from gateway.values.limits import RATES, UNLIMITED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from budgets.models import Budget, ManagedBy, RateLimit
-from budgets.schedules import named
+from budgets.schedule_labels import named
 from budgets.services import OF_FILE, Owner, delete_rule, owner_columns, save_rule_of_file
 from gateway.config import Config
 from gateway.config.sections.bootstrap import BootstrapKey, TenantBudget

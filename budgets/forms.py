@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from budgets.admission.budget_windows import LONGEST_DAYS
 from budgets.models import Budget, RateLimit
-from budgets.schedules import EVERY, PERIODS, ROLLING, parts_of, schedule_of
+from budgets.schedule_labels import EVERY, PERIODS, ROLLING, parts_of, schedule_of
 from gateway.values.limits import RATES
 from gateway.values.money import LARGEST_NANOUSD, in_usd
 from tenants.back_office.form_fields import LimitField, ModelForm, UsdField

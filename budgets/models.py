@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from typing_extensions import override
 
-from budgets.schedules import period_of
+from budgets.schedule_labels import period_of
 from gateway.values.limits import UNLIMITED
 from gateway.values.money import LARGEST_NANOUSD, NANO
 from tenants.models import ApiKey, Tenant

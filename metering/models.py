@@ -16,7 +16,7 @@ class Status(models.TextChoices):
 
 class UsageEvent(models.Model):
     """One call. `id` is the X-Request-ID; names and ids are copies, so that the row outlives the rows it names.
-    Only metering/settlement/settle.py changes a row, and only if its outcome was not known.
+    Only metering/settlement/late_settlement.py changes a row, and only if its outcome was not known.
 
     `input_tokens` and `output_tokens` are the provider's totals; `usage` holds the disjoint vector, `receipt`
     the line items, `decision` the attempts and why.

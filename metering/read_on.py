@@ -1,4 +1,4 @@
-"""Reads a response that will come anyway for a while after the client left, so that its usage is known exactly.
+"""Reads a response that will come anyway for a while after the client disconnected, so that its usage is known exactly.
 
 The request's own task continues, with its slot and its share of memory, so a drain waits for it and may cut it as
 any call. A call whose client stays costs one small object only.
@@ -41,7 +41,7 @@ class ReadingOn:
 
 
 class ReadOn:
-    """For one call; used when its client leaves. `is_worth` returns whether there is an end that will come anyway."""
+    """For one call; used when its client disconnects. `is_worth` returns whether an end will come anyway."""
 
     __slots__ = ("_holds_slot", "_progress", "_slots", "_tenant_id", "is_worth")
 

@@ -2,7 +2,7 @@
 
 A call that reached a provider and ended without usage - a timeout, a reset, a broken response, a client or a server
 that left, a kill - costs its estimate, and the rest up to its hold is unsettled: budgets count both, until it is
-settled (metering/settlement/settle.py). docs/decisions/0014. Pure.
+settled (metering/settlement/late_settlement.py). docs/decisions/0014. Pure.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.html import format_html
 
 from budgets.admission.budget_windows import is_rolling
-from budgets.schedules import in_words
+from budgets.schedule_labels import in_words
 from gateway.values.money import in_usd
 
 if TYPE_CHECKING:

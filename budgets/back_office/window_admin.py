@@ -10,7 +10,7 @@ from typing_extensions import override
 from budgets.back_office.money_text import amount, instant
 from budgets.back_office.owner_links import link, owners_of, scopes_named
 from budgets.models import SpendWindow
-from budgets.schedules import in_words, period_of
+from budgets.schedule_labels import in_words, period_of
 from tenants.back_office.admin_base import ReadOnlyAdmin
 
 if TYPE_CHECKING:

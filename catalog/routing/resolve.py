@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random
 
+from catalog.routing.candidate_selection import CandidateSelection
 from catalog.routing.route import ANYTHING, ModelCannot, NoDeployment, Route, RouteRequest
-from catalog.routing.search import CandidateSelection
 from catalog.routing.similar_names import near
 from catalog.snapshot import SERVED_TYPES, Model, Snapshot
 from providers.resilience.health import DeploymentHealth

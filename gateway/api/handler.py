@@ -56,7 +56,7 @@ class V1Handler(ASGIHandler):
             response = await self._respond(request, context)
             await _send(request, context, send, response)
         except asyncio.CancelledError:
-            if not context.has_client_left:
+            if not context.is_client_disconnected:
                 raise  # the server is cancelling this task
             log(request, context, 499, "client_disconnected")
         except ClientGone:

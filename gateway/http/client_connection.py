@@ -42,7 +42,7 @@ class ClientGone(Exception):
 
 
 class ClientConnection:
-    """`read_on`, once a call runs, decides whether it continues for a while after its client left."""
+    """`read_on`, once a call runs, decides whether it continues for a while after its client disconnected."""
 
     __slots__ = (
         "_cancelling",
@@ -50,14 +50,14 @@ class ClientConnection:
         "_scope",
         "_unwatch",
         "_watcher",
-        "has_left",
+        "is_disconnected",
         "read_on",
         "send",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self.send = scope, receive, send
-        self.has_left = False
+        self.is_disconnected = False
         self.read_on: ReadOn | None = None
         self._unwatch: Callable[[Callable[[], None] | None], None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -147,7 +147,7 @@ class ClientConnection:
         self._leave(task)
 
     def _leave(self, task: asyncio.Task[Any]) -> None:
-        self.has_left = True
+        self.is_disconnected = True
         seconds = self.read_on.begin() if self.read_on is not None else 0.0
         if seconds:
             self._cancelling = asyncio.get_running_loop().call_later(seconds, task.cancel)

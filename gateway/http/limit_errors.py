@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from budgets.schedules import current
+from budgets.schedule_labels import current
 from gateway.values.money import usd
 from gateway.values.quantities import seconds
 from gateway.values.timestamps import rfc3339

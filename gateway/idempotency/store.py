@@ -130,7 +130,7 @@ class IdempotencyStore:
         return StoredResponse(kept.request_id, kept.status, kept.content_type, body)
 
     async def release_when_claimed(self, claiming: asyncio.Future[IdempotencyClaim | StoredResponse]) -> None:
-        """Release a claim, once it is made, whose client left before."""
+        """Release a claim, once it is made, whose client disconnected before."""
         with contextlib.suppress(*_REFUSALS):  # they leave nothing to release
             claim = await claiming
             if isinstance(claim, IdempotencyClaim):

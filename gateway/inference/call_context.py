@@ -158,8 +158,8 @@ class CallContext:
         return self.writer is not None
 
     @property
-    def has_client_left(self) -> bool:
-        return self.connection is not None and self.connection.has_left
+    def is_client_disconnected(self) -> bool:
+        return self.connection is not None and self.connection.is_disconnected
 
     def accept(self, caller: Caller) -> None:
         """Set the caller: its key may be used."""
@@ -224,7 +224,7 @@ class CallContext:
             await live.in_flight.run_to_completion(live.idempotency.release(claim))
 
     def stop_reason(self) -> StopReason:
-        """Return why the running task was cancelled: the gateway stopped the call, or its client left or stalled."""
+        """Return why the task was cancelled: the gateway stopped the call, or its client disconnected or stalled."""
         running = self.meter.call if self.meter is not None else None
         if running is not None and running.stop_reason is not None:
             return running.stop_reason

@@ -24,8 +24,8 @@ from providers.dialects.base import Answered
 
 
 async def complete(context: CallContext, route: Route, meter: Meter, call: Call) -> Response:
-    """Record the response and return it. Raises ClientGone if the client has left."""
-    client_disconnected = context.has_client_left  # the response was still read to its end
+    """Record the response and return it. Raises ClientGone if the client has disconnected."""
+    client_disconnected = context.is_client_disconnected  # the response was still read to its end
     answered = call.answered
     assert answered is not None  # noqa: S101 - a call that is not a stream was answered
     try:

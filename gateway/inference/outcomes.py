@@ -1,4 +1,4 @@
-"""Records calls that did not simply succeed: no deployment answered, or the client left; and finds their prices."""
+"""Records calls that did not succeed: no deployment answered, or the client disconnected; and finds their prices."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ async def record_cancellation(
     reason: StopReason = StopReason.CLIENT_DISCONNECTED,
     status: int = CLIENT_GONE,
 ) -> None:
-    """Record that the client left before any response, or that the gateway ended the call and responds with this code
-    and status; nothing if no provider received the call.
+    """Record a call that ended before any response: its client disconnected, or the gateway stopped it and answers with
+    this code and status. Nothing is recorded if no provider received the call.
 
     A provider that was working on it may bill it, so that is estimated and unsettled; one that refused bills nothing.
     """

@@ -32,7 +32,7 @@ from gateway.inference.route_planning import deadline_of, make_plan, resolve_rou
 from gateway.inference.token_counter import charge
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
-from gateway.values.stop_reason import CLIENT_LEFT
+from gateway.values.stop_reason import BY_CLIENT
 from metering.decision import decision_trace
 from metering.inflight import InFlightCall
 from metering.meter import Meter
@@ -143,7 +143,7 @@ async def _call(
 
 
 def _read_on(context: CallContext, live: Runtime, running: InFlightCall, outgoing: Outgoing) -> ReadOn:
-    """Return what decides whether the call continues when its client leaves."""
+    """Return what decides whether the call continues when its client disconnects."""
     progress, is_json = outgoing.progress, outgoing.answer is ResponseKind.JSON
     read_on = ReadOn(
         live.reading_on, context.caller.tenant_id, progress, lambda: is_json and progress.was_sent
@@ -162,7 +162,7 @@ async def _record_end(
         await record_failure(context, meter, route, error)
     elif isinstance(error, asyncio.CancelledError):
         reason = context.stop_reason()
-        if reason not in CLIENT_LEFT:
+        if reason not in BY_CLIENT:
             stopped = stop_error(reason)
             await record_cancellation(context, meter, route, reason, response_for(stopped).status_code)
             return stopped

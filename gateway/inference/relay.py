@@ -22,7 +22,7 @@ from gateway.inference.call_context import CallContext
 from gateway.inference.complete import response_headers
 from gateway.inference.endpoint import Endpoint
 from gateway.inference.outcomes import CLIENT_GONE, deployment_of
-from gateway.values.stop_reason import CLIENT_LEFT
+from gateway.values.stop_reason import BY_CLIENT
 from metering.journal.pending_close import CloseNotPersisted
 from metering.meter import CallOutcome, Meter
 from metering.read_on import ReadOn
@@ -102,7 +102,7 @@ class StreamRelay:
         self._is_running = False
 
     async def run(self, start: dict[str, Any]) -> None:
-        """Send the whole stream. Returns when the call is recorded; raises CancelledError if the client left."""
+        """Send the whole stream. Raises CancelledError, once the call is recorded, if the client disconnected."""
         self._is_running = True
         try:
             await self._writer.start(start)
@@ -146,7 +146,7 @@ class StreamRelay:
         return stream.usage is None or stream.usage.is_lacking or not has_complete_usage(stream)
 
     def _continues_after_disconnect(self) -> bool:
-        """Return whether a stream that was finished when its client left goes on after all."""
+        """Return whether a stream that was finished when its client disconnected goes on after all."""
         stream = self._call.stream
         return self._progress.client_disconnected and stream is not None and not stream.is_finished
 
@@ -188,12 +188,12 @@ class StreamRelay:
         await self._send_error(code, words)
 
     async def _cancel(self) -> None:
-        """The client left, or the gateway ends the call: cancel the upstream, bill what it reported or produced."""
+        """The client disconnected, or the gateway stops the call: cancel the upstream, bill what it produced."""
         reason, stream = self._context.stop_reason(), self._call.stream
         await self._call.aclose()
         is_complete = stream is not None and stream.is_finished and stream.failure is None
         await self._record("cancelled", reason.value, is_complete=is_complete)
-        if reason in CLIENT_LEFT:
+        if reason in BY_CLIENT:
             raise asyncio.CancelledError
         await self._send_error(reason.value, str(stop_error(reason)))
 
@@ -217,7 +217,7 @@ class StreamRelay:
             logger.exception("stream.not_recorded", extra={"request_id": self._meter.record.id})
             self._context.take_claim()
             return False
-        finally:  # also when the client leaves now: the call was made and will be billed
+        finally:  # also when the client disconnects now: the call was made and will be billed
             await self._settle_claim(is_complete=is_complete)
         return True
 
@@ -243,7 +243,7 @@ class StreamRelay:
         return CallOutcome(
             status=status,
             error_code=code,
-            http_status=CLIENT_GONE if code in CLIENT_LEFT else 200,
+            http_status=CLIENT_GONE if code in BY_CLIENT else 200,
             target=self._call.target,
             sheet=self._sheet,
             usage=usage,

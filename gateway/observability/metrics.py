@@ -102,7 +102,7 @@ class Metrics:
         self.inflight = Gauge("gateway_inflight_requests", "Calls being served", registry=registry)
         self.read_on = Gauge(
             "gateway_read_on_requests",
-            "Calls whose client left and whose usage is awaited",
+            "Calls whose client disconnected and whose usage is awaited",
             registry=registry,
         )
         self.unshipped = Gauge(

@@ -164,7 +164,7 @@ class BackgroundTasks:
         live.in_flight.write_marks(live.journal)
 
     async def _read_settlements(self) -> None:
-        """Load the totals of windows whose calls were settled, by any process (metering/settlement/settle.py)."""
+        """Load the totals of windows with late settlements of any process (metering/settlement/late_settlement.py)."""
         if self._settlements is None:
             self._settlements = SettlementReader(
                 self._live.admission, self._in_database, lambda: datetime.now(UTC)

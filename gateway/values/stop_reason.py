@@ -1,4 +1,4 @@
-"""Why a call ends before it is complete: the client left, or the gateway stops it."""
+"""Why a call ends before it is complete: the client disconnected, or the gateway stops it."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class StopReason(StrEnum):
     SERVER_SHUTDOWN = "server_shutdown"
 
 
-CLIENT_LEFT = frozenset({StopReason.CLIENT_DISCONNECTED, StopReason.CLIENT_STALLED})
+BY_CLIENT = frozenset({StopReason.CLIENT_DISCONNECTED, StopReason.CLIENT_STALLED})

@@ -81,7 +81,7 @@ OF_CODES: Final[dict[str, str]] = {
     "server_shutdown": "The process that took it was shutting down.",
     "starting": "The process that took it was starting.",
     "internal_error": "A defect of the gateway: the log has its traceback under this id.",
-    "client_disconnected": "The client left before it got an answer.",
+    "client_disconnected": "The client disconnected before it got an answer.",
     "deadline_exceeded": "It was not finished within its time: the client's X-Request-Timeout-Ms, "
     "`server.sync_timeout` or `server.stream_max_duration`.",
     "upstream_auth_failed": "Every deployment that was tried refused the gateway's credential.",

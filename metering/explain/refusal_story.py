@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from budgets.schedules import named
+from budgets.schedule_labels import named
 from gateway.values.money import usd
 from gateway.values.quantities import many
 from metering.decision import read

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from budgets.admission.budget_windows import is_rolling
-from budgets.schedules import named
+from budgets.schedule_labels import named
 from gateway.values.money import usd, usd_exact
 from gateway.values.quantities import many
 from metering.decision import read

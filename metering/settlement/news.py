@@ -18,7 +18,7 @@ from gateway.stores.database_threads import InDatabase
 from metering.ledger.rolling_days import with_first_return
 from metering.ledger.write import select_windows
 from metering.models import Settlement, UsageEvent
-from metering.settlement.settle import ByPolicy, settle
+from metering.settlement.late_settlement import ByPolicy, settle
 from tenants.audit import Actor
 
 AT_ONCE = 200

@@ -41,7 +41,10 @@ OWN_ROWS: dict[str, tuple[set[str], str]] = {
     ),
     "metering/request_log/rows.py": ({"LoggedRequest"}, "calls that were refused"),
     "metering/settlement/news.py": ({"Settlement"}, "what settlements tell the workers"),
-    "metering/settlement/settle.py": ({"SQL", "Settlement", "event"}, "the ledger; with an audit row"),
+    "metering/settlement/late_settlement.py": (
+        {"SQL", "Settlement", "event"},
+        "the ledger; with an audit row",
+    ),
     "tenants/audit.py": ({"AuditEvent"}, "the audit row itself, for the services"),
     "tenants/bootstrap.py": ({"BootstrapItem"}, "what bootstrap has created once"),
     "tenants/config_version.py": ({"ConfigVersion"}, "the version itself, for the services"),
@@ -51,7 +54,7 @@ OWN_ROWS: dict[str, tuple[set[str], str]] = {
 PRIMITIVES = {
     "tenants.services.rows": set[str](),
     "tenants.config_version.bump_version": set[str](),
-    "tenants.audit.record": {"metering/settlement/settle.py"},
+    "tenants.audit.record": {"metering/settlement/late_settlement.py"},
 }
 
 OF_ROWS = {"save", "delete"}

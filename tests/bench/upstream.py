@@ -39,7 +39,7 @@ class Prepared:
 
 
 class SlowStream:
-    """Writes an event every 20 ms, each with the instant it was sent, until it is done or the client has left."""
+    """Writes an event every 20 ms, each with the instant it was sent, until the end or a client disconnect."""
 
     def __init__(self, transport: asyncio.Transport, prepared: Prepared, *, metered: bool) -> None:
         self._loop = asyncio.get_running_loop()

@@ -50,7 +50,7 @@ ROWS = {
         functional/money/every_attempt_is_billed::an_attempt_with_unknown_outcome_costs_its_prompt
         functional/money/every_attempt_is_billed::unusable_answer_costs_the_usage_it_reported
         functional/money/unknown_outcomes::attempt_that_may_be_billed_has_its_own_hold_before_the_next_attempt""",
-    "M4 a client leaves an answer in one piece": """
+    "M4 a client disconnects an answer in one piece": """
         functional/money/read_on::usage_of_an_answer_is_billed_exactly_after_disconnect
         functional/money/read_on::embeddings_are_read_to_the_end_after_disconnect
         functional/money/read_on::answer_that_does_not_end_in_time_is_cancelled_and_estimated""",

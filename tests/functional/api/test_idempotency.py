@@ -198,7 +198,7 @@ async def test_billed_call_is_not_made_again_after_a_disconnect_at_any_moment(ga
         )
         if missed:
             return
-    pytest.fail("no client left between the end of its call and its answer")
+    pytest.fail("no client disconnected between the end of its call and its answer")
 
 
 async def test_answers_survive_restart_and_power_cut_and_interrupted_calls_may_be_repeated(gateway, upstream):

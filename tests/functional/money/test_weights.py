@@ -1,6 +1,6 @@
 """Calls are distributed over deployments by their weights, end to end.
 
-How exactly: tests/unit/catalog/routing/test_search.py, and the long run here (make soak).
+How exactly: tests/unit/catalog/routing/test_candidate_selection.py, and the long run here (make soak).
 """
 
 from __future__ import annotations

@@ -18,7 +18,11 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.both_modes
 
 MODEL, UPSTREAM = "leaving", "up-leaving"
-PATIENCE = {"first_byte": "60s", "idle": "60s", "total": "90s"}  # no timeout ends what a client has left
+PATIENCE = {
+    "first_byte": "60s",
+    "idle": "60s",
+    "total": "90s",
+}  # no timeout ends what a client has disconnected
 MOMENTS = {
     "before the head": ({"kind": "hang_before_head"}, "arrived", True),
     "before the head, no stream": ({"kind": "hang_before_head"}, "arrived", False),

@@ -19,7 +19,7 @@ from metering.journal.segments import Directory
 from metering.ledger.crash_recovery import DIED, recover
 from metering.ledger.journal_loader import JournalLoader
 from metering.models import UsageEvent
-from metering.settlement.settle import ByUsage, settle
+from metering.settlement.late_settlement import ByUsage, settle
 from providers.usage import Usage
 from tenants.audit import Actor
 from tests.support.books.calls import CLOSED_COST, SHEET, closed, opened

@@ -150,7 +150,7 @@ async def test_a_context_without_a_connection_is_released_too(live):
     context.body_lease(live)
     context.release()
     assert live.load_shedder.in_use == 0
-    assert not context.has_client_left
+    assert not context.is_client_disconnected
 
 
 async def test_a_framing_without_a_heartbeat_sends_none(live):

@@ -24,8 +24,8 @@ from metering.models import HourlyUsage, Settlement, UsageEvent
 from metering.reconciliation.ledger import wrong_receipts, wrong_windows
 from metering.reports.retention import expire
 from metering.reports.rollup import roll_up
+from metering.settlement.late_settlement import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.settlement.news import SettlementReader, read_settled, settle_due
-from metering.settlement.settle import ByCost, ByPolicy, ByUsage, Known, NoPrice, UnknownCall, settle
 from metering.settlement.unsettled_money import unsettled_by_deployment
 from metering.unknown_usage import Bounds
 from providers.usage import ToolCount, Usage
