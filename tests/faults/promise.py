@@ -45,7 +45,7 @@ ROWS = {
         functional/money/unknown_outcomes::an_answer_that_brings_no_usage_counts_up_to_its_bound_until_it_is_settled
         functional/resilience/answer_chaos::the_official_client_raises_and_the_prompt_is_billed_and_the_rest_unsettled
         unit/budgets/unsettled::the_budget_counts_what_providers_bill_and_never_more_than_its_limit
-        integration/metering/settlement/settle::usage_not_reported_in_time_is_settled_by_policy""",
+        integration/metering/settlement/late_settlement::usage_not_reported_in_time_is_settled_by_policy""",
     "M4 tries before a success are free": """
         functional/money/every_attempt_is_billed::an_attempt_with_unknown_outcome_costs_its_prompt
         functional/money/every_attempt_is_billed::unusable_answer_costs_the_usage_it_reported
