@@ -24,7 +24,7 @@ from tenants.services import (
     NewPerson,
     create_key,
     create_person,
-    save_key,
+    save_key_of_file,
     save_membership,
     save_person,
     save_tenant,
@@ -171,7 +171,7 @@ def _key(wanted: BootstrapKey, tenant: Tenant, ledger: BootstrapState, pepper: b
     if row is not None:
         ledger.remember("api_key", name_of(wanted))
         if ledger.update:
-            apply_columns(row, _key_columns(wanted, tenant, row, pepper), ledger, save_key)
+            apply_columns(row, _key_columns(wanted, tenant, row, pepper), ledger, save_key_of_file)
     elif ledger.may_create("api_key", name_of(wanted)):
         new = NewKey(
             name=wanted.name or wanted.prefix,

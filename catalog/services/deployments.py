@@ -92,7 +92,7 @@ def save_deployment(row: Deployment, *, secrets: SealedSecrets, actor: Actor) ->
     row.edited, row.removed, row.problem = True, False, ""
     if secrets.api_key is not None:
         set_deployment_key(row, secrets.api_key, secrets.seal)
-    rows.save(row, actor=actor)
+    rows.save(row, actor=actor, kept=("refused_members",))
 
 
 def removed_deployment(model_id: int | None, name: str) -> Deployment | None:

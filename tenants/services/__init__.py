@@ -11,6 +11,7 @@ from tenants.services.keys import (
     revoke_key,
     rotate_key,
     save_key,
+    save_key_of_file,
     secret_columns,
     write_key_use,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "rotate_key",
     "save_group",
     "save_key",
+    "save_key_of_file",
     "save_membership",
     "save_person",
     "save_tenant",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from django.db import transaction
@@ -13,6 +13,10 @@ from tenants.api_keys import tokens
 from tenants.audit import Actor, facts_of
 from tenants.models import ApiKey, Tenant, User
 from tenants.services import rows
+
+SECRET: Final = ("secret_hmac", "pepper_id")
+# Written by `revoke_key`, `rotate_key` and `write_key_use` alone.
+KEPT: Final = ("revoked_at", "previous_hmac", "previous_until", "last_used_at")
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +68,12 @@ def issue_key(key: ApiKey, *, pepper: bytes, actor: Actor, prefix: str = "", sec
 
 def save_key(key: ApiKey, *, actor: Actor) -> None:
     """Change a key as the row says. `rotate_key` gives it a new secret, and `revoke_key` ends it."""
-    rows.save(key, actor=actor)
+    rows.save(key, actor=actor, kept=(*KEPT, *SECRET))
+
+
+def save_key_of_file(key: ApiKey, *, actor: Actor) -> None:
+    """Change a key as the file has it, its secret too. A revoked key stays revoked."""
+    rows.save(key, actor=actor, kept=KEPT)
 
 
 def delete_key(key: ApiKey, *, actor: Actor) -> None:

@@ -41,8 +41,8 @@ def create_person(new: NewPerson, *, actor: Actor) -> User:
 
 
 def save_person(person: User, *, actor: Actor) -> None:
-    """Add a person, or change them as the row says. Raises IntegrityError."""
-    rows.save(person, actor=actor)
+    """Add a person, or change them as the row says; `set_password` changes a password. Raises IntegrityError."""
+    rows.save(person, actor=actor, kept=("password", "last_login"))
 
 
 @transaction.atomic

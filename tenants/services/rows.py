@@ -33,16 +33,23 @@ def write(
 
 
 @transaction.atomic
-def save(row: Model, *, actor: Actor, is_checked: bool = False) -> None:
+def save(row: Model, *, actor: Actor, is_checked: bool = False, kept: Iterable[str] = ()) -> None:
     """Create or update a row with all its columns; what it was before is read from the database.
 
-    Raises IntegrityError; with `is_checked` ValidationError instead, for what Django's `full_clean` finds.
+    `kept`: columns that other services write. An update leaves them as they are stored, also if they have changed since
+    the row was read. Raises IntegrityError; with `is_checked` ValidationError instead, for what Django's `full_clean`
+    finds.
     """
     if is_checked:
         row.full_clean()
     bump_version()
-    before = stored_facts(row)
-    write(row, "create" if before is None else "update", actor=actor, before=before)
+    stored = _stored(row)
+    if stored is None:
+        write(row, "create", actor=actor, before=None)
+        return
+    for name in kept:
+        setattr(row, name, getattr(stored, name))
+    write(row, "update", actor=actor, before=facts_of(stored))
 
 
 @transaction.atomic
@@ -72,8 +79,12 @@ def stored_facts(row: Model) -> Facts | None:
 
     The caller has raised the version before.
     """
+    stored = _stored(row)
+    return None if stored is None else facts_of(stored)
+
+
+def _stored(row: Row) -> Row | None:
     if row.pk is None:
         return None
     rows = type(row)._default_manager.select_for_update()  # noqa: SLF001 - Django's documented name
-    stored = rows.filter(pk=row.pk).first()
-    return None if stored is None else facts_of(stored)
+    return rows.filter(pk=row.pk).first()
