@@ -12,7 +12,13 @@ from gateway.inference.pipeline import serve
 from gateway.parsing.schemas import peek_chat
 
 router = Router(tags=["Chat"])
-ENDPOINT = Endpoint(name="chat.completions", scope="chat", model_type="llm", body=JsonBody(peek_chat))
+ENDPOINT = Endpoint(
+    name="chat.completions",
+    path="/v1/chat/completions",
+    scope="chat",
+    model_type="llm",
+    body=JsonBody(peek_chat),
+)
 
 
 @router.post("/chat/completions", openapi_extra=CHAT, operation_id="createChatCompletion")

@@ -13,7 +13,11 @@ from gateway.parsing.schemas import peek_embeddings
 
 router = Router(tags=["Embeddings"])
 ENDPOINT = Endpoint(
-    name="embeddings", scope="embeddings", model_type="embedding", body=JsonBody(peek_embeddings)
+    name="embeddings",
+    path="/v1/embeddings",
+    scope="embeddings",
+    model_type="embedding",
+    body=JsonBody(peek_embeddings),
 )
 
 

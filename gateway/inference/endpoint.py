@@ -47,13 +47,15 @@ class JsonBody(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`name`: as in metrics and the ledger. `scope`: a key's scope that allows it.
+    """`name`: as in metrics and the ledger. `path`: an Idempotency-Key is of one key and one path. `scope`: a key's
+    scope that allows it.
 
     `dialect`: the client side of the dialects (providers/dialects/choice.py). `is_binary`: the response is neither JSON
     nor events; it passes in pieces, with the provider's content type.
     """
 
     name: str
+    path: str
     scope: str
     model_type: str
     body: Body

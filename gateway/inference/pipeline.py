@@ -72,8 +72,9 @@ async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -
     route = await resolve_route(context, live, parsed, endpoint.model_type)  # 400, 404, 403, 429, 503
     if not context.options.idempotency_key:
         return await _perform(context, endpoint, route, parsed, deadline)
-    path = f"/v1/{parsed.shape.path}"
-    return await run_once(context, path, lambda: _perform(context, endpoint, route, parsed, deadline))
+    return await run_once(
+        context, endpoint.path, lambda: _perform(context, endpoint, route, parsed, deadline)
+    )
 
 
 async def _perform(

@@ -11,7 +11,7 @@ from providers.simulator.server import Simulator, answer
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.support import sample
 from tests.support.books.ledger import row_of
-from tests.support.clients.raw_calls import ask
+from tests.support.clients.raw_calls import ask, question
 from tests.support.sample import ALICE, row
 from tests.support.servers.gateway import Gateway, merged
 from tests.support.sources import ROOT
@@ -153,3 +153,12 @@ async def test_a_refusal_is_written_in_the_envelope_of_its_api(gateway, key, bod
     refused = await post(gateway, LINES, body, key)
     assert (refused.status_code, refused.json()["wrong"]) == (status, code)
     assert refused.json().keys() == {"wrong", "words"}
+
+
+async def test_an_idempotency_key_is_of_one_endpoint(gateway):
+    """Both send `chat/completions` to a provider."""
+    once = {"idempotency-key": "of-two-endpoints"}
+    chat = await ask(gateway.url, ALICE, question("chat"), headers=once)
+    lines = await post(gateway, LINES, "chat\nHello", **once)
+    assert (chat.status, lines.status_code) == (200, 200)
+    assert "idempotency-replayed" not in lines.headers

@@ -126,6 +126,7 @@ TOY = ClientApi(
 ENDPOINTS = {
     SPEECH: Endpoint(
         name="toy.speech",
+        path=SPEECH,
         scope="chat",
         model_type="llm",
         body=JsonBody(peek_speech),
@@ -133,7 +134,13 @@ ENDPOINTS = {
         is_binary=True,
     ),
     LINES: Endpoint(
-        name="toy.lines", scope="chat", model_type="llm", body=TextBody(), api=TOY, dialect=TOY.name
+        name="toy.lines",
+        path=LINES,
+        scope="chat",
+        model_type="llm",
+        body=TextBody(),
+        api=TOY,
+        dialect=TOY.name,
     ),
 }
 
