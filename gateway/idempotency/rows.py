@@ -16,6 +16,7 @@ from metering.models import Status, UsageEvent
 
 KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=30)
+LONGEST_TYPE = 100  # characters of a content type, which may be a provider's
 
 
 class Quota(NamedTuple):
@@ -178,6 +179,8 @@ def store(  # noqa: PLR0913 - a row's columns
     quota: Quota = UNBOUNDED,
 ) -> str:
     """End a claim; return "", or which quota has no room for the response. Without a body no response is kept."""
+    if len(content_type) > LONGEST_TYPE:  # it cannot be stored, nor may another be sent in its place
+        sealed, content_type = None, ""
     full = _full_quota(tenant_id, len(sealed), quota) if sealed is not None else ""
     is_kept = sealed is not None and not full
     IdempotencyRecord.objects.filter(id=claim_id, request_id=request_id).update(

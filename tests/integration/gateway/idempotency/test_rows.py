@@ -127,3 +127,12 @@ def test_a_process_counts_as_serving_until_its_journal_is_adopted(tmp_path):
     ServingWorker.objects.create(name="elsewhere")
     names = ("here", "elsewhere", "gone", "")
     assert [rows.may_have_calls(tmp_path, name) for name in names] == [True, True, False, False]
+
+
+def test_a_response_whose_content_type_is_too_long_for_its_row_is_not_kept():
+    """PostgreSQL would refuse the whole row: the key would be in progress until the call is recorded late."""
+    rows.claim("a", "print", "a", 1, NOW)
+    assert rows.store("a", "a", 200, "audio/x; b=" + "y" * 90, b"sound", tenant_id=1) == ""
+    assert kept() == {}
+    with pytest.raises(ResultUnavailable):
+        rows.claim("a", "print", "b", 1, NOW)
