@@ -11,6 +11,7 @@ from django.db import transaction
 
 from budgets.models import Budget, ManagedBy, RateLimit
 from tenants.audit import Actor
+from tenants.config_version import bump_version
 from tenants.models import ApiKey, Tenant
 from tenants.services import rows
 
@@ -50,6 +51,7 @@ def set_budget(
     owner: Owner, limit_nanousd: int, schedule: str, *, actor: Actor, warning_ratio: float | None = None
 ) -> Budget:
     """Set the limit of a tenant or a key in each window of a schedule, in place of the previous one."""
+    bump_version()  # before the row is read: of two writers the second one sees what the first one wrote
     row = Budget.objects.filter(**owner_columns(owner), schedule=schedule).first()
     row = row or Budget(**owner_columns(owner), schedule=schedule)
     row.limit_nanousd = limit_nanousd
@@ -61,6 +63,7 @@ def set_budget(
 @transaction.atomic
 def set_limits(owner: Owner, rates: dict[str, int | None], *, actor: Actor) -> RateLimit:
     """Set the rates of a tenant or a key by column name: None inherits, -1 is unlimited; others stay as they are."""
+    bump_version()  # before the row is read
     row = RateLimit.objects.filter(**owner_columns(owner)).first()
     row = row or RateLimit(**owner_columns(owner), origin=ManagedBy.ADMIN)
     for name, value in rates.items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import transaction
+from django.http import Http404
 from typing_extensions import override
 
 from tenants.audit import SECRET_FIELDS, SECRET_MAPS, Actor, actor_of
@@ -115,7 +116,10 @@ class AuditedModelAdmin(Permitted, _ModelAdmin):
 
     def _save(self, request: HttpRequest, row: Any, form: ModelForm[Any]) -> None:
         services = services_of(type(row))
-        services.write(row, actor=actor_of(request), **services.given(form))
+        try:
+            services.write(row, actor=actor_of(request), **services.given(form))
+        except ObjectDoesNotExist as deleted:  # since this page read it
+            raise Http404(str(deleted)) from deleted
 
     @override
     def history_view(

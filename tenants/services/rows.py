@@ -38,13 +38,15 @@ def save(row: Model, *, actor: Actor, is_checked: bool = False, kept: Iterable[s
 
     `kept`: columns that other services write. An update leaves them as they are stored, also if they have changed since
     the row was read. Raises IntegrityError; with `is_checked` ValidationError instead, for what Django's `full_clean`
-    finds.
+    finds; the model's DoesNotExist for a row that was deleted since it was read.
     """
     if is_checked:
         row.full_clean()
     bump_version()
     stored = _stored(row)
     if stored is None:
+        if not row._state.adding:  # noqa: SLF001 - Django's documented name
+            raise type(row).DoesNotExist(f"{row} was deleted")  # type: ignore[attr-defined]  # of every model
         write(row, "create", actor=actor, before=None)
         return
     for name in kept:

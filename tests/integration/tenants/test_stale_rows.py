@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from budgets.services import set_budget, set_limits
 from tenants.audit import Actor
 from tenants.models import ApiKey, AuditEvent, Tenant, User
 from tenants.services import (
@@ -14,11 +17,13 @@ from tenants.services import (
     create_key,
     create_person,
     create_tenant,
+    delete_tenant,
     revoke_key,
     rotate_key,
     save_key,
     save_key_of_file,
     save_person,
+    save_tenant,
     set_password,
 )
 from tests.support.clients.forms import NOW
@@ -70,3 +75,32 @@ def test_a_password_that_was_changed_meanwhile_stays():
     save_person(person, actor=ALICE)
 
     assert User.objects.get().check_password("fresh")
+
+
+def test_a_row_that_was_deleted_meanwhile_does_not_come_back(acme):
+    delete_tenant(Tenant.objects.get(), actor=ALICE)
+    acme.timezone = "Europe/Berlin"
+
+    with pytest.raises(Tenant.DoesNotExist):
+        save_tenant(acme, actor=ALICE)
+
+    assert not Tenant.objects.exists()
+    assert AuditEvent.objects.latest("pk").action == "delete"
+
+
+@pytest.mark.parametrize(
+    "set_rule",
+    [
+        lambda owner: set_limits(owner, {"requests_per_minute": 1}, actor=ALICE),
+        lambda owner: set_budget(owner, 1, "calendar_month", actor=ALICE),
+    ],
+)
+def test_limits_are_read_when_no_other_writer_can_change_them(acme, set_rule):
+    set_rule(acme)
+    with CaptureQueriesContext(connection) as made:
+        set_rule(acme)
+
+    [first] = [
+        each["sql"] for each in made if "tenants_configversion" in each["sql"] or "budgets_" in each["sql"]
+    ][:1]
+    assert "tenants_configversion" in first
