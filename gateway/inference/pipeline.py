@@ -121,12 +121,12 @@ async def _call(
         dialects = dialects_of(context, live, shape, endpoint.dialect)
         outgoing = outgoing_of(context, live, shape, meter, answer)
         running = meter.open(context.caller)
+        if answer is not ResponseKind.JSON:
+            context.open_stream(live.config.streams, endpoint.framing())
+        read_on = _read_on(context, live, running, outgoing)
     except BaseException:  # a defect of ours, no room in the journal, or a cancellation
         await record_void(context, meter)  # nothing was sent: the grant is returned
         raise
-    if answer is not ResponseKind.JSON:
-        context.open_stream(live.config.streams, endpoint.framing())
-    read_on = _read_on(context, live, running, outgoing)
     sent_at = time.perf_counter()
     try:
         call = await open_call(live.transport, dialects, outgoing, plan, meter.attempts, live.health)
