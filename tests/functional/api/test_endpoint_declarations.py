@@ -158,7 +158,7 @@ async def test_a_refusal_is_written_in_the_envelope_of_its_api(gateway, key, bod
 async def test_an_idempotency_key_is_of_one_endpoint(gateway):
     """Both send `chat/completions` to a provider."""
     once = {"idempotency-key": "of-two-endpoints"}
-    chat = await ask(gateway.url, ALICE, question("chat"), headers=once)
-    lines = await post(gateway, LINES, "chat\nHello", **once)
+    chat = await ask(gateway.url, ALICE, question("m1"), headers=once)
+    lines = await post(gateway, LINES, "m1\nHello", **once)
     assert (chat.status, lines.status_code) == (200, 200)
     assert "idempotency-replayed" not in lines.headers

@@ -31,7 +31,7 @@ class Bill:
 
 async def test_a_stream_that_has_no_connection_leaves_no_call_behind(monkeypatch):
     live = SimpleNamespace(config=SimpleNamespace(streams=None))
-    monkeypatch.setattr(pipeline.runtime, "current", lambda: live)
+    monkeypatch.setattr("gateway.runtime.current", lambda: live)
     for name in ("dialects_of", "outgoing_of"):
         monkeypatch.setattr(pipeline, name, lambda *_: SimpleNamespace())
     endpoint = SimpleNamespace(
