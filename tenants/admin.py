@@ -80,7 +80,9 @@ class TenantAdmin(AuditedModelAdmin):
             self.message_user(request, f"{tenant} is active: its keys work again.", messages.SUCCESS)
 
 
-SERVICES[Tenant] = RowServices(save_tenant, delete_tenant)
+SERVICES[Tenant] = RowServices(
+    save_tenant, delete_tenant, lambda form: {"sets_status": "status" in form.changed_data}
+)
 SERVICES[Membership] = RowServices(save_membership, delete_membership)
 admin.site.register(Tenant, TenantAdmin)  # budgets/admin.py puts limits and budgets on these two pages
 admin.site.register(ApiKey, ApiKeyAdmin)

@@ -16,9 +16,12 @@ def create_tenant(name: str, *, actor: Actor) -> Tenant:
     return tenant
 
 
-def save_tenant(tenant: Tenant, *, actor: Actor) -> None:
-    """Create a tenant, or change it as the row says. Raises IntegrityError."""
-    rows.save(tenant, actor=actor)
+def save_tenant(tenant: Tenant, *, actor: Actor, sets_status: bool = True) -> None:
+    """Create a tenant, or change it as the row says. Raises IntegrityError.
+
+    Without `sets_status` its status stays as it is stored: a page that was opened before a suspension does not end it.
+    """
+    rows.save(tenant, actor=actor, kept=() if sets_status else ("status",))
 
 
 def delete_tenant(tenant: Tenant, *, actor: Actor) -> None:

@@ -25,6 +25,7 @@ from tenants.services import (
     save_person,
     save_tenant,
     set_password,
+    suspend_tenant,
 )
 from tests.support.clients.forms import NOW
 
@@ -104,3 +105,12 @@ def test_limits_are_read_when_no_other_writer_can_change_them(acme, set_rule):
         each["sql"] for each in made if "tenants_configversion" in each["sql"] or "budgets_" in each["sql"]
     ][:1]
     assert "tenants_configversion" in first
+
+
+def test_a_page_opened_before_a_suspension_does_not_resume_the_tenant(acme: Tenant) -> None:
+    page = Tenant.objects.get(pk=acme.pk)
+    suspend_tenant(acme.pk, actor=ALICE)
+    page.timezone = "Europe/Lisbon"
+    save_tenant(page, actor=ALICE, sets_status=False)
+    stored = Tenant.objects.get(pk=acme.pk)
+    assert (stored.status, stored.timezone) == ("suspended", "Europe/Lisbon")
