@@ -173,7 +173,7 @@ class CallContext:
         if live.is_draining:
             raise ShuttingDown
         try:
-            self._slot = live.load_shedder.acquire(caller.tenant_id, is_batch=caller.is_batch)
+            self._slot = live.load_shedder.acquire_slot(caller.tenant_id, is_batch=caller.is_batch)
         except Overloaded as refusal:
             live.metrics.shed.add((refusal.reason,))
             raise

@@ -39,8 +39,7 @@ class JsonBody(msgspec.Struct, frozen=True):
     def read(self, request: V1Request, context: CallContext, live: Runtime) -> Awaitable[bytes]:
         connection = context.connection
         assert connection is not None  # noqa: S101 - a request came over one
-        share = live.heavy_work.share(context.caller.tenant_id)
-        return json_body(request, connection, live, context.body_lease(live), share)
+        return json_body(request, connection, live, context.body_lease(live), context.caller.tenant_id)
 
     def parse(self, raw: bytes, context: CallContext, live: Runtime) -> Awaitable[ParsedRequest]:
         return understand(raw, self.peek, live.config.server, live.heavy_work.share(context.caller.tenant_id))

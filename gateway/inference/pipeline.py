@@ -71,16 +71,21 @@ async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -
     deadline = deadline_of(context, live.config.server, streams=parsed.shape.stream)  # 400
     route = await resolve_route(context, live, parsed, endpoint.model_type)  # 400, 404, 403, 429, 503
     if not context.options.idempotency_key:
-        return await _perform(context, endpoint, route, parsed, deadline)
+        return await _perform(context, live, endpoint, route, parsed, deadline)
     return await run_once(
-        context, endpoint.path, lambda: _perform(context, endpoint, route, parsed, deadline)
+        context, endpoint.path, lambda: _perform(context, live, endpoint, route, parsed, deadline)
     )
 
 
 async def _perform(
-    context: CallContext, endpoint: Endpoint, route: Route, parsed: ParsedRequest, deadline: Deadline
+    context: CallContext,
+    live: Runtime,
+    endpoint: Endpoint,
+    route: Route,
+    parsed: ParsedRequest,
+    deadline: Deadline,
 ) -> Response:
-    live, caller = runtime.current(), context.caller
+    caller = context.caller
     rules = rules_for(live.rulebook, caller)
     ask = ReservationRequest(
         context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.token_counter

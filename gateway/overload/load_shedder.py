@@ -34,38 +34,33 @@ class ConcurrencySlot:
             shedder.release_slot(self._tenant_id)
 
 
-class LoadShedder:
+class LoadShedder(FairShare):
     """`ceiling` is the maximum number of calls at a time; the cap moves between a twentieth of it and it."""
 
     def __init__(self, ceiling: int) -> None:
+        super().__init__()
         self.ceiling = self.cap = ceiling
         self.floor = max(1, ceiling // 20)
         self.lag_s = 0.0  # mean of the last full second
         self._growth = max(1, ceiling // 200)
-        self._slots = FairShare()
         self._lags: list[float] = []
         self._adjusted_at: float | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @property
-    def in_use(self) -> int:
-        """How many calls are served now."""
-        return self._slots.in_use
-
-    def acquire(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
+    def acquire_slot(self, tenant_id: int, *, is_batch: bool) -> ConcurrencySlot:
         """Return a slot. Raises Overloaded with the reason."""
         reason = self._refusal(tenant_id, is_batch=is_batch)
         if reason:
             raise Overloaded(reason)
-        self._slots.acquire(tenant_id)
+        self.acquire(tenant_id)
         self._idle.clear()
         return ConcurrencySlot(self, tenant_id)
 
     def release_slot(self, tenant_id: int) -> None:
         """Take a slot back; called by ConcurrencySlot only."""
-        self._slots.release(tenant_id)
-        if not self._slots.in_use:
+        self.release(tenant_id)
+        if not self.in_use:
             self._idle.set()
 
     def observe_lag(self, lag_s: float, now: float) -> None:
@@ -88,11 +83,11 @@ class LoadShedder:
         await self._idle.wait()
 
     def _refusal(self, tenant_id: int, *, is_batch: bool) -> str:
-        in_use = self._slots.in_use
+        in_use = self.in_use
         if in_use >= self.cap:
             return "full"
         if is_batch and in_use >= self.cap * BATCH_SHARE:
             return "batch"
-        if in_use >= self.cap * NEARLY_FULL and self._slots.of(tenant_id) >= max(1, self.cap * TENANT_SHARE):
+        if in_use >= self.cap * NEARLY_FULL and self.of(tenant_id) >= max(1, self.cap * TENANT_SHARE):
             return "tenant_share"
         return ""

@@ -31,7 +31,7 @@ _OTHER_BEGINNINGS = {
 
 
 async def json_body(
-    request: V1Request, connection: ClientConnection, live: Runtime, lease: BodyMemoryLease, share: Share
+    request: V1Request, connection: ClientConnection, live: Runtime, lease: BodyMemoryLease, tenant_id: int
 ) -> bytes:
     """Return the text of the body.
 
@@ -41,12 +41,12 @@ async def json_body(
         content_type = request.header(b"content-type").partition(";")[0].strip().lower()
         if content_type != "application/json" and not content_type.endswith("+json"):
             raise WrongContentType
-    raw = await whole_body(request, connection, live, lease, share)
+    raw = await whole_body(request, connection, live, lease, tenant_id)
     return raw if raw[:1] == b"{" else _from_its_beginning(raw)
 
 
 async def whole_body(
-    request: V1Request, connection: ClientConnection, live: Runtime, lease: BodyMemoryLease, share: Share
+    request: V1Request, connection: ClientConnection, live: Runtime, lease: BodyMemoryLease, tenant_id: int
 ) -> bytes:
     """Return the body of any type in memory, without its codings.
 
@@ -58,10 +58,12 @@ async def whole_body(
     limit, declared = server.body_limit_bytes, headers.get(b"content-length", b"")
     try:
         raw = await connection.read_body(limit, lease, declared, server.read_body_timeout)
-        return await decoded(raw, codings, limit, lease, share) if codings else raw
+        if codings:
+            raw = await decoded(raw, codings, limit, lease, live.heavy_work.share(tenant_id))
     except Overloaded as refusal:
         live.metrics.shed.add((refusal.reason,))
         raise
+    return raw
 
 
 async def decoded(

@@ -76,8 +76,8 @@ class TextBody(msgspec.Struct, frozen=True):
     """A body of plain text."""
 
     async def read(self, request: Any, context: Any, live: Any) -> bytes:
-        share = live.heavy_work.share(context.caller.tenant_id)
-        return await whole_body(request, context.connection, live, context.body_lease(live), share)
+        tenant_id = context.caller.tenant_id
+        return await whole_body(request, context.connection, live, context.body_lease(live), tenant_id)
 
     async def parse(self, raw: bytes, *_rest: Any) -> ParsedRequest:
         model, _, prompt = raw.decode().partition("\n")

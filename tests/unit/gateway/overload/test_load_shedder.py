@@ -16,8 +16,8 @@ ALICE, BOB = 1, 2
 
 def fill(shedding, *, alice=0, bob=0):
     return [
-        *(shedding.acquire(ALICE, is_batch=False) for _ in range(alice)),
-        *(shedding.acquire(BOB, is_batch=False) for _ in range(bob)),
+        *(shedding.acquire_slot(ALICE, is_batch=False) for _ in range(alice)),
+        *(shedding.acquire_slot(BOB, is_batch=False) for _ in range(bob)),
     ]
 
 
@@ -30,7 +30,7 @@ def seconds(shedding, lag_s, count, start=0.0):
 
 def refusal(shedding, tenant, *, is_batch=False):
     with pytest.raises(Overloaded) as caught:
-        shedding.acquire(tenant, is_batch=is_batch)
+        shedding.acquire_slot(tenant, is_batch=is_batch)
     return caught.value.reason
 
 
@@ -39,7 +39,7 @@ def test_load_shedder_refuses_beyond_the_cap_and_takes_again_when_a_slot_is_back
     slots = fill(shedding, alice=5, bob=5)
     assert refusal(shedding, ALICE) == "full"
     slots[0].release()
-    shedding.acquire(ALICE, is_batch=False)
+    shedding.acquire_slot(ALICE, is_batch=False)
     assert shedding.in_use == 10
 
 
@@ -54,16 +54,16 @@ def test_a_slot_given_back_twice_counts_once():
 def test_a_fifth_of_the_slots_is_kept_from_batch_keys():
     shedding = LoadShedder(10)
     for _ in range(8):
-        shedding.acquire(ALICE, is_batch=True)
+        shedding.acquire_slot(ALICE, is_batch=True)
     assert refusal(shedding, BOB, is_batch=True) == "batch"
-    shedding.acquire(BOB, is_batch=False)
+    shedding.acquire_slot(BOB, is_batch=False)
 
 
 def test_no_tenant_takes_more_than_half_of_a_nearly_full_process():
     shedding = LoadShedder(10)
     fill(shedding, alice=6, bob=3)
     assert refusal(shedding, ALICE) == "tenant_share"
-    shedding.acquire(BOB, is_batch=False)
+    shedding.acquire_slot(BOB, is_batch=False)
 
 
 def test_a_lone_tenant_may_use_most_of_an_empty_process():
@@ -118,7 +118,7 @@ def test_the_count_never_exceeds_the_cap_it_was_admitted_under(steps):
         if step in {"take", "batch"}:
             before = shedding.in_use
             try:
-                held.append(shedding.acquire(tenant, is_batch=step == "batch"))
+                held.append(shedding.acquire_slot(tenant, is_batch=step == "batch"))
             except Overloaded:
                 assert before >= shedding.cap * 0.8
             else:
