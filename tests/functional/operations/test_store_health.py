@@ -79,21 +79,31 @@ async def looks(gateway, *wanted):
     return found
 
 
-async def up(gateway, *stores):
-    """Return what the metrics say of these stores."""
-    found = await samples(gateway)
-    return [found[f'gateway_store_up{{store="{store}"}}'] for store in stores]
+async def metrics_say(gateway, **stores):
+    """Wait until the metrics say this of these stores: they are read at the scrape, /readyz a second before."""
+
+    async def read():
+        found = await samples(gateway)
+        return {store: found[f'gateway_store_up{{store="{store}"}}'] for store in stores}
+
+    await eventually(read, lambda found: found == stores)
 
 
-async def all_say(gateway, *wanted):
-    """Wait until every look has one answer, which begins like this; return it."""
-    (found,) = await eventually(lambda: looks(gateway, *wanted), lambda found: [*found.values()] == [LOOKS])
-    return found
+async def all_say(gateway, *wanted, why=""):
+    """Wait until every look has one answer, which begins like this and states this reason of Redis.
+
+    Until a worker has tried to connect again, the reason is that Redis does not answer.
+    """
+
+    def agrees(found):
+        return [*found.values()] == [LOOKS] and why in next(iter(found))[2]
+
+    await eventually(lambda: looks(gateway, *wanted), agrees)
 
 
 async def is_well(gateway):
     await all_say(gateway, 200, "ready", "ok", "ok")
-    assert await up(gateway, "redis", "database", "journal") == [1.0] * 3
+    await metrics_say(gateway, redis=1.0, database=1.0, journal=1.0)
 
 
 def kill(redis):
@@ -137,9 +147,8 @@ async def test_a_redis_that_lets_no_call_through_makes_every_worker_unready(gate
     for (fault, heal), why in FAULTS.items():
         await asyncio.to_thread(fault, redis)
         try:
-            found = await all_say(gateway, 503, "unready")
-            assert why in found[2], found
-            assert await up(gateway, "redis", "database") == [0.0, 1.0]
+            await all_say(gateway, 503, "unready", why=why)
+            await metrics_say(gateway, redis=0.0, database=1.0)
             refused = await ask(gateway.url, sample.ALICE, question("chat"))
             assert (refused.status, refused.error["code"]) == (503, "limiter_unavailable"), why
             refusals.append(refused.id)
@@ -177,7 +186,7 @@ async def test_every_worker_reports_a_postgres_outage_and_its_lag_in_few_log_lin
     postgres.stop()
     try:
         await all_say(gateway, 200, "ready", "ok", "away, or late", "the database")
-        assert await up(gateway, "database") == [0.0]
+        await metrics_say(gateway, database=0.0)
         for _ in range(20):
             assert (await ask(gateway.url, sample.ALICE, question("chat"))).status in {200, 503}
 
