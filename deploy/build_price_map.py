@@ -86,7 +86,7 @@ def nano(value: Any) -> int:
 
 
 def row_of(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Return our row, or None when nothing in it has a price. A price of 0 means that nobody knows it."""
+    """Return our row, or None when nothing in it has a price. A price of 0 means that it is not known."""
     model_type = TYPES.get(str(entry.get("mode")))
     if model_type is None:
         return None

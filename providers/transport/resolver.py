@@ -19,6 +19,7 @@ from typing import Final
 from aiohappyeyeballs import AddrInfoType
 from cachetools import LRUCache
 
+from gateway.values.fallback_log import FALLBACKS
 from gateway.values.single_flight import SingleFlight
 from providers.errors.exceptions import ConnectFailed
 
@@ -56,10 +57,11 @@ class Resolver:
             return known  # only the first caller waits for it
         try:
             return await self._lookups.run(name, partial(self._look_up, name), SOON_S if is_usable else None)
-        except Exception:
-            if is_usable:
-                return known
-            raise
+        except Exception as failure:
+            if not is_usable:
+                raise
+            FALLBACKS.note("old_addresses", failure)  # the server may well be where it was
+            return known
 
     def invalidate(self, host: str, port: int) -> None:
         """Look up a name again at its next use: no server accepted there, so it may have moved."""

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 ROTATION_OVERLAP = timedelta(hours=24)
 MOST_NAMED = 20  # named one by one
 COLORS = {"in force": "success", "expired": "warning", "revoked": "danger"}
-FOR_GOOD = "Every call with it is refused within 2 seconds, running ones are ended, and nobody can undo it."
+FOR_GOOD = (
+    "Every call with it is refused within 2 seconds, running ones are ended, and this cannot be undone."
+)
 
 
 class ApiKeyAdmin(AuditedModelAdmin):

@@ -134,11 +134,12 @@ async def test_more_silent_names_than_threads_leave_addresses_alone_and_are_aske
 
 @pytest.mark.parametrize("trouble", ["silent", "unknown"])
 async def test_old_addresses_serve_while_a_name_cannot_be_looked_up(
-    transport: Transport, servers: NameServers, monkeypatch: pytest.MonkeyPatch, trouble: str
+    transport: Transport, servers: NameServers, monkeypatch: pytest.MonkeyPatch, fallbacks: Any, trouble: str
 ) -> None:
     monkeypatch.setattr("providers.transport.resolver.NAMES_S", 0.0)
     async with RawServer(answers_once) as server:
         await call(transport, ALIVE, server.port)
+        assert fallbacks() == {}
         if trouble == "silent":
             servers.silent = {ALIVE}
         else:
@@ -146,6 +147,7 @@ async def test_old_addresses_serve_while_a_name_cannot_be_looked_up(
 
         for _ in range(3):
             assert await call(transport, ALIVE, server.port) == b"{}"
+        assert set(fallbacks()) == {"old_addresses"}
 
 
 async def test_old_addresses_do_not_serve_for_ever(
