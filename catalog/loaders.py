@@ -23,7 +23,7 @@ from catalog.snapshot import Capabilities, CatalogProblem, Deployment, Experimen
 from gateway.config import Config
 from gateway.config.normalization import bare
 from providers.media.image_tokens import stated_media_limits
-from providers.registry import default_base_url, default_secret, wire_model
+from providers.registry import default_base_url, default_secret, family_of, wire_model
 from providers.target import Secret, Target, Timeouts
 
 Problems = list[CatalogProblem]
@@ -233,7 +233,7 @@ def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
         metadata=_metadata(source, row),
         is_guarded=_is_guarded(source, row),
     )
-    return msgspec.structs.replace(target, wire_model=wire_model(target))
+    return msgspec.structs.replace(target, wire_model=wire_model(target), api=family_of(target))
 
 
 def _is_guarded(source: Source, row: DeploymentRow) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from providers.dialects.base import Answered, MalformedStream, Stream, has_complete_usage
+from providers.dialects.base import Answered, Stream, has_complete_usage
 from providers.dialects.offload import Offload
 from providers.errors.exceptions import (
     UpstreamFailed,
@@ -17,6 +17,7 @@ from providers.exchange import (
     read_large_events,
     wait_for_late_usage,
 )
+from providers.framing.malformed import MalformedStream
 from providers.resilience.attempt import DeploymentAttempt
 from providers.resilience.attempt_log import Attempt, AttemptRecorder
 from providers.resilience.attempt_planner import or_deadline

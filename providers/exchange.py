@@ -10,7 +10,6 @@ from typing import Final, Protocol
 from providers.dialects.base import (
     Answered,
     Dialect,
-    MalformedStream,
     NeedsOffload,
     Stream,
     final_usage,
@@ -22,6 +21,7 @@ from providers.dialects.openai.usage_places import usage_in_error
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import OutOfMemory
+from providers.framing.malformed import MalformedStream
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
 from providers.outgoing import Outgoing, ResponseKind
@@ -53,21 +53,18 @@ class Receiving(Protocol):
 
 def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Added) -> UpstreamRequest:
     provider = PROVIDERS[target.provider]
+    body = dialect.request(outgoing.raw, target, added)
     headers = {
         "content-type": "application/json",
         "accept": _ACCEPT[outgoing.answer],
         "user-agent": USER_AGENT,
         "x-client-request-id": outgoing.request_id,
+        **dialect.headers(target),
     }
     if outgoing.trace_parent:
         headers["traceparent"] = outgoing.trace_parent
-    return UpstreamRequest(
-        "POST",
-        provider.url(target, outgoing.path),
-        headers,
-        dialect.request(outgoing.raw, target, added),
-        target.is_guarded,
-    )
+    url = provider.url(target, dialect.path(target))
+    return UpstreamRequest("POST", url, headers, body, target.is_guarded)
 
 
 def stream_for(call: Receiving, dialect: Dialect, outgoing: Outgoing) -> Stream:

@@ -41,6 +41,8 @@ async def begin_stream(
 ) -> bytes:
     """Return the client's first bytes of a requested stream. Raises UpstreamFailed, MalformedAnswer."""
     outgoing.progress.stream = stream_for(call, dialect, outgoing)
+    if not dialect.is_sse:
+        return await first_content(call, blocks, await anext(blocks, b""))
     headers = call.response.headers
     kind, block = await opening(blocks, is_declared=is_declared_stream(headers))
     if kind is Kind.OTHER:
@@ -59,6 +61,11 @@ async def _begin_with_document(
     stream = call.stream
     assert stream is not None  # noqa: S101 - it was made
     raw = await _collect(dialect.document(), blocks, head)
+    translated = dialect.begin_with_document(stream, raw)
+    if translated is not None:
+        if stream.failure is not None or not stream.done:
+            raise MalformedAnswer("an answer in one piece that failed", stream.usage, stream.failure)
+        return translated
     try:
         edits, raw = await _edits(call, dialect, raw)
     except MalformedAnswer as fault:

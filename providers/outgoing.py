@@ -30,7 +30,6 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """The request of one call, the same for every target."""
 
     request_id: str
-    path: str
     raw: bytes
     answer: ResponseKind = ResponseKind.JSON
     trace_parent: str = ""

@@ -10,12 +10,13 @@ import time
 
 import msgspec
 
-from providers import auth
+from providers.auth import scheme
 from providers.dialects.lenient.loose import read_any
 from providers.errors.exceptions import UpstreamFailed
 from providers.errors.redaction import redact
 from providers.exchange import USER_AGENT
-from providers.registry import PROVIDERS, is_dateless
+from providers.platforms.azure import is_dateless
+from providers.registry import PROVIDERS
 from providers.request_additions import stated
 from providers.target import Target, Timeouts
 from providers.transport.client import Transport, UpstreamRequest
@@ -100,7 +101,7 @@ async def _ask(
         headers["content-type"] = "application/json"
     method = "GET" if body is None else "POST"
     request = UpstreamRequest(method, url, headers, body or b"", target.is_guarded)
-    await auth.sign(PROVIDERS[target.provider].auth, request, target)
+    await scheme.sign(PROVIDERS[target.provider].auth, request, target)
     response = await transport.send(request, limits)
     try:
         found = await response.read(_MOST_READ, truncate=True)

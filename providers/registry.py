@@ -1,39 +1,28 @@
-"""Every provider the gateway can call, one row each: how to authenticate, where to send, which API."""
+"""The table of providers, and what a deployment gets where its row states nothing. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import msgspec
-
-from providers import auth
+from providers.platforms.azure import AZURE, wire_model
+from providers.platforms.openai import COMPATIBLE, OPENAI, SIMULATOR
+from providers.platforms.provider import Provider
+from providers.target import Target
 
 if TYPE_CHECKING:
     from gateway.config.sections.sign_in import Providers
-    from providers.target import Target
 
-Url = Callable[["Target", str], str]
-Own = Callable[["Providers"], tuple[str, str]]
+__all__ = ["PROVIDERS", "default_base_url", "default_secret", "family_of", "wire_model"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_V1: Final = "/openai/v1"
+PROVIDERS: Final[dict[str, Provider]] = {row.name: row for row in (OPENAI, COMPATIBLE, AZURE, SIMULATOR)}
 
 
-class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. `own` reads from the configuration the one host a global key may be sent to, and that key."""
-
-    name: str
-    auth: auth.Authenticator
-    url: Url
-    own: Own
-    default_base_url: str | None = None
-    api: str = "openai"  # that it speaks (providers/dialects/choice.py)
-    needs_secret: bool = True
-    needs_endpoint: bool = False
-    cap_field: str = "max_tokens"  # the member of an output cap if the client gave none
-    cache_member: str = ""  # of a chat: it partitions its account's prompt cache (providers/tenant_salt.py)
+def family_of(target: Target) -> str:
+    """Return the family of APIs that a target speaks, which may depend on its model."""
+    row = PROVIDERS[target.provider]
+    return row.api if row.api_of is None else row.api_of(target)
 
 
 def default_base_url(provider: str, config: Providers) -> str:
@@ -61,69 +50,3 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         return None
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
-
-
-def _plain_url(target: Target, path: str) -> str:
-    return f"{target.base_url.rstrip('/')}/{path}"
-
-
-def is_dateless(base_url: str, api_version: str) -> bool:
-    """Return whether Azure's API without dates is meant, whose body names the deployment as the model."""
-    return base_url.rstrip("/").endswith(_V1) or api_version in {"", "v1", "preview", "latest"}
-
-
-def wire_model(target: Target) -> str:
-    """Return the model's name in a request, "" for `upstream_model`: on Azure's API without dates the deployment.
-
-    It is the name in a dated URL, of rows with host and deployment. A name that the gateway generated (`<alias>-<n>`)
-    is no deployment.
-    """
-    is_host = not target.base_url.rstrip("/").endswith(_V1)
-    if target.provider != "azure" or not is_host or not is_dateless(target.base_url, target.api_version):
-        return ""
-    is_ours = target.name.removeprefix(f"{target.alias}-").isdecimal()
-    return target.metadata.get("deployment", "") or ("" if is_ours else target.name)
-
-
-def _azure_url(target: Target, path: str) -> str:
-    """Azure OpenAI, "REST API reference": the surface without dates, or by deployment and dated version."""
-    base = target.base_url.rstrip("/")
-    if is_dateless(target.base_url, target.api_version):
-        root = base if base.endswith(_V1) else f"{base.removesuffix('/openai')}{_V1}"
-        stage = f"?api-version={target.api_version}" if target.api_version in {"preview", "latest"} else ""
-        return f"{root}/{path}{stage}"
-    deployment = quote(target.metadata.get("deployment") or target.name, safe="")
-    version = quote(target.api_version, safe="")
-    return f"{base.removesuffix('/openai')}/openai/deployments/{deployment}/{path}?api-version={version}"
-
-
-_ROWS: Final = (
-    Provider(
-        name="openai",
-        auth=auth.openai,
-        url=_plain_url,
-        default_base_url="https://api.openai.com/v1",
-        own=lambda config: ("https://api.openai.com", config.openai_key),
-        cap_field="max_completion_tokens",
-        cache_member="prompt_cache_key",
-    ),
-    Provider(
-        name="openai-compatible",
-        auth=auth.openai,
-        url=_plain_url,
-        own=lambda config: (config.openai_compatible.base_url, config.openai_compatible.api_key),
-        needs_secret=False,
-        needs_endpoint=True,
-    ),
-    Provider(
-        name="azure",
-        auth=auth.azure,
-        url=_azure_url,
-        own=lambda config: (config.azure_openai_endpoint, config.azure_openai_key),
-        needs_endpoint=True,
-        cap_field="max_completion_tokens",
-    ),
-    # The address of the simulator is known when it runs; the code that starts it fills it in.
-    Provider(name="simulator", auth=auth.none, url=_plain_url, own=lambda _: ("", ""), needs_secret=False),
-)
-PROVIDERS: Final[dict[str, Provider]] = {row.name: row for row in _ROWS}

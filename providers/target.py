@@ -7,6 +7,8 @@ from typing import Any, Final
 import msgspec
 from typing_extensions import override
 
+from providers.model_facts import UNKNOWN_MODEL, ModelFacts
+
 SECRET_METADATA: Final = frozenset(
     {"gcp_credentials_json", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
 )
@@ -62,7 +64,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     wire_model: str = (
         ""  # the model's name in a request, if that is not `upstream_model` (Azure: the deployment)
     )
+    api: str = ""  # the family of APIs it speaks (providers/dialects/choice.py); "": its provider's
+    facts: ModelFacts = UNKNOWN_MODEL
+    same_account: frozenset[int] = frozenset()  # other deployments that are reached with the same credential
     is_guarded: bool = False  # a person typed the address: it may not be internal (providers/egress.py)
+
+    def accepts_state_of(self, owner: int) -> bool:
+        """Return whether what this deployment made (thinking, stored responses) is valid here."""
+        return owner == self.id or owner in self.same_account
 
     def secrets(self) -> tuple[str, ...]:
         """Return every secret that a request to it may carry, so that responses can be searched for it."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.values.cache_members import CACHE_MEMBERS
+from providers.ownership import Ownership
 from providers.registry import PROVIDERS
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ Parts = dict[str, msgspec.Raw]
 
 
 class Salt:
-    """One tenant's salt. `own` names the cache of all its calls that name none."""
+    """One tenant's salt. `own` names the cache of all its calls that name none; `ownership` marks its state."""
 
-    __slots__ = ("_key", "own")
+    __slots__ = ("_key", "own", "ownership")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self.ownership = Ownership(key)
         self.own = self._of(b"", b"")
 
     def salt(self, parts: Parts, member: str) -> None:
@@ -53,6 +55,10 @@ class Salt:
                 parts[name] = _raw(self._of(name.encode(), b"\x00" + given))
         if member and bytes(parts.get(member, b"null")) in _SILENT:
             parts[member] = _raw(self.own)
+
+    def name_of(self, member: str, text: str) -> str:
+        """Return what is sent for a name of a cache or of an end user."""
+        return self._of(member.encode(), text.encode("utf-8", "surrogatepass"))
 
     def _of(self, name: bytes, text: bytes) -> str:
         return hmac.new(self._key, name + b"\x00" + text, hashlib.sha256).hexdigest()[:_LENGTH]

@@ -10,13 +10,15 @@ import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from providers import auth
+from providers.auth import scheme
 from providers.binary_answer import first_piece
 from providers.call import Call
+from providers.conversation.parameters import Unsupported
 from providers.dialects.base import Dialect
 from providers.dialects.choice import Dialects
 from providers.errors.exceptions import (
     DeadlineExceeded,
+    RequestUnsupported,
     UpstreamFailed,
     UpstreamStatus,
     UpstreamTimeout,
@@ -147,7 +149,10 @@ class _AttemptSender:
 
     def _send_with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
         dialect = self._dialects.for_target(target)
-        request = self._request = request_for(dialect, self._outgoing, target, added)
+        try:
+            request = self._request = request_for(dialect, self._outgoing, target, added)
+        except Unsupported as fault:
+            raise RequestUnsupported(fault.member, fault.why) from None
         self._outgoing.progress.latest_request = request
         return _try(self._transport, dialect, self._outgoing, target, request, self._deadline)
 
@@ -163,7 +168,7 @@ async def _wait(seconds: float, deadline: Deadline | None) -> None:
 async def _sign(request: UpstreamRequest, target: Target) -> None:
     """Add the target's credential. Raises UpstreamTimeout, of a request that no provider has seen."""
     try:
-        await auth.sign(PROVIDERS[target.provider].auth, request, target)
+        await scheme.sign(PROVIDERS[target.provider].auth, request, target)
     except TimeoutError:
         raise UpstreamTimeout("connect", target.timeouts.connect) from None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from catalog.snapshot import Deployment, Model
+from providers.conversation.parameters import Unfit
+from providers.target import Target
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,14 +20,18 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     members: tuple[str, ...] = ()  # that the gateway does not know
     keeps_money: bool = False  # a budget limits the call
+    unfit: Callable[[Target], Unfit | None] | None = (
+        None  # what a target's API cannot express; None: bytes pass
+    )
 
 
 class MissingCapability(msgspec.Struct, frozen=True):
-    """Why a deployment cannot serve: the request's parameter, and a text."""
+    """Why a deployment cannot serve: the request's parameter, and a text. `code`: the error's, "" for the usual one."""
 
     param: str
     text: str
     is_window: bool = False
+    code: str = ""
 
 
 NOTHING = Requirements()
@@ -45,6 +51,11 @@ def missing_capability(
         return MissingCapability("tools", "takes no tools")
     if requirements.json_schema and not capabilities.json_schema:
         return MissingCapability("response_format", "does not keep to a JSON schema")
+    return _missing_member(deployment, requirements) or _too_long(deployment, model, requirements)
+
+
+def _missing_member(deployment: Deployment, requirements: Requirements) -> MissingCapability | None:
+    capabilities = deployment.capabilities
     for member in requirements.members:
         if not capabilities.unknown_members or (
             requirements.keeps_money and _top(member) in capabilities.refused_members
@@ -52,7 +63,13 @@ def missing_capability(
             return MissingCapability(
                 member, f"takes no member '{_top(member)}', which the gateway does not know"
             )
-    window = capabilities.context_window or model.context_window
+    if requirements.unfit is not None and (unfit := requirements.unfit(deployment.target)) is not None:
+        return MissingCapability(unfit.member, unfit.why, code="unsupported_parameter")
+    return None
+
+
+def _too_long(deployment: Deployment, model: Model, requirements: Requirements) -> MissingCapability | None:
+    window = deployment.capabilities.context_window or model.context_window
     if window is not None and requirements.prompt_tokens > window:
         return MissingCapability("messages", f"reads at most {window:,} tokens", is_window=True)
     return None

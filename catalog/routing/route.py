@@ -35,7 +35,7 @@ class ModelCannot(Exception):
     def __init__(self, alias: str, missing: MissingCapability, passed_over: tuple[Skipped, ...] = ()) -> None:
         self.alias, self.param, self.passed_over = alias, missing.param, passed_over
         self.is_window = missing.is_window
-        self.code = "context_length_exceeded" if missing.is_window else "model_cannot"
+        self.code = "context_length_exceeded" if missing.is_window else missing.code or "model_cannot"
         super().__init__(f"The model '{alias}' cannot serve this request: it {missing.text}.")
 
 

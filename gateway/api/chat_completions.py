@@ -10,6 +10,7 @@ from gateway.http.response import Response
 from gateway.inference.endpoint import Endpoint, JsonBody
 from gateway.inference.pipeline import serve
 from gateway.parsing.schemas import peek_chat
+from providers.dialects.choice import CHAT as CHAT_API
 
 router = Router(tags=["Chat"])
 ENDPOINT = Endpoint(
@@ -18,6 +19,7 @@ ENDPOINT = Endpoint(
     scope="chat",
     model_type="llm",
     body=JsonBody(peek_chat),
+    dialect=CHAT_API,
 )
 
 

@@ -31,14 +31,13 @@ class Framing(msgspec.Struct, frozen=True):
     """How a streamed response is written.
 
     `headers` are of its head; `content_type` is the one in them, "" where it is the provider's. `ping` is sent where
-    nothing else was for a while; b"": nothing is. `done` is the last part of a complete response, sent once the call is
-    recorded. `error_event` wraps an encoded envelope; b"": a failure can only cut the connection.
+    nothing else was for a while; b"": nothing is. `error_event` wraps an encoded envelope; b"": a failure can only cut
+    the connection. The last part of a complete response is the stream's (`Stream.final`).
     """
 
     headers: Headers
     content_type: str = ""
     ping: bytes = b""
-    done: bytes = b""
     error_event: Callable[[bytes], bytes] = lambda _: b""
 
 
@@ -74,7 +73,6 @@ OPENAI: Final = ClientApi(
         EVENT_STREAM,
         "text/event-stream; charset=utf-8",
         b": ping\n\n",
-        b"data: [DONE]\n\n",
         lambda body: b"data: " + body + b"\n\n",
     ),
 )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.overload.load_shedder import ConcurrencySlot
     from gateway.runtime import Runtime
     from metering.meter import Meter
+    from providers.conversation.request import Conversation
 
 
 class CallOptions(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     timeout_ms: str = ""
     trace_parent: str = ""
     client_request_id: str = ""
+    client_headers: dict[str, str] = {}  # of CLIENT_HEADERS, by name
 
     @classmethod
     def of(cls, request: V1Request) -> CallOptions:
@@ -58,11 +60,21 @@ class CallOptions(msgspec.Struct, frozen=True):
             request.header(b"x-request-timeout-ms"),
             request.trace_parent,
             request.header(b"x-client-request-id")[:128],
+            {name.decode(): value for name in CLIENT_HEADERS if (value := request.header(name))},
         )
 
 
+# A client's own that an upstream API may need (providers/conversation/apis.py, SentOptions).
+CLIENT_HEADERS: Final = (b"anthropic-beta", b"anthropic-version")
 OPTION_HEADERS: Final = frozenset(
-    {b"idempotency-key", b"x-gateway-route", b"x-request-timeout-ms", b"traceparent", b"x-client-request-id"}
+    {
+        *CLIENT_HEADERS,
+        b"idempotency-key",
+        b"x-gateway-route",
+        b"x-request-timeout-ms",
+        b"traceparent",
+        b"x-client-request-id",
+    }
 )
 NO_OPTIONS: Final = CallOptions()
 
@@ -107,6 +119,7 @@ class CallContext:
         "claim",
         "client_api",
         "connection",
+        "conversation",
         "headers",
         "id",
         "limit_status",
@@ -140,6 +153,7 @@ class CallContext:
         self.headers: Headers = []
         self.log_facts: dict[str, Any] = {}
         self.refusal = NO_DETAILS
+        self.conversation: Conversation | None = None  # where a deployment needs it translated
         self.meter: Meter | None = None  # once the call is granted
         self.writer: SSEWriter | None = None  # of a stream, from before its upstream is called
         self.claim: IdempotencyClaim | None = None

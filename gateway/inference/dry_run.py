@@ -61,7 +61,7 @@ async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> di
         parsed = await endpoint.body.parse(context.body, context, live)
         report["model"] = parsed.alias
         deadline_of(context, live.config.server, streams=parsed.shape.stream)
-        route = await resolve_route(context, live, parsed, endpoint.model_type)
+        route = await resolve_route(context, live, parsed, endpoint.model_type, endpoint.dialect)
         report["route"] = _route(route, live)
         rules = rules_for(live.rulebook, caller)
         ask = ReservationRequest(

@@ -59,7 +59,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model_type: str
     body: Body
     api: ClientApi = OPENAI
-    dialect: str = OPENAI.name
+    dialect: str = OPENAI.name  # choice.OPENAI: bytes pass
     is_binary: bool = False
 
     def answer(self, *, streams: bool) -> ResponseKind:

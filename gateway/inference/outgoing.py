@@ -22,7 +22,7 @@ COPIES: Final = 3  # of a large event: as received, in one piece, and for the cl
 def _grow_lease(lease: BodyMemoryLease, body_bytes: int, live: Runtime, size: int) -> bool:
     """Grow the body memory lease for a large event, or a response in the other form; return False if memory is full.
 
-    The type is GrantMemory (providers/dialects/sse.py). A failure is counted as shed load.
+    The type is GrantMemory (providers/framing/sse.py). A failure is counted as shed load.
     """
     try:
         lease.grow_to(body_bytes + COPIES * size)
@@ -35,7 +35,9 @@ def _grow_lease(lease: BodyMemoryLease, body_bytes: int, live: Runtime, size: in
 def dialects_of(context: CallContext, live: Runtime, shape: Shape, client_api: str) -> Dialects:
     """Return the dialects that translate the call, one for each API of its targets."""
     grant_memory = partial(_grow_lease, context.body_lease(live), len(context.body), live)
-    return Dialects(shape, grant_memory, live.config.streams.max_event_bytes, client_api)
+    return Dialects(
+        shape, grant_memory, live.config.streams.max_event_bytes, client_api, context.conversation
+    )
 
 
 def outgoing_of(
@@ -45,7 +47,6 @@ def outgoing_of(
     tenant_id = context.caller.tenant_id
     return Outgoing(
         request_id=context.id,
-        path=shape.path,
         raw=context.body,
         answer=answer,
         trace_parent=context.options.trace_parent,

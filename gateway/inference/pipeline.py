@@ -69,7 +69,9 @@ async def run(context: CallContext, endpoint: Endpoint, parsed: ParsedRequest) -
     )
     # An invalid deadline is refused before anything is held.
     deadline = deadline_of(context, live.config.server, streams=parsed.shape.stream)  # 400
-    route = await resolve_route(context, live, parsed, endpoint.model_type)  # 400, 404, 403, 429, 503
+    route = await resolve_route(
+        context, live, parsed, endpoint.model_type, endpoint.dialect
+    )  # 400, 404, 403, 429, 503
     if not context.options.idempotency_key:
         return await _perform(context, live, endpoint, route, parsed, deadline)
     return await run_once(
@@ -103,7 +105,7 @@ async def _perform(
     except BaseException:  # a defect of ours or a cancellation
         context.limit_status = await live.admission.settle(context.id, 0, 0)  # the grant is returned
         raise
-    shape = _sent(parsed.shape, reservation, live.tenant_salts.for_tenant(caller.tenant_id))
+    shape = _sent(context, parsed, reservation, live.tenant_salts.for_tenant(caller.tenant_id))
     answer = await _call(context, endpoint, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
         sent = msgspec.structs.replace(parsed, shape=shape)
@@ -112,10 +114,17 @@ async def _perform(
     return answer
 
 
-def _sent(shape: Shape, reservation: Reservation, salt: Salt) -> Shape:
+def _sent(context: CallContext, parsed: ParsedRequest, reservation: Reservation, salt: Salt) -> Shape:
     """Return the shape with the cap that the hold was made for, and the salt for the tenant's names."""
-    cap = reservation.sent_cap if reservation.sent_cap is not None else shape.output_cap
-    return msgspec.structs.replace(shape, output_cap=cap, salt=salt)
+    shape = parsed.shape
+    return msgspec.structs.replace(
+        shape,
+        output_cap=reservation.sent_cap if reservation.sent_cap is not None else shape.output_cap,
+        salt=salt,
+        response_id=context.id,
+        client_headers=context.options.client_headers,
+        tools=parsed.demand.tools,
+    )
 
 
 async def _call(

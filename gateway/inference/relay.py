@@ -177,7 +177,7 @@ class StreamRelay:
         elif not stream.done:
             await self._fail("upstream_error", "The provider's stream ended before it was complete.")
         elif await self._record("ok", "", is_complete=True):
-            await self._writer.send(self._framing.done, more=False)
+            await self._writer.send(stream.final, more=False)
         else:
             await self._send_error(DONE_LATER, "The call was not recorded.")
 
@@ -199,7 +199,8 @@ class StreamRelay:
 
     async def _send_error(self, code: str, words: str) -> None:
         """Send the last event of a broken stream; in a response without events the connection is cut."""
-        event = self._framing.error_event(self._context.client_api.error_body(code, words))
+        body, stream = self._context.client_api.error_body(code, words), self._call.stream
+        event = (stream.failed(body) if stream is not None else b"") or self._framing.error_event(body)
         if event:
             await self._writer.send(event, more=False)
         else:
@@ -231,7 +232,8 @@ class StreamRelay:
             await live.in_flight.run_to_completion(live.idempotency.release(claim))
             return
         is_kept = claim.keeps_streams and self._is_whole
-        body = b"".join([*self._kept, self._framing.done]) if is_kept else None
+        stream = self._call.stream
+        body = b"".join([*self._kept, stream.final]) if is_kept and stream is not None else None
         await live.in_flight.run_to_completion(
             live.idempotency.complete(claim, 200, self._content_type, body)
         )

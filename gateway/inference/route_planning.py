@@ -17,6 +17,7 @@ from catalog.snapshot import Experiment, Model
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
 from gateway.inference.call_context import CallContext
+from gateway.inference.translation import has_translation, unfit_at
 from gateway.parsing.parsed_request import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
 from providers.call import Call
@@ -28,11 +29,13 @@ EXPECTED_OUTPUT = 256  # tokens, for comparing prices when the client gives no c
 OTHER_TOKENIZER = 0.9  # a count is off by less than a tenth: a prompt that might fit is not refused
 
 
-async def resolve_route(context: CallContext, live: Runtime, parsed: ParsedRequest, model_type: str) -> Route:
+async def resolve_route(
+    context: CallContext, live: Runtime, parsed: ParsedRequest, model_type: str, client_api: str
+) -> Route:
     """Return where the call may go. Raises what routing.resolve raises, and BadHint."""
     caller, snapshot = context.caller, live.snapshot
     model = snapshot.models.get(parsed.alias)
-    route_request = ANYTHING if model is None else _route_request(context, live, parsed, model)
+    route_request = ANYTHING if model is None else _route_request(context, live, parsed, model, client_api)
     try:
         return resolve.resolve(
             snapshot,
@@ -103,9 +106,11 @@ def fallback_reason(route: Route, call: Call) -> str:
     return route.reason
 
 
-def _route_request(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> RouteRequest:
+def _route_request(
+    context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model, client_api: str
+) -> RouteRequest:
     hint = client_hints.parse(context.options.route_hint, model)
-    need = _requirements(context, live, parsed, model)
+    need = _requirements(context, live, parsed, model, client_api)
     sticky_key = _sticky_key(context, parsed, model) if model.sticky else ""
     is_by_cost = model.strategy == "cost" or (hint is not None and hint.strategy == "cost")
     arm = (
@@ -125,7 +130,9 @@ def _route_request(context: CallContext, live: Runtime, parsed: ParsedRequest, m
     )
 
 
-def _requirements(context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model) -> Requirements:
+def _requirements(
+    context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model, client_api: str
+) -> Requirements:
     models = [model]
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
@@ -134,6 +141,10 @@ def _requirements(context: CallContext, live: Runtime, parsed: ParsedRequest, mo
     demand = parsed.demand
     asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
     need = requirements_for(asked, len(context.body), models, estimate)
+    if any(has_translation(client_api, each, has_tools=demand.tools) for each in models):
+        need = msgspec.structs.replace(
+            need, unfit=unfit_at(context, live, client_api, has_tools=demand.tools)
+        )
     if not parsed.demand.unknown:
         return need
     is_kept = any(rule.budgets for rule in rules_for(live.rulebook, context.caller))

@@ -152,7 +152,6 @@ class ShadowTraffic:
         shape = copy.parsed.shape
         outgoing = Outgoing(
             request_id=meter.record.id,
-            path=shape.path,
             raw=copy.raw,
             answer=ResponseKind.of(streams=shape.stream),
             has_cap=shape.output_cap is not None,

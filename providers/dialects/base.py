@@ -40,6 +40,9 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()  # members that name a cache or a person: they are salted before sending
     absent: tuple[str, ...] = ()  # empty members, which some servers refuse: they are not sent
     salt: Salt | None = None  # the tenant's; None: the operator's own call
+    response_id: str = ""  # the gateway's id of the call, for responses that need one
+    client_headers: dict[str, str] = {}  # the client's own that concern its API, by lower-case name
+    tools: bool = False  # it offers tools
     layout: Layout | None = None  # of a large body, which is never split into members
 
     def cache_member(self, target: Target) -> str:
@@ -96,6 +99,18 @@ class Stream(Protocol):
         ...
 
     @property
+    def final(self) -> bytes:
+        """The last bytes of a complete response, which are sent once the call is recorded."""
+        ...
+
+    def failed(self, body: bytes) -> bytes:
+        """Return the last bytes of a stream that broke; `body` is the encoded error of the client's API.
+
+        b"": the client API's usual event.
+        """
+        ...
+
+    @property
     def is_finished(self) -> bool:
         """Every choice so far has a finish reason: only usage and the end of the stream may follow."""
         ...
@@ -149,19 +164,6 @@ def final_usage(stream: Stream) -> Usage | None:
     return None if not is_over or stream.usage is None or stream.usage.is_lacking else stream.usage
 
 
-class MalformedStream(Exception):
-    """The upstream sent something that is not an event of this dialect. `body`: an error body, to classify it.
-
-    `is_ours`: the gateway has no memory for it.
-    """
-
-    usage: Usage | None = None
-
-    def __init__(self, reason: str, body: bytes | None = None, *, is_ours: bool = False) -> None:
-        super().__init__(reason)
-        self.body, self.is_ours = body, is_ours
-
-
 class Dialect(Protocol):
     """Translates one call. Made per call."""
 
@@ -171,6 +173,19 @@ class Dialect(Protocol):
 
     def describe_additions(self, added: Added) -> str:
         """List what the gateway sets in the body, for the client; "" where it sets nothing."""
+        ...
+
+    def path(self, target: Target) -> str:
+        """Return what the target's address is completed with (providers/registry.py), after `request` was called."""
+        ...
+
+    def headers(self, target: Target) -> dict[str, str]:
+        """Return the headers of the request that the provider's API needs, after `request` was called."""
+        ...
+
+    @property
+    def is_sse(self) -> bool:
+        """Whether its streams are server-sent events."""
         ...
 
     @property
@@ -183,6 +198,12 @@ class Dialect(Protocol):
         ...
 
     def stream(self) -> Stream: ...
+
+    def begin_with_document(self, stream: Stream, raw: bytes) -> bytes | None:
+        """Return the client's bytes for a whole response that came in place of a stream; None: it becomes an event
+        (providers/dialects/one_piece.py).
+        """
+        ...
 
     def document(self) -> Document:
         """Return a collector for a response in the form that was not requested."""

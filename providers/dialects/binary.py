@@ -18,6 +18,7 @@ class BinaryStream:
         self.produced_events = self.produced_bytes = self.sound_chars = 0  # of text and tokens: it has none
         self.received_bytes = 0
         self.unfinished_bytes = self.produced_tokens = 0
+        self.final = b""
 
     @property
     def is_finished(self) -> bool:
@@ -26,6 +27,10 @@ class BinaryStream:
     @property
     def has_final_usage(self) -> bool:
         return self.usage is not None
+
+    def failed(self, _body: bytes) -> bytes:
+        """Nothing can be added to the bytes."""
+        return b""
 
     def set_target(self, model: str, secrets: tuple[str, ...]) -> None:
         """Nothing in the bytes names a model."""

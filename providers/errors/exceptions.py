@@ -5,6 +5,7 @@ UpstreamFailed                  any of them, and the summary of several of them
   UpstreamTimeout               connect | first_byte | idle | total
   UpstreamStatus                the provider responded with a status that is not 2xx
   UpstreamBroken                reset, truncated, or a response that is not of the requested kind
+  RequestUnsupported            the deployment's API cannot express the request; nothing was sent
   DeadlineExceeded              the call's own deadline passed; no evidence about the provider
   Unavailable                   no deployment may be called at the moment, so none was
 """
@@ -17,6 +18,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+from typing_extensions import override
 
 from providers.errors.messages import MOST_REASON, ProviderMessage, printable, read_error
 from providers.errors.redaction import cleaned, redact
@@ -174,6 +176,20 @@ class ErrorWith200(UpstreamBroken):
         verdict = verdict_in_stream(error)
         if verdict is not None:
             self.apply(verdict)
+
+
+class RequestUnsupported(UpstreamFailed):
+    """The deployment's API cannot express the request, so it was not sent; another deployment may accept it."""
+
+    def __init__(self, member: str, why: str) -> None:
+        super().__init__(f"the request cannot be translated: {why}", code="upstream_refused")
+        self.reached, self.answer_status, self.kind = False, 400, "unsupported_parameter"
+        self.member, self.why = member, why
+
+    @property
+    @override
+    def passthrough(self) -> PassthroughError:
+        return PassthroughError(400, f"This model {self.why}.", param=self.member, code=self.kind)
 
 
 class DeadlineExceeded(UpstreamFailed):

@@ -1,7 +1,7 @@
 """Errors sent with a success status: in an event of a stream, or in place of a response. Pure.
 
 Sources of the shapes: OpenAI, OpenRouter and Anthropic (`error`), vLLM (`object: "error"`), FastChat (`error_code`),
-FastAPI (`detail`), llama.cpp (a field of its own, providers/dialects/sse.py), Mistral and OpenRouter
+FastAPI (`detail`), llama.cpp (a field of its own, providers/framing/sse.py), Mistral and OpenRouter
 (`finish_reason: "error"`), Google (a list, `promptFeedback`), MiniMax (`base_resp`), Zhipu and others (`success`,
 `msg`), Bedrock (`...Exception`), OpenAI's Responses (`response.failed`, `.incomplete`, `.cancelled`), Apigee
 (`fault`), RFC 9457 (an HTTP `status`).

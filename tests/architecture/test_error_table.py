@@ -44,7 +44,9 @@ NEVER_AT_THE_DOOR = {
     "budgets.redis.snapshot.SnapshotUnavailable": "shell commands and nightly jobs",
     "providers.egress.EgressRefused": "a form's error",
     "providers.simulator.errors.SimulatorError": "the simulator answers it as a provider would",
-    "providers.dialects.base.MalformedStream": "becomes UpstreamBroken",
+    "providers.framing.malformed.MalformedStream": "becomes UpstreamBroken",
+    "providers.conversation.parameters.Unsupported": "becomes RequestUnsupported",
+    "providers.conversation.sequence.TooManyBlocks": "becomes MalformedStream",
     "providers.json_scan.limits.MalformedAnswer": "becomes UpstreamBroken",
     "providers.dialects.base.NeedsOffload": "is read by another process, or becomes UpstreamBroken",
     "providers.json_scan.limits.OverLimit": "becomes BadRequest",
@@ -53,7 +55,7 @@ NEVER_AT_THE_DOOR = {
     "providers.processes.work_process.WorkFailed": "is one of the two below",
     "providers.processes.work_process.WorkerLost": "becomes Overloaded, ReplaysUnavailable or MalformedAnswer",
     "providers.processes.work_process.WorkTooExpensive": "becomes BadRequest, ReplaysUnavailable or MalformedAnswer",
-    "providers.dialects.sse.EventTooLarge": "becomes MalformedStream",
+    "providers.framing.sse.EventTooLarge": "becomes MalformedStream",
 }
 
 

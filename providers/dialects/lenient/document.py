@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from providers.dialects.base import MalformedStream
-from providers.dialects.sse import MEMORY_FROM, MEMORY_STEP, GrantMemory
+from providers.framing.malformed import MalformedStream
+from providers.framing.sse import MEMORY_FROM, MEMORY_STEP, GrantMemory
 
 
 class Document:

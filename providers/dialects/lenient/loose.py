@@ -8,10 +8,11 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN, MalformedStream
+from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.dialects.openai.chunks import Chunk, Delta, LooseChoice, XGroq, ends
 from providers.dialects.openai.usage import UsageJson
 from providers.errors.inner_errors import body_of, is_error
+from providers.framing.malformed import MalformedStream
 from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended

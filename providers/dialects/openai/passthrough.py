@@ -9,21 +9,21 @@ from __future__ import annotations
 import msgspec
 from typing_extensions import override
 
-from providers.dialects.base import Answered, Dialect, Shape
+from providers.dialects.base import Answered, Dialect, Shape, Stream
 from providers.dialects.folded import fold
 from providers.dialects.lenient.document import Document
 from providers.dialects.openai.request import body_for, set_by_gateway
 from providers.dialects.openai.response import read_whole
-from providers.dialects.openai.stream import OpenAIStream
-from providers.dialects.sse import MAX_EVENT, GrantMemory
+from providers.dialects.openai.stream import DONE, OpenAIStream
+from providers.framing.sse import MAX_EVENT, GrantMemory
 from providers.request_additions import Added, stated
 from providers.target import Target
 
-DONE = b"data: [DONE]\n\n"
+__all__ = ["DONE", "OpenAIToOpenAI"]
 
 
 class OpenAIToOpenAI(Dialect):
-    """`grant_memory` and `max_event` bound the events of its streams (providers/dialects/sse.py)."""
+    """`grant_memory` and `max_event` bound the events of its streams (providers/framing/sse.py)."""
 
     def __init__(
         self, shape: Shape, grant_memory: GrantMemory | None = None, max_event: int = MAX_EVENT
@@ -34,6 +34,19 @@ class OpenAIToOpenAI(Dialect):
     def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
         """Return the body for this target; the same bytes when there is nothing to change."""
         return body_for(self._shape, raw, target, added or stated(target))
+
+    @override
+    def path(self, target: Target) -> str:
+        return self._shape.path
+
+    @override
+    def headers(self, target: Target) -> dict[str, str]:
+        return {}
+
+    @property
+    @override
+    def is_sse(self) -> bool:
+        return True
 
     @override
     def describe_additions(self, added: Added) -> str:
@@ -55,6 +68,10 @@ class OpenAIToOpenAI(Dialect):
             self._shape if self._shape.stream else msgspec.structs.replace(self._shape, include_usage=True)
         )
         return OpenAIStream(shape, self._grant_memory, self._max_event)
+
+    @override
+    def begin_with_document(self, stream: Stream, raw: bytes) -> bytes | None:
+        return None
 
     @override
     def document(self) -> Document:

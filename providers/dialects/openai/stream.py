@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
-from providers.dialects.base import MalformedStream, ParsedEvent, Shape
+from providers.dialects.base import ParsedEvent, Shape
 from providers.dialects.lenient.loose import LONG, is_busy, loosely, no_chunk, read_any
 from providers.dialects.openai.chunks import Chunk, LooseChoice, decode_chunk, decode_first
 from providers.dialects.openai.model_alias import BEGIN, END, Aliased, members
@@ -21,7 +21,10 @@ from providers.dialects.openai.progress import Progress
 from providers.dialects.openai.repeated import Repeated, repeated
 from providers.dialects.openai.usage import UsageJson
 from providers.dialects.openai.usage_places import usage_of_twins
-from providers.dialects.sse import (
+from providers.errors.inner_errors import MOST_BODY, body_of, error_body
+from providers.errors.redaction import redact_json, without_values
+from providers.framing.malformed import MalformedStream
+from providers.framing.sse import (
     ERROR,
     MAX_EVENT,
     NO_FIELD,
@@ -31,13 +34,12 @@ from providers.dialects.sse import (
     SseParser,
     events_of,
 )
-from providers.errors.inner_errors import MOST_BODY, body_of, error_body
-from providers.errors.redaction import redact_json, without_values
 from providers.json_scan.limits import NotJson, OverLimit
 from providers.json_scan.outline import LARGE
 from providers.json_scan.repaired import in_utf8, mended
 from providers.requests.layout import Unfit
 
+DONE = b"data: [DONE]\n\n"
 _DONE = b"[DONE]"
 _USAGE = b'"usage'
 _MOST_SEARCHES = 4  # for events that repeat, per stream
@@ -64,6 +66,15 @@ class OpenAIStream(Progress):
     @override
     def unfinished_bytes(self) -> int:
         return self._parser.pending_bytes
+
+    @property
+    @override
+    def final(self) -> bytes:
+        return DONE
+
+    @override
+    def failed(self, body: bytes) -> bytes:
+        return b""
 
     @override
     def set_target(self, model: str, secrets: tuple[str, ...]) -> None:

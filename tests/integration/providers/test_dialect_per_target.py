@@ -14,7 +14,7 @@ import pytest
 from typing_extensions import override
 
 from providers import request_additions
-from providers.auth import Authenticator, Signable
+from providers.auth.scheme import Authenticator, Signable
 from providers.dialects import choice
 from providers.dialects.base import Answered, Shape
 from providers.dialects.choice import Dialects
@@ -68,7 +68,7 @@ class Toy(OpenAIToOpenAI):
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
-    monkeypatch.setitem(choice.FACTORIES, (choice.OPENAI, "toy"), Toy)
+    monkeypatch.setitem(choice.FACTORIES, (choice.CHAT, "toy"), Toy)
     row = msgspec.structs.replace(PROVIDERS["openai-compatible"], name="toy", api="toy")
     monkeypatch.setitem(PROVIDERS, "toy", row)
     monkeypatch.setitem(request_additions._USUAL, "toy", Added("max_tokens"))  # noqa: SLF001
@@ -76,9 +76,7 @@ def toy(monkeypatch):
 
 async def calls(transport, broken, working, *, streams):
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
-    outgoing = Outgoing(
-        request_id="req-1", path=shape.path, raw=BODY, answer=ResponseKind.of(streams=streams)
-    )
+    outgoing = Outgoing(request_id="req-1", raw=BODY, answer=ResponseKind.of(streams=streams))
     targets = [target("first", broken), msgspec.structs.replace(target("second", working), provider="toy")]
     attempts: list[Attempt] = []
     health = DeploymentHealth()
@@ -177,7 +175,7 @@ async def test_a_token_that_does_not_come_ends_the_attempt_and_nothing_was_sent(
             timeouts=Timeouts(connect=0.01, first_byte=5, idle=5, total=10),
         )
         shape = Shape(alias="chat", path="chat/completions")
-        outgoing = Outgoing(request_id="req-1", path=shape.path, raw=BODY)
+        outgoing = Outgoing(request_id="req-1", raw=BODY)
         attempts: list[Attempt] = []
         with pytest.raises(UpstreamFailed, match="connect timeout"):
             await open_call(

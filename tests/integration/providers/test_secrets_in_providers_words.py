@@ -45,9 +45,7 @@ async def opened(
         timeouts=LIMITS,
     )
     shape = Shape(alias="chat", path="chat/completions", stream=streams, include_usage=True)
-    outgoing = Outgoing(
-        request_id="req-1", path=shape.path, raw=BODY, answer=ResponseKind.of(streams=streams)
-    )
+    outgoing = Outgoing(request_id="req-1", raw=BODY, answer=ResponseKind.of(streams=streams))
     health.update_targets([target], [])
     return await open_call(transport, Dialects(shape), outgoing, Plan(targets=[target]), [], health)
 

@@ -46,9 +46,7 @@ async def calls(
     transport: Transport, targets: Sequence[Target], attempts: list[Attempt], *, streams: bool = False
 ) -> Call:
     shape = Shape(alias="chat", path="chat/completions", stream=streams)
-    outgoing = Outgoing(
-        request_id="req-1", path=shape.path, raw=BODY, answer=ResponseKind.of(streams=streams)
-    )
+    outgoing = Outgoing(request_id="req-1", raw=BODY, answer=ResponseKind.of(streams=streams))
     plan = Plan(targets=targets)
     return await open_call(transport, Dialects(shape), outgoing, plan, attempts, DeploymentHealth())
 

@@ -33,7 +33,7 @@ from providers.dialects.binary import BinaryStream  # noqa: E402
 from providers.dialects.choice import FACTORIES, OPENAI  # noqa: E402
 from providers.dialects.openai.passthrough import OpenAIToOpenAI  # noqa: E402
 from providers.dialects.openai.stream import OpenAIStream  # noqa: E402
-from providers.dialects.sse import MAX_EVENT, GrantMemory  # noqa: E402
+from providers.framing.sse import MAX_EVENT, GrantMemory  # noqa: E402
 from providers.usage import Usage  # noqa: E402
 
 SPEECH, LINES = "/v1/toy/speech", "/v1/toy/lines"
@@ -88,6 +88,11 @@ class TextBody(msgspec.Struct, frozen=True):
 class LineStream(OpenAIStream):
     """Turns the events of a provider into lines."""
 
+    @property
+    @override
+    def final(self) -> bytes:
+        return b"END\n"
+
     @override
     def feed(self, block: bytes) -> bytes:
         events = super().feed(block).split(b"\n\n")
@@ -119,7 +124,6 @@ TOY = ClientApi(
         [(b"content-type", b"text/x-lines")],
         "text/x-lines",
         b"# wait\n",
-        b"END\n",
         lambda body: b"WRONG " + body + b"\n",
     ),
 )

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from providers.dialects.base import MalformedStream, Shape
+from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.errors.exceptions import ErrorWith200
+from providers.framing.malformed import MalformedStream
 from providers.json_scan.limits import MalformedAnswer
 from tests.support.provider.mutated_streams import ERRORS
 

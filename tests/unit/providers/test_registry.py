@@ -12,7 +12,7 @@ import pytest
 from catalog.models import Provider
 from gateway.config.sections.model_catalog import ProviderName
 from gateway.config.sections.sign_in import OpenAICompatible, Providers
-from providers.auth import sign
+from providers.auth.scheme import sign
 from providers.dialects.base import Shape
 from providers.dialects.openai.request import body_for
 from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model

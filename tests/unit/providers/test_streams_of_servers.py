@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from providers.dialects.base import MalformedStream, Shape, has_complete_usage
+from providers.dialects.base import Shape, has_complete_usage
 from providers.dialects.openai.passthrough import DONE, OpenAIToOpenAI
+from providers.framing.malformed import MalformedStream
 from tests.support.clients.direct_client import as_ours, view
 from tests.support.provider.mutated_streams import harmless, mutated
 from tests.support.provider.server_streams_more import EVERY

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from providers.dialects.base import MalformedStream, Shape, final_usage, has_complete_usage
+from providers.dialects.base import Shape, final_usage, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.openai.usage_places import usage_in
+from providers.framing.malformed import MalformedStream
 from providers.json_scan.limits import MalformedAnswer
 from providers.usage import Usage
 

@@ -155,7 +155,7 @@ async def test_events_before_the_content_do_not_end_the_wait_for_it(
         limits = Timeouts(connect=2, first_byte=0.3, idle=60, total=120)
         response = await transport.send(ask(server.url), limits)
         call = Call(TARGET, response, [])
-        outgoing = Outgoing(request_id="r", path="chat/completions", raw=b"", answer=ResponseKind.EVENTS)
+        outgoing = Outgoing(request_id="r", raw=b"", answer=ResponseKind.EVENTS)
         with pytest.raises(UpstreamTimeout) as caught:
             await asyncio.wait_for(begin_stream(call, DIALECT, outgoing, response.chunks()), PROMPT)
         assert caught.value.phase == "first_byte"

@@ -54,6 +54,8 @@ class Upstream:
             produced_bytes=1,
             sound_chars=0,
             produced=lambda: "1",
+            final=b"data: [DONE]\n\n",
+            failed=lambda _body: b"",
         )
         self.is_closed = False
 
@@ -130,7 +132,7 @@ async def test_a_whole_stream_is_completed_and_then_done(live):
     await live.in_flight.wait_until_idle()
     assert (meter.outcomes, upstream.is_closed) == ([("ok", "")], True)
     assert (live.idempotency.completed, live.idempotency.released) == (["row"], [])
-    assert sent[-1]["body"] == OPENAI.events.done
+    assert sent[-1]["body"] == b"data: [DONE]\n\n"
 
 
 async def test_a_stream_that_a_defect_keeps_from_being_sent_is_recorded(live):

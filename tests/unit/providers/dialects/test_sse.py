@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.dialects.sse import MOST_LINES, EventTooLarge, SseEvent, SseParser
+from providers.framing.sse import MOST_LINES, EventTooLarge, SseEvent, SseParser
 
 STREAM = (
     "\ufeff: hello\r\n\r\n"

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.dialects.base import MalformedStream, ParsedEvent, Shape
+from providers.dialects.base import ParsedEvent, Shape
 from providers.dialects.lenient.large_events import parse_event, read_large_event
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
 from providers.dialects.output_text import KEPT, PIECE, Produced
 from providers.errors.exceptions import UpstreamBroken
 from providers.errors.out_of_memory import OutOfMemory
 from providers.exchange import failure_for_malformed
+from providers.framing.malformed import MalformedStream
 from providers.processes.heavy_work import HeavyWork
 from providers.resilience.attempt_planner import end_failed
 from providers.resilience.health import DeploymentHealth

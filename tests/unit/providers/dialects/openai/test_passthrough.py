@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.dialects.base import MalformedStream, Shape
+from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.framing.malformed import MalformedStream
 from providers.json_scan.limits import MalformedAnswer
 from providers.target import Secret, Target
 

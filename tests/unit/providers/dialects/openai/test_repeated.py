@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects.base import MalformedStream, Shape
+from providers.dialects.base import Shape
 from providers.dialects.openai import stream as openai_stream
 from providers.dialects.openai.chunks import Chunk, decode_chunk
 from providers.dialects.openai.stream import OpenAIStream
+from providers.framing.malformed import MalformedStream
 
 WORDS = [
     "a",

@@ -1,0 +1,40 @@
+"""Which deployments need a request translated, and what they cannot express: routing passes over those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from catalog.snapshot import Model
+from gateway.inference.call_context import CallContext
+from gateway.runtime import Runtime
+from providers.conversation.parameters import Unfit, unfit
+from providers.conversation.registry import CLIENTS, UPSTREAMS
+from providers.dialects.choice import FACTORIES, upstream_api
+from providers.target import Target
+
+
+def has_translation(client_api: str, model: Model, *, has_tools: bool) -> bool:
+    """Return whether a deployment of the model speaks another API than the client."""
+    return any(
+        (client_api, upstream_api(client_api, deployment.target, has_tools=has_tools)) not in FACTORIES
+        for deployment in model.deployments
+    )
+
+
+def unfit_at(
+    context: CallContext, live: Runtime, client_api: str, *, has_tools: bool
+) -> Callable[[Target], Unfit | None]:
+    """Read the conversation, which the call then has, and return what finds a parameter that a target refuses.
+
+    Raises Unacceptable.
+    """
+    ownership = live.tenant_salts.for_tenant(context.caller.tenant_id).ownership
+    conversation = context.conversation = CLIENTS[client_api].read(context.body, ownership)
+
+    def find(target: Target) -> Unfit | None:
+        api = upstream_api(client_api, target, has_tools=has_tools)
+        if (client_api, api) in FACTORIES:
+            return None
+        return unfit(conversation, UPSTREAMS[api].parameters, target.facts)
+
+    return find

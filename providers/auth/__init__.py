@@ -1,0 +1,1 @@
+"""Authentication at providers: one file per scheme."""

@@ -1,0 +1,39 @@
+"""Schemes that add the target's key as a header."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers.auth.scheme import HeaderAuth
+
+if TYPE_CHECKING:
+    from providers.target import Target
+
+_ACCOUNT_HEADERS = (("openai_organization", "openai-organization"), ("openai_project", "openai-project"))
+
+
+def _bearer(target: Target, headers: dict[str, str]) -> None:
+    """Add `Authorization: Bearer`; nothing for a server without keys."""
+    if target.secret:
+        headers["authorization"] = f"Bearer {target.secret.reveal()}"
+
+
+def _openai(target: Target, headers: dict[str, str]) -> None:
+    """Add the bearer token and, where the deployment names them, the account's organization and project."""
+    _bearer(target, headers)
+    for name, header in _ACCOUNT_HEADERS:
+        if target.metadata.get(name):
+            headers[header] = target.metadata[name]
+
+
+def _azure(target: Target, headers: dict[str, str]) -> None:
+    """Add Azure's `api-key`."""
+    if target.secret:
+        headers["api-key"] = target.secret.reveal()
+
+
+def _none(target: Target, headers: dict[str, str]) -> None:
+    """Add nothing: the built-in simulator needs no key."""
+
+
+openai, azure, none = HeaderAuth(_openai), HeaderAuth(_azure), HeaderAuth(_none)

@@ -1,0 +1,301 @@
+"""Translates a call between a client API and an upstream API that differ: by way of one conversation and one event
+sequence (providers/conversation). Pure; one per call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from typing_extensions import override
+
+from providers.conversation.apis import (
+    ClientSide,
+    ResponseReader,
+    SentOptions,
+    StreamWriter,
+    UpstreamSide,
+    WriterContext,
+)
+from providers.conversation.events import (
+    BlockDelta,
+    BlockStarted,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    Started,
+    UsageReported,
+)
+from providers.conversation.folding import Message, fold
+from providers.conversation.request import Conversation
+from providers.conversation.sequence import Sequence, TooManyBlocks
+from providers.dialects.base import Answered, Dialect, ParsedEvent, Shape, Stream
+from providers.dialects.lenient.document import Document
+from providers.dialects.output_text import PIECE, Produced
+from providers.framing.malformed import MalformedStream
+from providers.framing.sse import MAX_EVENT, GrantMemory
+from providers.json_scan.limits import MalformedAnswer
+from providers.request_additions import Added
+from providers.target import Target
+from providers.usage import Usage
+
+
+class Conversations:
+    """The conversation of one call, read once for all its targets."""
+
+    __slots__ = ("_client", "_read", "_shape")
+
+    def __init__(self, client: ClientSide, shape: Shape, conversation: Conversation | None = None) -> None:
+        self._client, self._shape, self._read = client, shape, conversation
+
+    def of(self, raw: bytes) -> Conversation:
+        """Raises Unacceptable."""
+        if self._read is None:
+            salt = self._shape.salt
+            self._read = self._client.read(raw, salt.ownership if salt is not None else None)
+        return self._read
+
+
+class Translated(Dialect):
+    """One pair of APIs. `grant_memory` and `max_event` bound the events of its streams."""
+
+    def __init__(
+        self,
+        client: ClientSide,
+        upstream: UpstreamSide,
+        conversations: Conversations,
+        shape: Shape,
+        grant_memory: GrantMemory | None = None,
+        max_event: int = MAX_EVENT,
+    ) -> None:
+        self._client, self._upstream, self._conversations = client, upstream, conversations
+        self._shape, self._grant_memory, self._max_event = shape, grant_memory, max_event
+        self._options = SentOptions(cap=shape.output_cap, headers=shape.client_headers)
+        self._target: Target | None = None
+        self._conversation: Conversation | None = None
+
+    @override
+    def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
+        self._target = target
+        conversation = self._conversation = self._conversations.of(raw)
+        return self._upstream.write(conversation, target, self._options)
+
+    @override
+    def path(self, target: Target) -> str:
+        assert self._conversation is not None  # noqa: S101 - the request was made
+        streams = self._upstream.streams(self._conversation, target, self._options)
+        return self._upstream.path(target, streams)
+
+    @override
+    def headers(self, target: Target) -> dict[str, str]:
+        streams = self._conversation is not None and self._upstream.streams(
+            self._conversation, target, self._options
+        )
+        own = self._upstream.headers(target, self._options)
+        return {"accept": self._upstream.accept, **own} if streams else own
+
+    @override
+    def describe_additions(self, added: Added) -> str:
+        cap = self._shape.output_cap
+        return "" if cap is None or cap == self._shape.stated_cap else f"max_output_tokens={cap}"
+
+    @property
+    @override
+    def has_output(self) -> bool:
+        return True
+
+    @property
+    @override
+    def is_sse(self) -> bool:
+        return self._upstream.is_sse
+
+    @override
+    def response(self, raw: bytes) -> Answered:
+        message, sequence = Message(), Sequence()
+        for event in self._upstream.document(raw):
+            for each in sequence.take(event):
+                fold(message, each)
+        if message.failure is not None:
+            raise MalformedAnswer("an error instead of a response", message.usage, message.failure)
+        if not message.is_ended or not message.choices:
+            raise MalformedAnswer("no message in the answer", message.usage)
+        is_known = message.usage is not None and not message.usage.is_lacking
+        body = self._client.document(message, self._context())
+        return Answered(body, message.usage, "" if is_known else text_of(message))
+
+    @override
+    def stream(self) -> TranslatedStream:
+        reader = self._upstream.reader(self._max_event, self._grant_memory)
+        context = self._context()
+        if self._shape.stream:
+            return TranslatedStream(reader, self._client.stream_writer(context))
+        return TranslatedStream(reader, _DocumentWriter(self._client, context))
+
+    @override
+    def begin_with_document(self, stream: Stream, raw: bytes) -> bytes:
+        assert isinstance(stream, TranslatedStream)  # noqa: S101 - it was made above
+        return stream.take(self._upstream.document(raw))
+
+    @override
+    def document(self) -> Document:
+        return Document(self._max_event, self._grant_memory)
+
+    @override
+    def folded(self, events: bytes) -> bytes:
+        """The stream's writer made the document."""
+        return events
+
+    def _context(self) -> WriterContext:
+        assert self._target is not None  # noqa: S101 - the request was made
+        assert self._conversation is not None  # noqa: S101
+        shape, salt = self._shape, self._shape.salt
+        return WriterContext(
+            alias=shape.alias,
+            response_id=shape.response_id,
+            created=int(time.time()),
+            conversation=self._conversation,
+            owner=self._target.id,
+            ownership=salt.ownership if salt is not None else None,
+            includes_usage=shape.include_usage,
+        )
+
+
+class _DocumentWriter(StreamWriter):
+    """For a client that asked for one document of a provider that streams: all of it comes at the end."""
+
+    def __init__(self, client: ClientSide, context: WriterContext) -> None:
+        self.final = b""
+        self._client, self._context, self._message = client, context, Message()
+
+    @override
+    def write(self, event: Event) -> bytes:
+        fold(self._message, event)
+        return self._client.document(self._message, self._context) if isinstance(event, Ended) else b""
+
+    @override
+    def failed(self, body: bytes) -> bytes:
+        return b""
+
+
+class TranslatedStream(Stream):
+    """Reads one upstream stream, and writes the client's."""
+
+    def __init__(self, reader: ResponseReader, writer: StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._sequence = Sequence()
+        self.started = self.done = False
+        self.usage: Usage | None = None
+        self.failure: bytes | None = None
+        self.large: bytes | None = None
+        self.has_offload = self.is_full = False
+        self.produced_events = self.produced_bytes = self.sound_chars = 0
+        self._is_finished = self._is_usage_final = False
+        self._produced = Produced()
+        self._texts: list[str] = []
+        self._chars = 0
+
+    @property
+    @override
+    def unfinished_bytes(self) -> int:
+        return self._reader.unfinished_bytes
+
+    @property
+    @override
+    def is_finished(self) -> bool:
+        return self._is_finished or self.done
+
+    @property
+    @override
+    def has_final_usage(self) -> bool:
+        return self._is_usage_final
+
+    @property
+    @override
+    def final(self) -> bytes:
+        return self._writer.final
+
+    @override
+    def failed(self, body: bytes) -> bytes:
+        return self._writer.failed(body)
+
+    @override
+    def set_target(self, model: str, secrets: tuple[str, ...]) -> None:
+        self._produced.model = model
+
+    @override
+    def feed(self, block: bytes) -> bytes:
+        return self.take(self._reader.feed(block))
+
+    @override
+    def resume(self, event: ParsedEvent) -> bytes:
+        raise NotImplementedError("a translated stream has no events that another process parses")
+
+    @override
+    def end(self) -> bytes:
+        out = self.take(self._reader.close())
+        if self._is_finished and not self.done and self.failure is None:
+            out += self.take([Ended()])
+        return out
+
+    def take(self, events: Iterable[Event]) -> bytes:
+        """Return the client's bytes for events of the reader. Raises MalformedStream."""
+        out: list[bytes] = []
+        try:
+            for event in events:
+                for each in self._sequence.take(event):
+                    self._note(each)
+                    out.append(self._writer.write(each))
+        except TooManyBlocks as error:
+            raise MalformedStream("more blocks open at once than can be kept") from error
+        return b"".join(out)
+
+    @override
+    def produced(self) -> str:
+        return self._produced.text + "".join(self._texts)
+
+    @property
+    @override
+    def produced_tokens(self) -> int:
+        return round(self._produced.tokens)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, BlockDelta):
+            self._add_text(event.text)
+        elif isinstance(event, BlockStarted):
+            self.started, self._is_usage_final = True, False
+            if event.name:
+                self._add_text(event.name)
+        elif isinstance(event, UsageReported):
+            self.usage, self._is_usage_final = event.usage, event.is_final
+        elif isinstance(event, Started):
+            self.usage = event.usage
+        elif isinstance(event, Finished):
+            self.started = self._is_finished = True
+        elif isinstance(event, Ended):
+            self.done = True
+            self._is_usage_final = self.usage is not None
+        elif isinstance(event, Failed):
+            self.failure = event.body
+
+    def _add_text(self, text: str) -> None:
+        size = len(text)
+        self.started, self._is_usage_final = True, False
+        self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
+        self.produced_events += 1
+        self._texts.append(text)
+        self._chars += size
+        if self._chars >= PIECE:
+            self._produced.add("".join(self._texts))
+            self._texts, self._chars = [], 0
+
+
+def text_of(message: Message) -> str:
+    """Return all that was produced, to count its tokens."""
+    return "".join(
+        [
+            f"{block.name}{block.text}"
+            for _, choice in sorted(message.choices.items())
+            for block in choice.blocks
+        ]
+    )
