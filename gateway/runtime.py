@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from metering.ledger.shipper import Shipper
     from metering.meter import MeteringServices
     from metering.read_on import ReadingOn
+    from providers.isolation.tenant_salt import Salts
     from providers.processes.heavy_work import HeavyWork
     from providers.resilience.health import DeploymentHealth
     from providers.simulator.server import Simulator
-    from providers.tenant_salt import Salts
     from providers.transport.client import Transport
     from tenants.api_keys.cache import KeyCache
     from tenants.api_keys.deny_list import DenyList

@@ -14,7 +14,7 @@ from gateway.http.response import JSON, Headers, Response
 from gateway.idempotency.store import IdempotencyClaim
 from gateway.inference.call_context import CallContext
 from gateway.inference.outcomes import CLIENT_GONE, deployment_of, internal_error, record_failure
-from gateway.inference.route_planning import fallback_reason
+from gateway.inference.routing.planning import fallback_reason
 from gateway.runtime import Runtime
 from gateway.values.stop_reason import StopReason
 from metering.journal.pending_close import CloseNotPersisted

@@ -22,7 +22,7 @@ from gateway import runtime
 from gateway.http.errors import ERRORS, response_for
 from gateway.inference.call_context import CallContext
 from gateway.inference.endpoint import Endpoint
-from gateway.inference.route_planning import EXPECTED_OUTPUT, deadline_of, resolve_route
+from gateway.inference.routing.planning import EXPECTED_OUTPUT, deadline_of, resolve_route
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from gateway.values.money import usd

@@ -28,7 +28,7 @@ from gateway.inference.once import run_once
 from gateway.inference.outcomes import internal_error, record_cancellation, record_failure, record_void
 from gateway.inference.outgoing import dialects_of, outgoing_of
 from gateway.inference.relay import stream_response
-from gateway.inference.route_planning import deadline_of, make_plan, resolve_route
+from gateway.inference.routing.planning import deadline_of, make_plan, resolve_route
 from gateway.inference.token_counter import charge
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
@@ -39,10 +39,10 @@ from metering.meter import Meter
 from metering.read_on import ReadOn
 from providers.dialects.base import Shape
 from providers.errors.exceptions import UpstreamFailed
+from providers.isolation.tenant_salt import Salt
 from providers.outgoing import Outgoing, ResponseKind
 from providers.requests.money_classes import Unacceptable
 from providers.resilience.plan import Deadline, Plan
-from providers.tenant_salt import Salt
 from providers.upstream import open_call
 from tenants.auth import require_scope
 

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.http.exceptions import BadRequest, not_json
 from gateway.parsing.parsed_request import BodyParser, Names, ParsedRequest, names_in
-from providers import tenant_salt
+from providers.isolation import tenant_salt
 from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.requests import chat

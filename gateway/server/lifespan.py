@@ -49,9 +49,9 @@ from metering.ledger.shipper import Shipper
 from metering.ledger.spend_windows import load_windows
 from metering.meter import MeteringServices
 from metering.read_on import ReadingOn
+from providers.isolation.tenant_salt import Salts
 from providers.processes.heavy_work import HeavyWork
 from providers.simulator.server import Simulator
-from providers.tenant_salt import Salts
 from providers.tokens import count as tokens
 from providers.transport.client import Transport
 from tenants.api_keys.cache import KeyCache, StoredKey

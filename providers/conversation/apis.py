@@ -16,7 +16,7 @@ from providers.conversation.folding import Message
 from providers.conversation.parameters import Table
 from providers.conversation.request import Conversation
 from providers.framing.sse import GrantMemory
-from providers.ownership import Ownership
+from providers.isolation.ownership import Ownership
 from providers.target import Target
 
 

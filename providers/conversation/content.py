@@ -59,7 +59,7 @@ class Thinking(msgspec.Struct, frozen=True, gc=False):
     """A vendor's thinking, to be returned unchanged to the account that made it.
 
     `signature` is the vendor's own, `redacted` the data of a block without text. `owner` is the id of the deployment
-    that made it (providers/ownership.py); 0: the client does not say. `place`: where a signature without a
+    that made it (providers/isolation/ownership.py); 0: the client does not say. `place`: where a signature without a
     block of its own belongs: the id of a tool call, or "text" for the text that follows (Gemini).
     """
 

@@ -105,7 +105,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     top_logprobs: int | None = None
     seed: int | None = None
     reasoning: Reasoning = Reasoning()
-    user: str = ""  # an end user, salted by tenant (providers/tenant_salt.py)
+    user: str = ""  # an end user, salted by tenant (providers/isolation/tenant_salt.py)
     service_tier: str = ""
     verbosity: str = ""
     prompt_cache_key: str = ""

@@ -8,11 +8,11 @@ import msgspec
 
 from providers.dialects.openai.chunks import Chunk, LooseChoice
 from providers.dialects.openai.usage import UsageJson
+from providers.isolation.tenant_salt import Salt, member_at
 from providers.json_scan.limits import MalformedAnswer
 from providers.request_additions import Added
 from providers.requests.layout import Layout
 from providers.target import Target
-from providers.tenant_salt import Salt, member_at
 from providers.usage import Usage
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ UpstreamFailed                  any of them, and the summary of several of them
   UpstreamTimeout               connect | first_byte | idle | total
   UpstreamStatus                the provider responded with a status that is not 2xx
   UpstreamBroken                reset, truncated, or a response that is not of the requested kind
-  RequestUnsupported            the deployment's API cannot express the request; nothing was sent
   DeadlineExceeded              the call's own deadline passed; no evidence about the provider
   Unavailable                   no deployment may be called at the moment, so none was
 """
@@ -179,7 +178,7 @@ class ErrorWith200(UpstreamBroken):
 
 
 class RequestUnsupported(UpstreamFailed):
-    """The deployment's API cannot express the request, so it was not sent; another deployment may accept it."""
+    """The deployment's API cannot express the request: it was not sent."""
 
     def __init__(self, member: str, why: str) -> None:
         super().__init__(f"the request cannot be translated: {why}", code="upstream_refused")
@@ -245,9 +244,8 @@ class UpstreamStatus(UpstreamFailed):
 
 
 def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
-    """Return the failure that represents all attempts of a call: the last if it is final, else what they share.
-
-    `reached`, `provider` and `deployment` are those of the last attempt that a provider may have received.
+    """Return the failure that represents all attempts of a call: the last if it is final, else what they share. It has
+    the provider of the last attempt that a provider may have received.
     """
     last = failures[-1]
     codes = {failure.code for failure in failures}
@@ -284,13 +282,10 @@ def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
 
 
 def _passed_on(status: int, message: ProviderMessage) -> PassthroughError:
+    words = (_PAGE if message.is_page else "") + message.message
+    words = words or f"The provider refused the request with status {status}."
     return PassthroughError(
-        status,
-        (_PAGE if message.is_page else "") + message.message
-        or f"The provider refused the request with status {status}.",
-        message.type or "invalid_request_error",
-        message.param,
-        message.code,
+        status, words, message.type or "invalid_request_error", message.param, message.code
     )
 
 

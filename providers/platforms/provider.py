@@ -34,7 +34,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     needs_secret: bool = True
     needs_endpoint: bool = False
     cap_field: str = "max_tokens"  # the member of an output cap if the client gave none
-    cache_member: str = ""  # of a chat: it partitions its account's prompt cache (providers/tenant_salt.py)
+    cache_member: str = (
+        ""  # of a chat: it partitions its account's prompt cache (providers/isolation/tenant_salt.py)
+    )
 
 
 def plain_url(target: Target, path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.isolation.tenant_salt import CACHES, MEMBERS
 from providers.media.images import Picture
 from providers.requests import chat, embeddings
 from providers.requests.account_objects import refuse_named, refuse_objects
@@ -21,7 +22,6 @@ from providers.requests.parts import Parts, parts_of
 from providers.requests.spelling import Raws, check_objects, check_spelling, folded, is_exact, strictly
 from providers.requests.templates import documents_frame, sets_template
 from providers.requests.token_expansion import extra_bytes, written_out
-from providers.tenant_salt import CACHES, MEMBERS
 from providers.usage import USUAL_TIERS
 
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)

@@ -6,10 +6,10 @@ import msgspec
 
 from providers.dialects.base import Shape
 from providers.dialects.openai.model_alias import assemble, members
+from providers.isolation.tenant_salt import spliced
 from providers.request_additions import Added
 from providers.requests.layout import splice
 from providers.target import Target
-from providers.tenant_salt import spliced
 
 _encode = msgspec.json.Encoder().encode
 

@@ -10,9 +10,9 @@ from msgspec import structs
 from gateway.parsing.large_reading import name_of, parse_large
 from gateway.parsing.schemas import peek_chat, peek_embeddings
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.isolation.tenant_salt import MEMBERS, Salts
 from providers.json_scan.limits import Limits
 from providers.target import Secret, Target
-from providers.tenant_salt import MEMBERS, Salts
 
 SALTS = Salts(b"secret of the process")
 HELLO = '"messages":[{"role":"user","content":"hi"}]'

@@ -17,7 +17,7 @@ from catalog.snapshot import Experiment, Model
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
 from gateway.inference.call_context import CallContext
-from gateway.inference.translation import has_translation, unfit_at
+from gateway.inference.routing.translation import has_translation, unfit_at
 from gateway.parsing.parsed_request import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
 from providers.call import Call

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.values.cache_members import CACHE_MEMBERS
-from providers.ownership import Ownership
+from providers.isolation.ownership import Ownership
 from providers.registry import PROVIDERS
 
 if TYPE_CHECKING:

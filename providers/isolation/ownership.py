@@ -2,9 +2,8 @@
 it, so that it returns there and nowhere else. Pure.
 
 A mark is appended to the vendor's own text: `<text>~gw1.<deployment><MAC>`, base64url. The MAC is over the tenant, the
-deployment and the text, so another tenant's mark, or one that was changed, is none. Keys are the tenant's
-(providers/tenant_salt.py): they are the same in every worker and after a restart, and do not depend on a provider's
-credential.
+deployment and the text, so another tenant's mark, or one that was changed, is none. Keys are the tenant's (its salt):
+they are the same in every worker and after a restart, and do not depend on a provider's credential.
 """
 
 from __future__ import annotations
