@@ -227,7 +227,7 @@ ROWS = {
         unit/gateway/http/head_rules::a_head_is_sound_or_refused
         functional/hostile/hostile_connections::ambiguous_request_is_refused""",
     "A7 a prompt cache that tenants share": """
-        unit/providers/isolation/tenant_salt::the_same_name_of_two_tenants_is_salted_differently
+        unit/providers/tenant_salt::the_same_name_of_two_tenants_is_salted_differently
         functional/api/tenant_isolation::same_prompt_of_two_tenants_is_in_two_prompt_caches""",
     "A7 packages of the server": "architecture/locks::serving_needs_few_packages_and_each_states_its_reason",
     # Crashes and stores
