@@ -63,6 +63,7 @@ class DecisionTrace(
     price_ids: tuple[int, ...] = ()  # of the deployments in `order`
     strategy: str = "weighted"
     arm: str = ""  # of the alias's experiment
+    pinned: str = ""  # the request's member that decided the first deployment
     skipped: tuple[Skipped, ...] = ()
     instead: dict[str, tuple[str, ...]] = {}  # fallbacks, by the refusal that leads to them
     panic: bool = False  # all of them were resting after failures, and were tried anyway
@@ -89,6 +90,7 @@ def decision_trace(
         price_ids=tuple([deployment.sheet.id for deployment in deployments]),
         strategy=route.model.strategy,
         arm=route.arm,
+        pinned=route.pinned,
         reason=route.reason if deployments[0].target.alias != alias else "",
         skipped=_skipped(route, problems) if route.skipped or problems else (),
         instead=_instead(route) if route.fallbacks_by_reason else {},

@@ -5,14 +5,22 @@ Pure: one object a call. Cost: about 15 us for a few deployments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 
 from catalog.routing.capabilities import NOTHING, MissingCapability, missing_capability
 from catalog.routing.client_hints import Hints
 from catalog.routing.experiments import put_first
-from catalog.routing.route import ModelCannot, NoDeployment, Route, RouteRequest, Skipped
+from catalog.routing.route import (
+    ModelCannot,
+    NoDeployment,
+    Pin,
+    Route,
+    RouteRequest,
+    Skipped,
+    StateOwnerUnavailable,
+)
 from catalog.routing.strategies import StrategyContext, arrange, draw
 from catalog.snapshot import Deployment, Model, Snapshot
 from providers.resilience.circuit_breaker import CircuitBreaker
@@ -47,9 +55,13 @@ class CandidateSelection:
         if arm:
             own = put_first(arm, own)
         missing, has_candidates = list(self._missing), bool(own or self._unavailable or self._full)
+        pin = self._request.pin
+        is_bound = pin is not None and pin.is_required
+        if is_bound and pin is not None and not has_candidates and not missing:
+            raise StateOwnerUnavailable(model.alias, pin, tuple(self._skipped))
         others: dict[str, Model] = {}
         fallbacks: dict[str, tuple[Deployment, ...]] = {}
-        if model.fallbacks and not (hints is not None and hints.only):
+        if model.fallbacks and not is_bound and not (hints is not None and hints.only):
             fallbacks = {reason: self._fallbacks(model, reason, others) for reason in model.fallbacks}
         after, reason = fallbacks.get("unavailable", ()), "unavailable"
         if not has_candidates and missing and all(missing.is_window for missing in missing):
@@ -65,6 +77,7 @@ class CandidateSelection:
             skipped=tuple(self._skipped),
             reason=reason,
             arm=arm,
+            pinned=pin.because if pin is not None and _is_first(pin, deployments) else "",
         )
         if deployments:
             return build(deployments=deployments)
@@ -114,12 +127,21 @@ class CandidateSelection:
             ready = self._available(list(tier), late)
             if ready:
                 ordered += arrange(strategy, ready, context)
+        pin = self._request.pin
+        if pin is not None:
+            ordered.sort(key=lambda deployment: not deployment.target.accepts_state_of(pin.owner))
         return ordered + late
 
     def _is_capable(self, model: Model, deployment: Deployment, hints: Hints | None) -> bool:
         name = deployment.target.name
         if hints is not None and not hints.allows(name):
             self._skipped.append(Skipped(model.alias, name, "not wanted by X-Gateway-Route"))
+            return False
+        pin = self._request.pin
+        if pin is not None and pin.is_required and not deployment.target.accepts_state_of(pin.owner):
+            self._skipped.append(
+                Skipped(model.alias, name, f"another account made what '{pin.because}' names")
+            )
             return False
         if self._request.requirements is NOTHING:
             return True
@@ -180,6 +202,10 @@ class CandidateSelection:
 
     def _skip(self, deployment: Deployment, why: str) -> None:
         self._skipped.append(Skipped(deployment.target.alias, deployment.target.name, why))
+
+
+def _is_first(pin: Pin, deployments: Sequence[Deployment]) -> bool:
+    return bool(deployments) and deployments[0].target.accepts_state_of(pin.owner)
 
 
 def _priority(deployment: Deployment) -> int:

@@ -39,12 +39,38 @@ class ModelCannot(Exception):
         super().__init__(f"The model '{alias}' cannot serve this request: it {missing.text}.")
 
 
+class StateOwnerUnavailable(Exception):
+    """No deployment of the model has what the request refers to: the account that made it is gone, or not this model's.
+
+    Another account would answer that it does not exist.
+    """
+
+    def __init__(self, alias: str, pin: Pin, passed_over: tuple[Skipped, ...] = ()) -> None:
+        self.alias, self.param, self.passed_over = alias, pin.because, passed_over
+        super().__init__(
+            f"'{pin.because}' names something that only the provider's account that made it has, and the model "
+            f"'{alias}' has no deployment with that account."
+        )
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """The deployment that made what a request refers to. `because`: the member that does so.
+
+    `is_required`: no other account can answer; else it is preferred while it is healthy.
+    """
+
+    owner: int
+    because: str
+    is_required: bool = False
+
+
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What one call passes to routing, beside its alias."""
 
     requirements: Requirements = NOTHING
     hints: Hints | None = None
     sticky_key: str = ""
+    pin: Pin | None = None
     arm: str = ""  # of the alias's experiment
     expected: tuple[int, int] = (0, 0)  # tokens in and out, for the strategy `cost`
 
@@ -64,6 +90,7 @@ class Route(msgspec.Struct, frozen=True):
     reason: str = "unavailable"
     is_panic: bool = False
     arm: str = ""  # of the experiment this call is part of
+    pinned: str = ""  # the member that decided the first deployment
 
     @property
     def all_deployments(self) -> tuple[Deployment, ...]:

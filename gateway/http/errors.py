@@ -20,6 +20,7 @@ from budgets.admission.interface import AdmissionUnavailable, BudgetRefused, Rat
 from budgets.admission.unbounded_requests import FeatureUnpriced
 from catalog.routing.client_hints import BadHint
 from catalog.routing.resolve import ModelCannot, ModelNotFound, ModelUnpriced, NoDeployment, WrongModelType
+from catalog.routing.route import StateOwnerUnavailable
 from gateway.http.client_api import API_ERROR, OPENAI, ClientApi, ErrorFields
 from gateway.http.client_connection import BodyTooLarge, BodyTooSlow
 from gateway.http.content_coding import ACCEPT_ENCODING, BadCoding, UnknownCoding
@@ -107,6 +108,7 @@ ERRORS: dict[type[Exception], Row] = {
     WrongModelType: Row(400, "wrong_model_type", INVALID, param=lambda _: "model"),
     ModelCannot: Row(400, "model_cannot", INVALID, param=lambda error: error.param),
     BadHint: Row(400, "invalid_route_hint", INVALID, param=lambda _: "X-Gateway-Route"),
+    StateOwnerUnavailable: Row(503, "state_owner_unavailable", API, param=lambda error: error.param),
     NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: NEVER_RETRY),
     BadRequest: Row(400, "invalid_request", INVALID, param=lambda error: error.param),
     NinjaValidationError: Row(400, "invalid_request", INVALID, "The request is not valid."),

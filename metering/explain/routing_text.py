@@ -31,6 +31,8 @@ def candidates(model: str, trace: DecisionTrace | None) -> tuple[str, ...]:
     sentences = []
     if trace.arm:
         sentences.append(f"Its caller is in the arm {trace.arm} of the model's experiment.")
+    if trace.pinned:
+        sentences.append(f"Pinned by {trace.pinned}: the provider's account that made it is asked first.")
     if own:
         first, *rest = own
         sentences.append(

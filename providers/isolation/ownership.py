@@ -63,6 +63,17 @@ class Ownership:
         return hmac.new(self._key, message, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
+def latest_owner(raw: bytes) -> int:
+    """Return the deployment in the last mark of a body, which is not verified: good for a preference only; 0: none."""
+    at = raw.rfind(MARK_BYTES) + len(MARK_BYTES)
+    if at < len(MARK_BYTES):
+        return 0
+    try:
+        return int.from_bytes(base64.urlsafe_b64decode(raw[at : at + _LENGTH])[:_OWNER_BYTES], "big")
+    except ValueError:
+        return 0
+
+
 def has_mark(raw: bytes) -> bool:
     """Whether a body may hold a mark: one search."""
     return raw.find(MARK_BYTES) >= 0

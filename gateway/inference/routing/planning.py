@@ -17,6 +17,7 @@ from catalog.snapshot import Experiment, Model
 from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
 from gateway.inference.call_context import CallContext
+from gateway.inference.routing.pins import pin_of
 from gateway.inference.routing.translation import has_translation, unfit_at
 from gateway.parsing.parsed_request import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
@@ -118,13 +119,15 @@ def _route_request(
         if model.experiment is not None and hint is None
         else ""
     )
-    if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm:
+    pin = pin_of(context)
+    if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm and pin is None:
         return ANYTHING
     expected = (reserve.prompt_estimate(parsed.demand).tokens, parsed.demand.output_cap or EXPECTED_OUTPUT)
     return RouteRequest(
         requirements=need,
         hints=hint,
         sticky_key=sticky_key,
+        pin=pin,
         arm=arm,
         expected=expected if is_by_cost else (0, 0),
     )

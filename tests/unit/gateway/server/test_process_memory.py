@@ -81,6 +81,8 @@ def test_the_heap_of_a_process_moves_but_not_what_a_fork_shares():
     assert in_fork == 0
     if can_collapse():
         # The kernel may not have had every large page the first time: the second call takes what is left.
-        assert huge >= again >= moved >= 4 * PAGE
+        assert again >= moved >= 4 * PAGE
+        # What the calls themselves used is free again, and the end of the heap that it was goes back in small pages.
+        assert huge >= 4 * PAGE
     else:
         assert moved == again == 0
