@@ -75,6 +75,7 @@ ADVICE: Final[dict[str, dict[str, Advice]]] = {
         "model_unpriced": _OPERATORS,
         "feature_unpriced": _OPERATORS,
         "no_deployment_available": Advice(SOME, OPERATOR),
+        "state_owner_unavailable": _OPERATORS,
     },
     "Limits and budgets": {
         "rate_limit_exceeded": Advice(SOME, ADMIN),
