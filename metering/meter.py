@@ -123,10 +123,14 @@ class Meter:
         self._services.running.add(self.call)
         return self.call
 
-    def record_response(self, target: Target, raw: bytes) -> None:
-        """Write that a whole response came, unless its end follows at once: crash recovery then bills it."""
+    def record_response(self, target: Target, raw: bytes, usage: Usage | None = None) -> None:
+        """Write that a whole response came, unless its end follows at once: crash recovery then bills it.
+
+        `usage`: as its dialect read it; None: it was not read yet.
+        """
         record = self.record
-        usage = usage_in(raw, has_output=record.has_output) if len(raw) <= QUICK_BYTES else None
+        if usage is None and len(raw) <= QUICK_BYTES:
+            usage = usage_in(raw, has_output=record.has_output)
         noted = Answered(id=record.id, size=len(raw), usage=usage)
         if (target.alias, target.name) != (record.model, record.deployment):
             attempt = Attempt(target.provider, target.name, "ok", None, 0.0, target.alias)

@@ -31,7 +31,7 @@ async def complete(context: CallContext, route: Route, meter: Meter, call: Call)
     try:
         if call.unrecorded and (context.claim is not None or not answered.is_known):
             # The close is not written in this step: a separate task does it, or the usage is counted first.
-            meter.record_response(call.target, call.unrecorded)
+            meter.record_response(call.target, call.unrecorded, answered.usage)
         outcome = _outcome(route, meter, call, answered, client_disconnected=client_disconnected)
     except Exception:  # a defect of ours: the call still gets its row, the error table logs it
         await record_failure(context, meter, route, internal_error())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 import msgspec
 
@@ -38,6 +39,7 @@ from metering.inflight import InFlightCall
 from metering.meter import Meter
 from metering.read_on import ReadOn
 from providers.dialects.base import Shape
+from providers.dialects.choice import CHAT, OPENAI
 from providers.errors.exceptions import UpstreamFailed
 from providers.isolation.tenant_salt import Salt
 from providers.outgoing import Outgoing, ResponseKind
@@ -45,6 +47,8 @@ from providers.requests.money_classes import Unacceptable
 from providers.resilience.plan import Deadline, Plan
 from providers.upstream import open_call
 from tenants.auth import require_scope
+
+COUNTED: Final = frozenset({CHAT, OPENAI})  # chat and embeddings
 
 
 async def serve(request: V1Request, endpoint: Endpoint) -> Response:
@@ -89,9 +93,9 @@ async def _perform(
 ) -> Response:
     caller = context.caller
     rules = rules_for(live.rulebook, caller)
-    ask = ReservationRequest(
-        context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.token_counter
-    )
+    # The exact counter reads the bodies of these two; the bound of any other is its bytes.
+    counter = live.token_counter if endpoint.dialect in COUNTED else None
+    ask = ReservationRequest(context.id, rules, route, parsed.demand, context.body, caller.tenant_id, counter)
     try:
         reservation = await reserve.reserve(live.admission, ask)  # 400, 403, 429
     except (BudgetRefused, RateRefused) as refusal:

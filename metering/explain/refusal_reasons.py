@@ -43,8 +43,8 @@ OF_CODES: Final[dict[str, str]] = {
     "origin_not_allowed": "A page in a browser asked, and its origin is not in `server.cors.origins`.",
     "invalid_route_hint": "Its X-Gateway-Route cannot be followed.",
     "no_deployment_available": "No deployment of the model could be called.",
-    "state_owner_unavailable": "It refers to what one account at a provider has made, and the model has no deployment with "
-    "that account.",
+    "state_owner_unavailable": "It refers to what one account at a provider has made, and the model has no deployment "
+    "with that account.",
     "invalid_request": _BODY,
     "invalid_value": _BODY,
     "invalid_json": _BODY,

@@ -28,11 +28,15 @@ class _Body(msgspec.Struct):
     functions: msgspec.Raw = msgspec.Raw()
     response_format: msgspec.Raw = msgspec.Raw()
     documents: msgspec.Raw = msgspec.Raw()
+    system: msgspec.Raw = msgspec.Raw()  # of Messages
+    instructions: msgspec.Raw = msgspec.Raw()  # of Responses
     input: Any = None
+    prompt: Any = None  # of completions
 
 
 _body = msgspec.json.Decoder(_Body)
-_AROUND = ("functions", "response_format", "documents")
+_AROUND = ("functions", "response_format", "documents", "system")
+_OF_RESPONSES = ("instructions", "tools")
 BYTES_PER_TOKEN = 4
 
 
@@ -41,9 +45,9 @@ def count_prompt(raw: bytes, model: str) -> Estimate:
     try:
         body = _body.decode(raw)
         if not bytes(body.messages):
-            return Estimate(_inputs(body.input, model))
-        around = [bytes(getattr(body, name)).decode(errors="replace") for name in _AROUND]
-        extra = sum([count(text, model) for text in around if text and text != "null"])
+            given = body.input if body.prompt is None else body.prompt
+            return Estimate(_inputs(given, model) + _around(body, _OF_RESPONSES, model))
+        extra = _around(body, _AROUND, model)
         tools = bytes(body.tools)
         return Estimate(
             count_messages(bytes(body.messages), model, b"" if tools == b"null" else tools) + extra
@@ -64,10 +68,17 @@ async def count_prompt_in_process(share: Share, raw: bytes, model: str) -> Estim
         return Estimate(len(raw) // BYTES_PER_TOKEN)
 
 
+def _around(body: _Body, names: tuple[str, ...], model: str) -> int:
+    texts = [bytes(getattr(body, name)).decode(errors="replace") for name in names]
+    return sum([count(text, model) for text in texts if text and text != "null"])
+
+
 def _inputs(value: Any, model: str) -> int:
-    """Count embedding inputs: a string, strings, token ids, or lists of token ids."""
+    """Count inputs: a string, strings, token ids, lists of token ids, or the items of Responses."""
     if isinstance(value, str):
         return count(value, model)
     if isinstance(value, list):
-        return sum(_inputs(item, model) if isinstance(item, str | list) else 1 for item in value)
+        return sum(_inputs(item, model) if isinstance(item, str | list | dict) else 1 for item in value)
+    if isinstance(value, dict):
+        return count(msgspec.json.encode(value).decode(), model)
     return 1
