@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
         "--only",
         type=names_of(WORKLOADS),
         default="chat,stream,embed",
-        help="chat, stream, framed, embed or none",
+        help="chat, stream, framed, embed, translated, translated-stream or none",
     )
     add("--clients", default="1,64", help="how many connections ask at once")
     add("--services", type=names_of(SERVICES), default=",".join(SERVICES), help="peers join when installed")

@@ -17,6 +17,20 @@ _USAGE = {
     "prompt_tokens_details": {"cached_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 0},
 }
+_MESSAGE: dict[str, object] = {
+    "id": "msg_bench0123456789abcdefABCDEF",
+    "type": "message",
+    "role": "assistant",
+    "model": "up-claude",
+    "stop_sequence": None,
+    "usage": {
+        "input_tokens": PROMPT_TOKENS,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": OUTPUT_TOKENS,
+        "service_tier": "standard",
+    },
+}
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
@@ -81,6 +95,36 @@ def chat_answer() -> bytes:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     head = {"id": "chatcmpl-bench0123456789abcdefABCDEF", "object": "chat.completion", "model": "up-chat"}
     return json_answer({**head, **_STAMP, "choices": [choice], "usage": _USAGE})
+
+
+def message_answer() -> bytes:
+    """Return the same answer as Anthropic's Messages API writes it."""
+    return json_answer({**_MESSAGE, "content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"})
+
+
+def message_stream() -> bytes:
+    """Return the same stream as Anthropic's Messages API writes it, in one HTTP chunk."""
+    start = {**_MESSAGE, "content": [], "stop_reason": None}
+    events: list[dict[str, object]] = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}
+            for word in STREAM_WORDS
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": OUTPUT_TOKENS},
+        },
+        {"type": "message_stop"},
+    ]
+    body = b"".join(
+        b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), msgspec.json.encode(event))
+        for event in events
+    )
+    return STREAM_HEAD + http_chunk(body) + STREAM_END
 
 
 def embedding_answer(*, packed: bool) -> bytes:

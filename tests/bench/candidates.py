@@ -79,6 +79,8 @@ def _catalog_row(workload: Workload, upstream: int) -> dict[str, object]:
         "price_input": 0.00015,
         "price_output": 0.0006,
     }
+    if workload.name.startswith("translated"):
+        row |= {"provider": "anthropic", "endpoint": f"http://127.0.0.1:{upstream}"}
     if workload.path.endswith("embeddings"):
         return {**row, "model_type": "embedding"}
     return {**row, "model_type": "llm", "context_window": 128_000, "max_output_tokens": 4096}

@@ -29,6 +29,8 @@ class Prepared:
             for framed in (False, True)
             for metered in (False, True)
         }
+        self.message = answers.message_answer()
+        self.message_stream = answers.message_stream()
         self.floats = answers.embedding_answer(packed=False)
         self.base64 = answers.embedding_answer(packed=True)
         self.models = answers.model_list()
@@ -100,6 +102,9 @@ class Conversation(asyncio.Protocol):
         self._url = self._body = b""
         if url.endswith(b"/chat/completions"):
             self._chat(body)
+        elif url.endswith(b"/messages"):
+            streams = b'"stream":true' in body
+            self._transport.write(self._prepared.message_stream if streams else self._prepared.message)
         elif url.endswith(b"/embeddings"):
             packed = b'"base64"' in body
             self._transport.write(self._prepared.base64 if packed else self._prepared.floats)

@@ -86,6 +86,13 @@ CHAT = Workload("chat", _COMPLETIONS, "up-chat", _chat(stream=False), b'"usage"'
 STREAM = Workload("stream", _COMPLETIONS, "up-stream", _chat(stream=True), _LAST_WORD, DONE, _whole_stream)
 FRAMED = Workload("framed", _COMPLETIONS, "up-framed", _chat(stream=True), _LAST_WORD, DONE, _whole_stream)
 SLOW = Workload("slow", _COMPLETIONS, "up-slow", _chat(stream=True), b'"content":"t', DONE, _whole_slow)
+# A chat that is translated: the gateway sends it to a provider that speaks Anthropic's Messages.
+TRANSLATED = Workload(
+    "translated", _COMPLETIONS, "up-claude", _chat(stream=False), b'"usage"', b"}", _whole_chat
+)
+TRANSLATED_STREAM = Workload(
+    "translated-stream", _COMPLETIONS, "up-claude-stream", _chat(stream=True), _LAST_WORD, DONE, _whole_stream
+)
 EMBED = Workload(
     name="embed",
     path="/v1/embeddings",
@@ -95,7 +102,9 @@ EMBED = Workload(
     ending=b"}",
     whole=_whole_embedding,
 )
-WORKLOADS = {workload.name: workload for workload in (CHAT, STREAM, FRAMED, EMBED, SLOW)}
+WORKLOADS = {
+    workload.name: workload for workload in (CHAT, STREAM, FRAMED, EMBED, SLOW, TRANSLATED, TRANSLATED_STREAM)
+}
 
 
 def is_whole(workload: Workload, body: bytes) -> bool:

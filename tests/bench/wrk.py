@@ -20,7 +20,7 @@ from tests.bench.load import LoadResult, LoadSpec
 from tests.bench.processes import cpu_seconds
 from tests.bench.workloads import WORKLOADS
 
-WORKLOADS_OF_WRK = frozenset({"chat", "embed"})  # it cannot tell the end of a stream from a cut
+WORKLOADS_OF_WRK = frozenset({"chat", "embed", "translated"})  # it cannot tell the end of a stream from a cut
 _SCRIPT = """
 wrk.method = "POST"
 wrk.path = %(path)s
