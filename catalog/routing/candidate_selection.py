@@ -56,12 +56,12 @@ class CandidateSelection:
             own = put_first(arm, own)
         missing, has_candidates = list(self._missing), bool(own or self._unavailable or self._full)
         pin = self._request.pin
-        is_bound = pin is not None and pin.is_required
-        if is_bound and pin is not None and not has_candidates and not missing:
-            raise StateOwnerUnavailable(model.alias, pin, tuple(self._skipped))
+        bound_by = pin if pin is not None and pin.is_required else None
+        if bound_by is not None and not has_candidates and not missing:
+            raise StateOwnerUnavailable(model.alias, bound_by, tuple(self._skipped))
         others: dict[str, Model] = {}
         fallbacks: dict[str, tuple[Deployment, ...]] = {}
-        if model.fallbacks and not is_bound and not (hints is not None and hints.only):
+        if model.fallbacks and bound_by is None and not (hints is not None and hints.only):
             fallbacks = {reason: self._fallbacks(model, reason, others) for reason in model.fallbacks}
         after, reason = fallbacks.get("unavailable", ()), "unavailable"
         if not has_candidates and missing and all(missing.is_window for missing in missing):
@@ -79,8 +79,10 @@ class CandidateSelection:
             arm=arm,
             pinned=pin.because if pin is not None and _is_first(pin, deployments) else "",
         )
-        if deployments:
-            return build(deployments=deployments)
+        return build(deployments=deployments) if deployments else self._in_panic(model, build)
+
+    def _in_panic(self, model: Model, build: Callable[..., Route]) -> Route:
+        """Return a route to those that rest after failures. Raises NoDeployment, Unavailable."""
         targets = [deployment.target for deployment in (*self._full, *self._unavailable)]
         if not targets:
             raise NoDeployment(model.alias, tuple(self._skipped))
