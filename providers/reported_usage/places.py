@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.lenient.loose import read_deep
-from providers.dialects.openai.usage import UsageJson, count_of, in_tier, usage_of
 from providers.errors.messages import LONGEST
 from providers.json_scan.documents import QUICK, documents_in
+from providers.json_scan.lenient import read_deep
 from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import Outline, outline_of
 from providers.json_scan.repaired import mended
+from providers.reported_usage.reading import UsageJson, count_of, in_tier, usage_of
 from providers.requests.layout import MOST_TWINS
 from providers.usage import Usage
 

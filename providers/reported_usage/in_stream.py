@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.lenient.loose import usage_json
-from providers.dialects.openai.usage import UsageJson, in_tier, usage_of
-from providers.dialects.openai.usage_places import merged, states_output, usage_elsewhere
+from providers.reported_usage.places import merged, states_output, usage_elsewhere
+from providers.reported_usage.reading import UsageJson, in_tier, usage_json, usage_of
 from providers.usage import Usage
 
 

@@ -2,7 +2,7 @@
 
 Reads chat and embeddings (`prompt_tokens`), images, responses and transcriptions (`input_tokens`, `seconds`).
 Source: the OpenAI API reference; the quirks of compatible providers are named where they are handled. The places of
-a usage, and how several are merged, are in providers/dialects/openai/usage_places.py.
+a usage, and how several are merged, are in providers/reported_usage/places.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from providers.usage import LONGEST_TOOL, OTHER_TOOLS, USUAL_TIERS, ToolCount, Usage
 
@@ -41,6 +42,13 @@ class UsageJson(msgspec.Struct):
     cached_tokens: Any = None  # Moonshot, Together: likewise
     cache_read_input_tokens: Any = None  # Anthropic: beside input_tokens; in bridges' prompt_tokens, inside
     cache_creation_input_tokens: Any = None
+
+
+def usage_json(value: Any) -> UsageJson | UnsetType | None:
+    """Return a usage object; UNSET for another type (a list, a string)."""
+    if not isinstance(value, dict):
+        return None if value is None else UNSET
+    return msgspec.convert(value, UsageJson)
 
 
 def usage_of(given: UsageJson) -> Usage | None:
