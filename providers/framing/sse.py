@@ -22,6 +22,8 @@ MOST_LINES: Final = 10_000  # of one event; more take too long to parse, and no 
 ERROR: Final = "error"  # the type of an event that reports one; also of the field of that name
 NO_FIELD: Final = "\0stray"  # the type of JSON without a field; no stream can send this name
 _OBJECT: Final = b"data: {"
+_NAMED: Final = b"event: "
+_THEN_OBJECT: Final = b"\ndata: {"
 _BOM: Final = b"\xef\xbb\xbf"
 
 GrantMemory = Callable[[int], bool]
@@ -78,6 +80,10 @@ class SseParser:
         is_one = block.startswith(_OBJECT) and block.find(b"\n") == len(block) - 2 <= self._max_event
         if is_one and not pending and block.endswith(b"\n"):  # exactly one event, as most servers send
             return [block[6:-2]]
+        if not pending and block.startswith(_NAMED) and block.endswith(b"\n\n"):
+            named = _named(block[:-2]) if len(block) <= self._max_event else None
+            if named is not None:
+                return [named]
         if pending:
             searched = len(pending) - 1
             pending += block
@@ -113,6 +119,9 @@ class SseParser:
                 raise EventTooLarge(limit, events)
             if part.startswith(_OBJECT) and LF not in part:
                 events.append(part[6:])
+                continue
+            if part.startswith(_NAMED) and (named := _named(part)) is not None:
+                events.append(named)
                 continue
             if part.count(b"\n") > MOST_LINES:
                 raise EventTooLarge(limit, events)
@@ -152,6 +161,14 @@ class SseParser:
             return b""
         self._begun = True
         return head.removeprefix(_BOM)
+
+
+def _named(part: bytes) -> SseEvent | None:
+    """Return an event of two lines, its name and an object, as most named events are; None: it has another form."""
+    at = part.find(b"\n")
+    if not part.startswith(_THEN_OBJECT, at) or part.find(b"\n", at + 1) >= 0:
+        return None
+    return SseEvent(part[at + 7 :], part[7:at].decode(errors="replace"))
 
 
 def events_of(part: bytes) -> list[SseEvent]:
