@@ -44,6 +44,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parallel_tool_control: bool = True  # parallel calls of tools can be switched off
     embedding_dimensions: tuple[int, ...] = ()  # that can be chosen; empty: unknown
     max_batch: int | None = None  # inputs of one request for embeddings
+    # Whose vendor has several request formats for embeddings: titan | nova, predict | embed_content; "": the usual.
+    embeddings_api: str = ""
     image_sizes: tuple[str, ...] = ()
     image_max_tokens: int | None = None
     max_tokens_per_second: int | None = None

@@ -10,8 +10,22 @@ from typing_extensions import override
 from providers.model_facts import UNKNOWN_MODEL, ModelFacts
 
 SECRET_METADATA: Final = frozenset(
-    {"gcp_credentials_json", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+    {
+        "gcp_credentials_json",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "azure_client_secret",
+    }
 )
+# Settings that say how a deployment is called, not with what credential.
+NO_CREDENTIAL: Final = frozenset(
+    {
+        "deployment", "publisher", "cache_member", "cap_member", "stream_usage", "responses", "completions",
+        "embeddings", "embeddings_api", "task_type", "vertex_location", "vertex_labels", "vertex_user_label",
+        "vertex_safety_settings", "vertex_request_type",
+    }
+)  # fmt: skip
 _SECRETS_OF_GCP: Final = ("private_key", "private_key_id", "refresh_token", "client_secret")
 
 
@@ -72,6 +86,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     def accepts_state_of(self, owner: int) -> bool:
         """Return whether what this deployment made (thinking, stored responses) is valid here."""
         return owner == self.id or owner in self.same_account
+
+    def account(self) -> bytes:
+        """Return what deployments with the same credential at the same place share. Holds the credential itself.
+
+        A setting that is not known to be no credential counts as one. So does the vendor: another vendor's model cannot
+        use what this one made, such as thinking.
+        """
+        settings = sorted(item for item in self.metadata.items() if item[0] not in NO_CREDENTIAL)
+        made_by = (self.provider, self.api, self.facts.vendor)
+        return msgspec.json.encode([made_by, self.base_url, self.secret.reveal(), settings])
 
     def secrets(self) -> tuple[str, ...]:
         """Return every secret that a request to it may carry, so that responses can be searched for it."""

@@ -26,14 +26,27 @@ def _openai(target: Target, headers: dict[str, str]) -> None:
             headers[header] = target.metadata[name]
 
 
-def _azure(target: Target, headers: dict[str, str]) -> None:
-    """Add Azure's `api-key`."""
-    if target.secret:
-        headers["api-key"] = target.secret.reveal()
+def _hugging_face(target: Target, headers: dict[str, str]) -> None:
+    """Add the bearer token and, where the deployment names one, the organization that pays."""
+    _bearer(target, headers)
+    payer = target.metadata.get("hf_bill_to") or target.metadata.get("bill_to")
+    if payer:
+        headers["x-hf-bill-to"] = payer
+
+
+def _anthropic(target: Target, headers: dict[str, str]) -> None:
+    """Add `x-api-key`, or a bearer token where the row says so (`metadata.auth: bearer`): the API takes one of both."""
+    if not target.secret:
+        return
+    if target.metadata.get("auth") == "bearer":
+        _bearer(target, headers)
+    else:
+        headers["x-api-key"] = target.secret.reveal()
 
 
 def _none(target: Target, headers: dict[str, str]) -> None:
     """Add nothing: the built-in simulator needs no key."""
 
 
-openai, azure, none = HeaderAuth(_openai), HeaderAuth(_azure), HeaderAuth(_none)
+openai, anthropic, none = HeaderAuth(_openai), HeaderAuth(_anthropic), HeaderAuth(_none)
+hugging_face = HeaderAuth(_hugging_face)

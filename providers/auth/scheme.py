@@ -33,6 +33,12 @@ class Authenticator(Protocol):
         """Add the credential to the request, in place. Raises UpstreamFailed."""
         ...
 
+    def is_renewed_after(self, errors: frozenset[str], target: Target) -> bool:  # noqa: ARG002 - the default
+        """Return whether a provider refused a credential that had expired, and discard it: a request that is signed
+        again has another one. `errors`: the status and the names in the refusal, in lower case.
+        """
+        return False
+
 
 class HeaderAuth(Authenticator):
     """Adds headers that need nothing but the target."""

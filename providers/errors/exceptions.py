@@ -14,15 +14,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from typing_extensions import override
 
-from providers.errors.messages import MOST_REASON, ProviderMessage, printable, read_error
+from providers.errors.anthropic_limits import is_used_up, wait_asked_for
+from providers.errors.messages import MOST_REASON, ProviderMessage, leads_to, named_by, read_error
 from providers.errors.redaction import cleaned, redact
-from providers.errors.retry_after import milliseconds, parse_retry_after
-from providers.errors.verdicts import NO_PATH, Fault, Verdict, verdict_in_stream, verdict_on
+from providers.errors.verdicts import NO_PATH, USED_UP, Fault, Verdict, verdict_in_stream, verdict_on
 from providers.target import Target
 from providers.usage import Usage
 
@@ -220,9 +219,11 @@ class UpstreamStatus(UpstreamFailed):
         content_type: str = "",
         retry_after_s: float | None = None,
         location: str = "",
+        name: str = "",
     ) -> None:
-        message = read_error(body)
-        reason = f"status {status}{_leads_to(location)}" if 300 <= status < 400 else f"status {status}"  # noqa: PLR2004
+        """`name`: of the error, where a header has it (AWS)."""
+        message = named_by(read_error(body), name)
+        reason = f"status {status}{leads_to(location)}" if 300 <= status < 400 else f"status {status}"  # noqa: PLR2004
         wait = message.retry_after_s if retry_after_s is None else retry_after_s
         super().__init__(reason, status=status, body=body, retry_after_s=wait)
         self._read = message
@@ -237,10 +238,16 @@ class UpstreamStatus(UpstreamFailed):
     ) -> UpstreamStatus:
         """Read a response's head; `now` is Unix time, for a Retry-After that is a date."""
         now = time.time() if now is None else now
-        wait = milliseconds(headers.get("retry-after-ms"))
-        if wait is None:
-            wait = parse_retry_after(headers.get("retry-after"), now)
-        return cls(status, body, headers.get("content-type", ""), wait, headers.get("location", ""))
+        wait, name = wait_asked_for(status, headers, now), headers.get("x-amzn-errortype", "")
+        found = cls(status, body, headers.get("content-type", ""), wait, headers.get("location", ""), name)
+        if found.fault == "limit" and is_used_up(headers, found.retry_after_s):
+            found.apply(USED_UP)
+        return found
+
+    @property
+    def error_names(self) -> frozenset[str]:
+        """The codes and types of the error, in lower case."""
+        return self._read.names if self._read is not None else frozenset()
 
 
 def summarize(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
@@ -287,13 +294,3 @@ def _passed_on(status: int, message: ProviderMessage) -> PassthroughError:
     return PassthroughError(
         status, words, message.type or "invalid_request_error", message.param, message.code
     )
-
-
-def _leads_to(location: str) -> str:
-    """Return where a redirect leads: the host, never the rest, which may carry a secret."""
-    try:
-        host = urlsplit(location).netloc.rpartition("@")[2]
-    except ValueError:
-        host = ""
-    where = printable(host)[:MOST_REASON]
-    return f", a redirect to {where or 'another path of the same host'}" if location else ", a redirect"

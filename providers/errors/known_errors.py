@@ -126,7 +126,12 @@ _KEY_CODES: Final = frozenset(
         "unauthenticated",
         "unrecognizedclientexception",
         "expiredtokenexception",
+        "expiredtoken",
         "invalidsignatureexception",
+        "signaturedoesnotmatch",
+        "incompletesignature",
+        "invalidclienttokenid",
+        "missingauthenticationtoken",
         "invalid_token",
         "api_key_expired",
         "invalidapikey",
@@ -151,6 +156,7 @@ _LIMIT_CODES: Final = frozenset(
         "resource_exhausted",
         "too_many_requests",
         "throttlingexception",
+        "servicequotaexceededexception",  # Bedrock, with status 400
         "throttling",
         "throttling.ratequota",
         "throttling.allocationquota",
@@ -184,7 +190,7 @@ _MODEL: Final = re.compile(
     r"|your organization must be verified)",
     re.IGNORECASE,
 )
-_ABSENT_CODES: Final = re.compile(r"model|deployment_?not_?found", re.IGNORECASE)
+_ABSENT_CODES: Final = re.compile(r"model|deployment_?not_?found|^resourcenotfoundexception$", re.IGNORECASE)
 # How a 404 names the model; not a part of a quoted path or host.
 # "Function" is NVIDIA's, the rest are Databricks' and OpenRouter's.
 _ABSENT: Final = re.compile(
@@ -236,6 +242,11 @@ def is_key(message: ProviderMessage, *, by_name: bool = False) -> bool:
     if message.names & _KEY_CODES:
         return True
     return not by_name and bool(_KEY.match(message.message[:_READ]))
+
+
+def is_starting(message: ProviderMessage) -> bool:
+    """Return whether a 429 means that the model is not loaded yet (Bedrock): it is no limit of ours."""
+    return "modelnotreadyexception" in message.names
 
 
 def is_limit(message: ProviderMessage) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -61,6 +62,7 @@ _PAGE: Final = re.compile(
 )
 _UNSEEN: Final = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^<>]{0,2000}>")
+_MOST_DELAY_S: Final = 86_400
 _DELAY: Final = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)s")
 
 
@@ -75,7 +77,7 @@ class ProviderMessage(msgspec.Struct, frozen=True):
     is_page: bool = False  # an HTML page
     is_flagged: bool = False  # it has members that only a moderation sends
     status: int | None = None  # HTTP's, if the error names one
-    retry_after_s: float | None = None  # Google's RetryInfo
+    retry_after_s: float | None = None  # Google's RetryInfo; Hugging Face's time until a model is loaded
 
     def short(self, most: int) -> str:
         """Return the message in one line, a little longer than `most`: to be cut after redaction, not in a secret."""
@@ -94,6 +96,22 @@ def read_error(body: bytes | None) -> ProviderMessage:
             message=printable(body[: 4 * MOST_QUOTED].decode("utf-8", "replace"))[:MOST_QUOTED]
         )
     return _of_document(document)
+
+
+def named_by(message: ProviderMessage, header: str) -> ProviderMessage:
+    """Add the name of an error that came in a header, as AWS writes it: `ns#ThrottlingException:http://...`."""
+    name = header.partition(":")[0].rpartition("#")[2].strip().lower()[:_MOST_NAME]
+    return msgspec.structs.replace(message, names=message.names | {name}) if name else message
+
+
+def leads_to(location: str) -> str:
+    """Return where a redirect leads: the host, never the rest, which may carry a secret."""
+    try:
+        host = urlsplit(location).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    where = printable(host)[:MOST_REASON]
+    return f", a redirect to {where or 'another path of the same host'}" if location else ", a redirect"
 
 
 def _read(body: bytes) -> Any:
@@ -130,7 +148,7 @@ def _of_document(document: Any) -> ProviderMessage:
         names=names | inner.names,
         is_flagged=_has_flags(error) or inner.is_flagged,
         status=_status(error, whole),
-        retry_after_s=_delay(error),
+        retry_after_s=_delay(error, whole),
     )
 
 
@@ -251,14 +269,18 @@ def _status(*several: dict[str, Any]) -> int | None:
     return None
 
 
-def _delay(error: dict[str, Any]) -> float | None:
+def _delay(error: dict[str, Any], whole: dict[str, Any]) -> float | None:
     details = error.get("details")
     for each in details[:_MOST_TEXTS] if isinstance(details, list) else []:
         delay = each.get("retryDelay") if isinstance(each, dict) else None
         found = _DELAY.fullmatch(delay) if isinstance(delay, str) else None
         if found is not None:
             return float(found.group(1))
-    return None
+    loading: Any = whole.get("estimated_time")
+    is_one = (
+        isinstance(loading, int | float) and not isinstance(loading, bool) and 0 < loading < _MOST_DELAY_S
+    )
+    return float(loading) if is_one else None
 
 
 def _name(value: Any) -> str | None:

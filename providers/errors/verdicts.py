@@ -32,6 +32,7 @@ from providers.errors.known_errors import (
     is_key,
     is_limit,
     is_model,
+    is_starting,
     is_too_large,
     is_too_long,
 )
@@ -100,6 +101,7 @@ _KNOWN: Final[dict[int, Verdict]] = {
 _LIMITED: Final = Verdict(
     fault="limit", retryable=True, code="upstream_rate_limited", answer_status=429, kind="rate_limited"
 )
+USED_UP: Final = _operators("account", is_sure=False)  # of a limit of the month: no wait of minutes helps
 _OF_REQUESTS: Final = frozenset({400, 403, 406, 422, 451})  # a client's request may cause them
 
 
@@ -147,7 +149,7 @@ def _of_limit(message: ProviderMessage) -> Verdict:
         return _request("too_large", 413, retryable=True, fallback_reason=CONTEXT_WINDOW)
     if is_account(message, by_name=True):
         return _operators("account", is_sure=not is_beyond_credit(message))
-    return _LIMITED
+    return _elsewhere("not_ready", "deployment") if is_starting(message) else _LIMITED
 
 
 def _of_absence(message: ProviderMessage) -> Verdict:

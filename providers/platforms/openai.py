@@ -1,4 +1,4 @@
-"""OpenAI, the servers that speak its API, and the built-in simulator."""
+"""OpenAI, and the servers that speak its API."""
 
 from __future__ import annotations
 
@@ -23,8 +23,4 @@ COMPATIBLE: Final = Provider(
     own=lambda config: (config.openai_compatible.base_url, config.openai_compatible.api_key),
     needs_secret=False,
     needs_endpoint=True,
-)
-# The address of the simulator is known when it runs; the code that starts it fills it in.
-SIMULATOR: Final = Provider(
-    name="simulator", auth=headers.none, url=plain_url, own=lambda _: ("", ""), needs_secret=False
 )

@@ -15,14 +15,18 @@ from gateway.config.sections.sign_in import OpenAICompatible, Providers
 from providers.auth.scheme import sign
 from providers.dialects.base import Shape
 from providers.dialects.openai.request import body_for
-from providers.registry import PROVIDERS, default_base_url, default_secret, wire_model
+from providers.model_facts import ModelFacts
+from providers.registry import PROVIDERS, default_base_url, default_secret, family_of, wire_model
 from providers.request_additions import Added
 from providers.target import Secret, Target
 
+_FOUNDRY = "https://r.services.ai.azure.com/anthropic/v1/messages"
 CONFIG = Providers(
     openai_key="sk-openai",
+    anthropic_key="sk-ant",
     azure_openai_key="az-key",
     azure_openai_endpoint="https://own.openai.azure.com/",
+    hugging_face_token="hf-token",
     openai_compatible=OpenAICompatible(base_url="http://10.0.0.5:8000/v1", api_key="compat-key"),
 )
 
@@ -47,12 +51,18 @@ def target(provider: str = "openai", base_url: str = "https://api.openai.com/v1"
         ("openai", "https://api.openai\t.com/v1", ""),
         ("openai", "https://api.openai.com:bad/v1", ""),
         ("openai", "", ""),
+        ("anthropic", "https://api.anthropic.com", "sk-ant"),
+        ("anthropic", "https://api.anthropic.com/v1", "sk-ant"),
+        ("anthropic", "https://claude.example", ""),
         ("azure", "https://own.openai.azure.com", "az-key"),
         ("azure", "https://own.openai.azure.com/openai/v1", "az-key"),
         ("azure", "https://other.openai.azure.com", ""),
         ("openai-compatible", "http://10.0.0.5:8000/v1", "compat-key"),
         ("openai-compatible", "http://10.0.0.5:8001/v1", ""),
         ("openai-compatible", "https://api.openai.com/v1", ""),
+        ("huggingface", "https://router.huggingface.co/v1", "hf-token"),
+        ("huggingface", "https://mine.endpoints.huggingface.cloud/v1", ""),
+        ("vertex", "https://aiplatform.googleapis.com", ""),
         ("simulator", "http://127.0.0.1:1234/v1", ""),
     ],
 )
@@ -76,8 +86,11 @@ def test_without_configuration_there_is_no_key_to_leak(provider: str) -> None:
     ("provider", "base_url"),
     [
         ("openai", "https://api.openai.com/v1"),
+        ("anthropic", "https://api.anthropic.com"),
         ("azure", "https://own.openai.azure.com"),
         ("openai-compatible", "http://10.0.0.5:8000/v1"),
+        ("huggingface", "https://router.huggingface.co/v1"),
+        ("vertex", "https://aiplatform.googleapis.com"),
         ("simulator", ""),
     ],
 )
@@ -126,6 +139,58 @@ def test_the_address_of_a_call_is_as_its_provider_wants_it(call: Target, url: st
     assert PROVIDERS[call.provider].url(call, "chat/completions") == url
 
 
+CLAUDE = {"publisher": "anthropic"}
+
+
+@pytest.mark.parametrize(
+    ("call", "url"),
+    [
+        (target("anthropic", "https://api.anthropic.com"), "https://api.anthropic.com/v1/messages"),
+        (target("anthropic", "https://api.anthropic.com/v1/"), "https://api.anthropic.com/v1/messages"),
+        (target("anthropic", "https://h/proxy"), "https://h/proxy/v1/messages"),
+        *(
+            (target("azure", f"https://r.services.ai.azure.com{end}", metadata=CLAUDE), _FOUNDRY)
+            for end in ("", "/", "/openai/v1", "/openai", "/anthropic", "/anthropic/v1/")
+        ),
+        (target("azure", "https://r.services.ai.azure.com", facts=ModelFacts(vendor="anthropic")), _FOUNDRY),
+    ],
+)
+def test_the_address_of_claude(call: Target, url: str) -> None:
+    assert PROVIDERS[call.provider].url(call, "messages") == url
+    assert family_of(call) == "anthropic"
+    assert wire_model(call) == ""
+    named = msgspec.structs.replace(call, metadata={**call.metadata, "deployment": "east"})
+    assert wire_model(named) == ("east" if call.provider == "azure" else "")
+
+
+def test_other_models_of_azure_are_of_openais_family() -> None:
+    assert family_of(target("azure", "https://own.openai.azure.com")) == "openai"
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "url"),
+    [
+        ("anthropic", "messages", "http://127.0.0.1:9/v1/messages"),
+        ("openai", "responses", "http://127.0.0.1:9/v1/responses"),
+        ("bedrock", "converse-stream", "http://127.0.0.1:9/model/a%3A0/converse-stream"),
+        ("bedrock", "models", "http://127.0.0.1:9/v1/models"),
+        (
+            "gemini",
+            "streamGenerateContent?alt=sse",
+            "http://127.0.0.1:9/v1beta/models/a%3A0:streamGenerateContent?alt=sse",
+        ),
+    ],
+)
+def test_the_simulator_has_the_address_of_each_vendors_operations(api: str, path: str, url: str) -> None:
+    call = target("simulator", "http://127.0.0.1:9/v1", metadata={"api": api}, upstream_model="a:0")
+    assert PROVIDERS["simulator"].url(call, path) == url
+    assert family_of(call) == api
+
+
+def test_a_simulator_row_without_an_api_has_openais() -> None:
+    assert family_of(target("simulator")) == family_of(target("simulator", metadata={"api": "x"})) == "openai"
+
+
 @pytest.mark.parametrize(
     ("call", "headers"),
     [
@@ -133,6 +198,9 @@ def test_the_address_of_a_call_is_as_its_provider_wants_it(call: Target, url: st
         (target(secret=Secret("")), {}),
         (target("openai-compatible", secret=Secret("")), {}),
         (target("azure"), {"api-key": "s"}),
+        (target("anthropic"), {"x-api-key": "s"}),
+        (target("anthropic", metadata={"auth": "bearer"}), {"authorization": "Bearer s"}),
+        (target("anthropic", secret=Secret("")), {}),
         (target("azure", secret=Secret("")), {}),
         (target("simulator"), {}),
         (
