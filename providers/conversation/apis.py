@@ -17,13 +17,15 @@ from providers.conversation.parameters import Table
 from providers.conversation.request import Conversation
 from providers.framing.sse import GrantMemory
 from providers.isolation.ownership import Ownership
+from providers.request_additions import Added
 from providers.target import Target
 
 
 class WriterContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a writer of responses needs beside the events. `created` is Unix time, in seconds.
 
-    `owner` is the id of the deployment that answers; signatures and ids are marked with it.
+    `owner` is the id of the deployment that answers; signatures and ids are marked with it. `prompt_tokens` is an
+    estimate, for an API that states them before the provider does.
     """
 
     alias: str
@@ -33,6 +35,7 @@ class WriterContext(msgspec.Struct, frozen=True, kw_only=True):
     owner: int = 0
     ownership: Ownership | None = None  # None: nothing is marked (the operator's own call)
     includes_usage: bool = False  # OpenAI's `stream_options.include_usage`
+    prompt_tokens: int = 0
 
 
 class StreamWriter(Protocol):
@@ -80,11 +83,13 @@ class ResponseReader(Protocol):
 class SentOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway decides of a request. `cap`: the most output tokens, of each choice; None: the client's, if any.
 
-    `headers`: the client's own that concern the API (anthropic-beta, anthropic-version), in lower case.
+    `headers`: the client's own that concern the API (anthropic-beta, anthropic-version), in lower case. `added`: how
+    the target takes what the gateway adds (providers/request_additions.py); None: as its row states.
     """
 
     cap: int | None = None
     headers: dict[str, str] = {}
+    added: Added | None = None
 
 
 ReaderFactory: TypeAlias = Callable[
@@ -97,7 +102,8 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
 
     `write` returns the body, and raises Unsupported. `stream` says whether it must be streamed there (a long answer may
     be, although the client gets one document). `path` is what the provider's address is completed with
-    (providers/registry.py); `headers` are beside those of every request. `is_sse`: its streams are server-sent events.
+    (providers/registry.py); `headers` are beside those of every request, `call_headers` those that depend on the
+    conversation. `is_sse`: its streams are server-sent events.
     """
 
     name: str
@@ -107,6 +113,7 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     document: Callable[[bytes], Iterable[Event]]  # of a whole response. Raises MalformedAnswer
     path: Callable[[Target, bool], str]  # target, whether it is a stream
     headers: Callable[[Target, SentOptions], dict[str, str]] = lambda _target, _options: {}
+    call_headers: Callable[[Conversation, Target], dict[str, str]] = lambda _conversation, _target: {}
     streams: Callable[[Conversation, Target, SentOptions], bool] = lambda conversation, _target, _options: (
         conversation.stream
     )

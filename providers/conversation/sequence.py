@@ -96,6 +96,19 @@ class _Choice:
     def take(self, event: _OfBlock) -> list[Event]:
         if self._is_finished:
             return []
+        out = self._take(event)
+        self._add_waiting(out)
+        return out
+
+    def _add_waiting(self, out: list[Event]) -> None:
+        """Add the blocks that waited, until one of them is open."""
+        while self._current is None and self._waiting:
+            events = self._waiting.pop(next(iter(self._waiting)))
+            self._waits -= len(events)
+            for each in events:
+                out += self._take(each)
+
+    def _take(self, event: _OfBlock) -> list[Event]:
         if self._current is None and isinstance(event, BlockStarted):
             return self._open(event)
         if event.block == self._current:
@@ -124,6 +137,7 @@ class _Choice:
         out: list[Event] = []
         while self._current is not None:
             out += self._end(BlockEnded(self._current))
+            self._add_waiting(out)
         return out
 
     def _of_current(self, event: _OfBlock) -> list[Event]:
@@ -155,9 +169,4 @@ class _Choice:
         if self._is_shown:
             out.append(msgspec.structs.replace(event, block=self._count - 1))
         self._current = self._pending = None
-        if self._waiting:
-            events = self._waiting.pop(next(iter(self._waiting)))
-            self._waits -= len(events)
-            for each in events:
-                out += self.take(each)
         return out

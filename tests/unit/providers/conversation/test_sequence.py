@@ -152,3 +152,12 @@ def test_waiting_events_are_bounded(monkeypatch):
         taken.take(BlockStarted(1, "text"))
     with pytest.raises(TooManyBlocks):
         taken.take(BlockDelta(1, "a"))
+
+
+def test_very_many_blocks_wait_for_one() -> None:
+    events: list[Event] = [BlockStarted(0, "tool", "a", "f")]
+    for block in range(1, 5_000):
+        events += (BlockStarted(block, "text"), BlockDelta(block, "x"), BlockEnded(block))
+    found = ordered(*events, BlockEnded(0), STOP)
+    check_order(found)
+    assert sum(isinstance(event, BlockStarted) for event in found) == 5_000

@@ -1,0 +1,1 @@
+"""OpenAI's chat API as a client's: requests in, responses out."""

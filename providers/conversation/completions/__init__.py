@@ -1,0 +1,1 @@
+"""OpenAI's completions API, as a client's: one prompt in, one text out."""
