@@ -1,0 +1,1 @@
+"""The parts of a Messages request that are written from a conversation."""
