@@ -1,0 +1,1 @@
+"""OpenAI's Responses API, as a client's API and as a provider's."""
