@@ -1,0 +1,1 @@
+"""Amazon Bedrock's Converse API as one that conversations are sent to."""

@@ -1,0 +1,1 @@
+"""Writes the parts of a request of the Converse API."""
