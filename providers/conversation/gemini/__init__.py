@@ -1,0 +1,1 @@
+"""Gemini's generateContent API, as Vertex AI and the Gemini API have it. The upstream side only."""
