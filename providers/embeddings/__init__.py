@@ -1,0 +1,1 @@
+"""Embeddings of one request of OpenAI's API at providers with other APIs."""
