@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from providers.dialects.openai.chunks import Chunk, LooseChoice
-from providers.dialects.openai.usage import UsageJson
-from providers.isolation.tenant_salt import Salt, member_at
+from providers.isolation.tenant_salt import METADATA, Salt, member_at
 from providers.json_scan.limits import MalformedAnswer
+from providers.reported_usage.reading import UsageJson
 from providers.request_additions import Added
 from providers.requests.layout import Layout
 from providers.target import Target
@@ -43,12 +43,17 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     response_id: str = ""  # the gateway's id of the call, for responses that need one
     client_headers: dict[str, str] = {}  # the client's own that concern its API, by lower-case name
     tools: bool = False  # it offers tools
+    prompt_tokens: int = 0  # an estimate
     layout: Layout | None = None  # of a large body, which is never split into members
 
     def cache_member(self, target: Target) -> str:
-        """Return the chat member that separates the target's prompt cache by tenant; "": there is none."""
-        is_chat = self.salt is not None and self.content_key == "choices"
-        return member_at(target) if is_chat else ""
+        """Return the chat member that separates the target's prompt cache by tenant; "": there is none.
+
+        A provider's usual member is one of chats only; a deployment's own is one of completions too.
+        """
+        if self.salt is None or self.content_key != "choices":
+            return ""
+        return target.metadata.get(METADATA, "") if self.path == "completions" else member_at(target)
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -187,6 +192,11 @@ class Dialect(Protocol):
     def is_sse(self) -> bool:
         """Whether its streams are server-sent events."""
         ...
+
+    @property
+    def has_offload(self) -> bool:
+        """Whether another process can read its large responses and events: those of OpenAI's API."""
+        return False
 
     @property
     def has_output(self) -> bool:

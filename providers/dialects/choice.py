@@ -11,30 +11,51 @@ from typing import Final
 
 from providers.conversation.registry import CLIENTS, UPSTREAMS
 from providers.conversation.request import Conversation
+from providers.conversation.responses.side import COMPACTION
+from providers.dialects.anthropic.passthrough import AnthropicToAnthropic
 from providers.dialects.base import Dialect, Shape
+from providers.dialects.embeddings import Embeddings
+from providers.dialects.openai.completions import CompletionsToOpenAI
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
+from providers.dialects.responses.passthrough import Compaction, ResponsesToResponses
 from providers.dialects.translated import Conversations, Translated
+from providers.embeddings.registry import FAMILIES, family_for
 from providers.framing.sse import MAX_EVENT, GrantMemory
 from providers.registry import PROVIDERS
 from providers.target import Target
 
 Factory = Callable[[Shape, GrantMemory | None, int], Dialect]
 
-OPENAI: Final = "openai"  # the family; and the client's side of what passes through as it is (embeddings)
+OPENAI: Final = "openai"  # the family; and the client's side of what passes through as it is
+EMBEDDINGS: Final = "embeddings"
 CHAT: Final = "chat"
-TRANSLATABLE: Final = frozenset({CHAT, "completions", "messages", "responses"})
+MESSAGES: Final = "messages"
+COMPLETIONS: Final = "completions"
+RESPONSES: Final = frozenset({"responses", COMPACTION})
+TRANSLATABLE: Final = RESPONSES | {CHAT, COMPLETIONS, MESSAGES}
 NATIVE_RESPONSES: Final = frozenset({"openai", "azure"})  # providers whose every model has the Responses API
+
+# Providers whose servers have /v1/completions; elsewhere, and with `metadata.completions: chat`, it becomes a chat.
+NATIVE_COMPLETIONS: Final = frozenset({"openai", "azure", "openai-compatible"})
 
 # (client's API, provider's API). A pair that is not here is translated.
 FACTORIES: Final[dict[tuple[str, str], Factory]] = {
     (OPENAI, OPENAI): OpenAIToOpenAI,
     (CHAT, "openai_chat"): OpenAIToOpenAI,
+    (COMPLETIONS, "openai_completions"): CompletionsToOpenAI,
+    (MESSAGES, "anthropic_messages"): AnthropicToAnthropic,
+    (EMBEDDINGS, OPENAI): OpenAIToOpenAI,
+    **{(EMBEDDINGS, family): Embeddings for family in FAMILIES},
+    ("responses", "openai_responses"): ResponsesToResponses,
+    (COMPACTION, "openai_responses"): Compaction,
 }
 
 
 def upstream_api(client_api: str, target: Target, *, has_tools: bool) -> str:
     """Return the API in which a call of this client is sent to the target: a key of UPSTREAMS, or of FACTORIES."""
     family = target.api or PROVIDERS[target.provider].api
+    if client_api == EMBEDDINGS:
+        return family_for(target)
     if client_api not in TRANSLATABLE:
         return family
     if family == OPENAI:
@@ -46,13 +67,25 @@ def upstream_api(client_api: str, target: Target, *, has_tools: bool) -> str:
 
 
 def _of_openai(client_api: str, target: Target, *, has_tools: bool) -> str:
-    if client_api == "responses" and (
+    if client_api in RESPONSES and (
         target.provider in NATIVE_RESPONSES or target.metadata.get("responses") == "native"
     ):
         return "openai_responses"
-    if client_api == "completions" and target.metadata.get("completions") == "native":
+    if client_api == COMPLETIONS and _has_completions(target):
         return "openai_completions"
     return "openai_responses" if has_tools and target.facts.tools_need_responses else "openai_chat"
+
+
+def _has_completions(target: Target) -> bool:
+    stated = target.metadata.get(COMPLETIONS)
+    return target.provider in NATIVE_COMPLETIONS if stated is None else stated == "native"
+
+
+def client_api_of(path: str) -> str:
+    """Return the client API of an endpoint by its path below /v1."""
+    if path == "chat/completions":
+        return CHAT
+    return path if path in TRANSLATABLE | {EMBEDDINGS} else OPENAI
 
 
 class Dialects:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.dialects.lenient.loose import index_of, read_any
+from providers.dialects.lenient.loose import index_of
+from providers.json_scan.lenient import read_any
 from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.spans import elements_of, members_of, name_of
 

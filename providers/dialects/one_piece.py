@@ -18,6 +18,7 @@ from providers.usage import Usage
 Edit = tuple[int, int, bytes]  # start, end, and the replacement
 MOST_EDITS: Final = 10_000  # a request has at most 128 choices, and no model calls a thousand tools at once
 _CHUNK: Final = b'"chat.completion.chunk"'
+_TEXT: Final = b'"text_completion"'  # chunks of completions have the name of the whole
 _BOM: Final = b"\xef\xbb\xbf"
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
 _NOTHING: Final = frozenset({b"null", b'""', b"[]", b"false", b"0"})
@@ -53,7 +54,9 @@ def edits_of(raw: bytes) -> list[Edit]:
     for name, _, _ in reader.members():
         if name == "object":
             begin, has_object = reader.at, True
-            edits.append((begin, reader.skip(), _CHUNK))
+            end = reader.skip()
+            if raw[begin:end] != _TEXT:
+                edits.append((begin, end, _CHUNK))
         elif name == "choices" and reader.next == b"[":
             for _ in reader.elements():
                 edits += _of_choice(reader)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 from typing_extensions import override
 
 from providers.conversation.apis import (
@@ -15,12 +16,11 @@ from providers.conversation.apis import (
     UpstreamSide,
     WriterContext,
 )
-from providers.conversation.events import (
-    Ended,
-    Event,
-)
+from providers.conversation.custom_calls import CustomCalls
+from providers.conversation.events import Ended, Event
 from providers.conversation.folding import Message, fold
 from providers.conversation.request import Conversation
+from providers.conversation.salted import salted
 from providers.conversation.sequence import Sequence
 from providers.dialects.base import Answered, Dialect, Shape, Stream
 from providers.dialects.lenient.document import Document
@@ -32,19 +32,21 @@ from providers.target import Target
 
 
 class Conversations:
-    """The conversation of one call, read once for all its targets."""
+    """The conversation of one call, read once for all its targets. Its names are salted here."""
 
-    __slots__ = ("_client", "_read", "_shape")
+    __slots__ = ("_client", "_read", "_salted", "_shape")
 
     def __init__(self, client: ClientSide, shape: Shape, conversation: Conversation | None = None) -> None:
         self._client, self._shape, self._read = client, shape, conversation
+        self._salted: Conversation | None = None
 
     def of(self, raw: bytes) -> Conversation:
         """Raises Unacceptable."""
-        if self._read is None:
+        if self._salted is None:
             salt = self._shape.salt
-            self._read = self._client.read(raw, salt.ownership if salt is not None else None)
-        return self._read
+            read = self._read or self._client.read(raw, salt.ownership if salt is not None else None)
+            self._salted = salted(read, salt)
+        return self._salted
 
 
 class Translated(Dialect):
@@ -68,6 +70,8 @@ class Translated(Dialect):
     @override
     def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
         self._target = target
+        if added is not None:
+            self._options = msgspec.structs.replace(self._options, added=added)
         conversation = self._conversation = self._conversations.of(raw)
         return self._upstream.write(conversation, target, self._options)
 
@@ -79,16 +83,23 @@ class Translated(Dialect):
 
     @override
     def headers(self, target: Target) -> dict[str, str]:
-        streams = self._conversation is not None and self._upstream.streams(
-            self._conversation, target, self._options
-        )
-        own = self._upstream.headers(target, self._options)
+        assert self._conversation is not None  # noqa: S101 - the request was made
+        streams = self._upstream.streams(self._conversation, target, self._options)
+        own = {
+            **self._upstream.headers(target, self._options),
+            **self._upstream.call_headers(self._conversation, target),
+        }
         return {"accept": self._upstream.accept, **own} if streams else own
 
     @override
     def describe_additions(self, added: Added) -> str:
         cap = self._shape.output_cap
         return "" if cap is None or cap == self._shape.stated_cap else f"max_output_tokens={cap}"
+
+    @property
+    @override
+    def has_offload(self) -> bool:
+        return False
 
     @property
     @override
@@ -103,9 +114,11 @@ class Translated(Dialect):
     @override
     def response(self, raw: bytes) -> Answered:
         message, sequence = Message(), Sequence()
+        custom = CustomCalls.of(self._context().conversation)
         for event in self._upstream.document(raw):
             for each in sequence.take(event):
-                fold(message, each)
+                for shown in custom.take(each) if custom is not None else (each,):
+                    fold(message, shown)
         if message.failure is not None:
             raise MalformedAnswer("an error instead of a response", message.usage, message.failure)
         if not message.is_ended or not message.choices:
@@ -118,9 +131,10 @@ class Translated(Dialect):
     def stream(self) -> TranslatedStream:
         reader = self._upstream.reader(self._max_event, self._grant_memory)
         context = self._context()
-        if self._shape.stream:
-            return TranslatedStream(reader, self._client.stream_writer(context))
-        return TranslatedStream(reader, _DocumentWriter(self._client, context))
+        is_stream = self._shape.stream
+        writer = self._client.stream_writer(context) if is_stream else _DocumentWriter(self._client, context)
+        custom = CustomCalls.of(context.conversation)
+        return TranslatedStream(reader, writer, choices=self._shape.choices, custom=custom)
 
     @override
     def begin_with_document(self, stream: Stream, raw: bytes) -> bytes:
@@ -148,6 +162,7 @@ class Translated(Dialect):
             owner=self._target.id,
             ownership=salt.ownership if salt is not None else None,
             includes_usage=shape.include_usage,
+            prompt_tokens=shape.prompt_tokens,
         )
 
 

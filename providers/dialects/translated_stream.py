@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing_extensions import override
 
 from providers.conversation.apis import ResponseReader, StreamWriter
+from providers.conversation.custom_calls import CustomCalls
 from providers.conversation.events import (
     BlockDelta,
     BlockStarted,
@@ -25,10 +26,17 @@ from providers.usage import Usage
 
 
 class TranslatedStream(Stream):
-    """Reads one upstream stream, and writes the client's."""
+    """Reads one upstream stream, and writes the client's. `choices` is the number requested; `custom`: see there."""
 
-    def __init__(self, reader: ResponseReader, writer: StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(
+        self,
+        reader: ResponseReader,
+        writer: StreamWriter,
+        *,
+        choices: int = 1,
+        custom: CustomCalls | None = None,
+    ) -> None:
+        self._reader, self._writer, self._custom = reader, writer, custom
         self._sequence = Sequence()
         self.started = self.done = False
         self.usage: Usage | None = None
@@ -36,7 +44,8 @@ class TranslatedStream(Stream):
         self.large: bytes | None = None
         self.has_offload = self.is_full = False
         self.produced_events = self.produced_bytes = self.sound_chars = 0
-        self._is_finished = self._is_usage_final = False
+        self._choices, self._open, self._finished = choices, set[int](), set[int]()
+        self._is_usage_final = self._is_usage_old = False  # old: more was produced after it
         self._produced = Produced()
         self._texts: list[str] = []
         self._chars = 0
@@ -49,7 +58,7 @@ class TranslatedStream(Stream):
     @property
     @override
     def is_finished(self) -> bool:
-        return self._is_finished or self.done
+        return self.done or (len(self._finished) >= self._choices and not self._open)
 
     @property
     @override
@@ -80,7 +89,7 @@ class TranslatedStream(Stream):
     @override
     def end(self) -> bytes:
         out = self.take(self._reader.close())
-        if self._is_finished and not self.done and self.failure is None:
+        if self.is_finished and not self.done and self.failure is None:
             out += self.take([Ended()])
         return out
 
@@ -89,9 +98,12 @@ class TranslatedStream(Stream):
         out: list[bytes] = []
         try:
             for event in events:
+                if self.done and isinstance(event, UsageReported):
+                    self._note(event)  # some servers report it after the end
                 for each in self._sequence.take(event):
                     self._note(each)
-                    out.append(self._writer.write(each))
+                    shown = self._custom.take(each) if self._custom is not None else (each,)
+                    out += [self._writer.write(one) for one in shown]
         except TooManyBlocks as error:
             raise MalformedStream("more blocks open at once than can be kept") from error
         return b"".join(out)
@@ -109,24 +121,28 @@ class TranslatedStream(Stream):
         if isinstance(event, BlockDelta):
             self._add_text(event.text)
         elif isinstance(event, BlockStarted):
-            self.started, self._is_usage_final = True, False
+            self._open.add(event.choice)
+            self.started, self._is_usage_final, self._is_usage_old = True, False, True
             if event.name:
                 self._add_text(event.name)
         elif isinstance(event, UsageReported):
-            self.usage, self._is_usage_final = event.usage, event.is_final
+            self.usage, self._is_usage_final = event.usage, event.is_final or self.done
+            self._is_usage_old = False
         elif isinstance(event, Started):
             self.usage = event.usage
         elif isinstance(event, Finished):
-            self.started = self._is_finished = True
+            self.started = True
+            self._finished.add(event.choice)
+            self._open.discard(event.choice)
         elif isinstance(event, Ended):
             self.done = True
-            self._is_usage_final = self.usage is not None
+            self._is_usage_final = self.usage is not None and not self._is_usage_old
         elif isinstance(event, Failed):
             self.failure = event.body
 
     def _add_text(self, text: str) -> None:
         size = len(text)
-        self.started, self._is_usage_final = True, False
+        self.started, self._is_usage_final, self._is_usage_old = True, False, True
         self.produced_bytes += size if text.isascii() else len(text.encode("utf-8", "replace"))
         self.produced_events += 1
         self._texts.append(text)

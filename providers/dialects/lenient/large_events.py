@@ -12,15 +12,16 @@ import msgspec
 from gateway.values.fallback_log import FALLBACKS
 from providers.dialects.base import ParsedEvent
 from providers.dialects.lenient.large_responses import DEEPEST, MOST, MOST_VALUES, MOST_WORDS, RUNS
-from providers.dialects.lenient.loose import loosely, read_deep, sound_in
+from providers.dialects.lenient.loose import loosely, sound_in
 from providers.dialects.openai.chunks import LooseChoice
-from providers.dialects.openai.usage import UsageJson
-from providers.dialects.openai.usage_places import merged, usage_elsewhere, usage_of_twins
 from providers.errors.inner_errors import body_of, choice_error, error_body
+from providers.json_scan.lenient import read_deep
 from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
 from providers.json_scan.repaired import mended
 from providers.processes.work_process import WorkFailed
+from providers.reported_usage.places import merged, usage_elsewhere, usage_of_twins
+from providers.reported_usage.reading import UsageJson
 from providers.requests.layout import Unfit, layout_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _portable(usage: UsageJson | None) -> UsageJson | None:
         value = getattr(usage, name)
         try:
             msgspec.msgpack.encode(value)
-        except OverflowError:  # becomes an invalid count (providers/dialects/openai/usage.py)
+        except OverflowError:  # becomes an invalid count (providers/reported_usage/reading.py)
             setattr(usage, name, -1 if isinstance(value, int) else None)
     return usage
 

@@ -15,12 +15,12 @@ from providers.dialects.lenient.rewritten import rewritten
 from providers.dialects.one_piece import Piece, edits_of
 from providers.dialects.openai.model_alias import assemble
 from providers.dialects.openai.response import read_whole
-from providers.dialects.openai.usage_places import may_hold, usage_in, usage_of_twins
 from providers.json_scan.limits import NO_LIMIT, Limits, MalformedAnswer, NotJson, OverLimit
 from providers.json_scan.outline import Outline, Span, outline_of
 from providers.json_scan.repaired import mended
 from providers.json_scan.shallow import shallow
 from providers.processes.work_process import WorkFailed
+from providers.reported_usage.places import may_hold, usage_in, usage_of_twins
 from providers.requests.layout import Layout, Unfit, layout_of, splice
 from providers.usage import Usage
 

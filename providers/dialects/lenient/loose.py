@@ -6,17 +6,16 @@ from typing import Any, Final
 from zlib import crc32
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from providers.dialects.base import SOUND_CHARS_IN_A_TOKEN
 from providers.dialects.openai.chunks import Chunk, Delta, LooseChoice, XGroq, ends
-from providers.dialects.openai.usage import UsageJson
 from providers.errors.inner_errors import body_of, is_error
 from providers.framing.malformed import MalformedStream
+from providers.json_scan.lenient import read_any
 from providers.json_scan.limits import NO_LIMIT, Limits, NotJson, OverLimit
 from providers.json_scan.outline import outline_of
-from providers.json_scan.repaired import mended
-from providers.json_scan.shallow import shallow
+from providers.reported_usage.reading import usage_json
 
 LONG: Final = 64 * 1024  # bytes; a shorter chunk is parsed in a few milliseconds, whatever its content
 MOST_TEXT: Final = 1_000_000  # characters of a choice that are kept for counting
@@ -57,7 +56,6 @@ _ODD_INDEX: Final = -2
 _ARGUMENTS: Final = frozenset(
     {"arguments", "input"}
 )  # of a tool; the model generated their names and numbers as well
-_any = msgspec.json.Decoder()
 
 
 def is_busy(data: bytes) -> bool:
@@ -69,23 +67,6 @@ def is_busy(data: bytes) -> bool:
     except (OverLimit, NotJson):
         return True
     return False
-
-
-def read_any(raw: bytes) -> Any:
-    """Return a JSON document as plain values; None for what is not JSON, or is nested too deeply for the parser."""
-    try:
-        return _any.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-def read_deep(raw: bytes) -> Any:
-    """Return a JSON document, repaired if needed; what is nested too deeply for the parser is left out. Slow."""
-    document, text = read_any(raw), raw
-    if document is None:
-        text = mended(raw) or raw
-        document = read_any(text)
-    return read_any(shallow(text)) if document is None else document
 
 
 def no_chunk(data: bytes) -> MalformedStream:
@@ -104,13 +85,6 @@ def loosely(document: dict[str, Any]) -> Chunk:
         error=document.get("error") or None,
         x_groq=XGroq(beside.get("error")) if isinstance(beside, dict) else None,
     )
-
-
-def usage_json(value: Any) -> UsageJson | UnsetType | None:
-    """Return a usage object; UNSET for another type (a list, a string)."""
-    if not isinstance(value, dict):
-        return None if value is None else UNSET
-    return msgspec.convert(value, UsageJson)
 
 
 def _choice(given: Any) -> LooseChoice:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from providers.dialects.openai.usage import UsageJson
+from providers.reported_usage.reading import UsageJson
 
 NOT_ENDED: Final = frozenset(
     {"", "null", "none", "None"}

@@ -48,6 +48,11 @@ class OpenAIToOpenAI(Dialect):
     def is_sse(self) -> bool:
         return True
 
+    @property
+    @override
+    def has_offload(self) -> bool:
+        return True
+
     @override
     def describe_additions(self, added: Added) -> str:
         return set_by_gateway(self._shape, added)

@@ -8,8 +8,8 @@ from providers.dialects.base import Stream
 from providers.dialects.lenient.loose import produced_by, sound_in
 from providers.dialects.openai.chunks import NOT_ENDED, Choice
 from providers.dialects.output_text import PIECE, Produced
-from providers.dialects.stream_usage import ReportedUsage
 from providers.errors.inner_errors import MOST_BODY, body_of, has_failed
+from providers.reported_usage.in_stream import ReportedUsage
 from providers.usage import Usage
 
 

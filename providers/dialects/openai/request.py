@@ -7,10 +7,12 @@ import msgspec
 from providers.dialects.base import Shape
 from providers.dialects.openai.model_alias import assemble, members
 from providers.isolation.tenant_salt import spliced
+from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.requests.layout import splice
 from providers.target import Target
 
+_MODEL_FIRST = b'{"model":'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,14 +23,18 @@ def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:
     is_capped = cap is None or not field or (cap == shape.stated_cap and shape.cap_names == (field,))
     member = shape.cache_member(target)
     model = target.wire_model or target.upstream_model
+    puts_first = PROVIDERS[target.provider].model_first and not raw.startswith(_MODEL_FIRST)
     is_same = model == shape.alias and not asks_usage and is_capped and shape.exact and not shape.absent
-    if is_same and not shape.names:
+    if is_same and not shape.names and not puts_first:
         return spliced(raw, member, shape.salt)
     layout = shape.layout
     parts = members(raw) if layout is None else layout.parts()
     if shape.salt is not None:
         shape.salt.salt(parts, member)
-    parts["model"] = msgspec.Raw(_encode(model))
+    if puts_first:
+        parts.pop("model", None)
+    else:
+        parts["model"] = msgspec.Raw(_encode(model))
     if asks_usage:
         parts["stream_options"] = _with_usage(parts.get("stream_options"))
     if not is_capped:
@@ -37,7 +43,14 @@ def body_for(shape: Shape, raw: bytes, target: Target, added: Added) -> bytes:
         parts[field] = msgspec.Raw(_encode(cap))
     for name in shape.absent:
         parts.pop(name, None)
-    return assemble(parts) if layout is None else splice(raw, layout, parts)
+    body = assemble(parts) if layout is None else splice(raw, layout, parts)
+    return _with_first(body, model) if puts_first else body
+
+
+def _with_first(body: bytes, model: str) -> bytes:
+    """Return a body with the model as its first member: Hugging Face's router reads only the beginning."""
+    rest = body.lstrip()[1:].lstrip()
+    return b'{"model":%b%b%b' % (_encode(model), b"" if rest.startswith(b"}") else b",", rest)
 
 
 def set_by_gateway(shape: Shape, added: Added) -> str:

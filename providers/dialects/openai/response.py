@@ -12,15 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from providers.dialects.base import Answered, NeedsOffload, Shape
-from providers.dialects.lenient.loose import LONG, loosely, read_any, text_of
+from providers.dialects.lenient.loose import LONG, loosely, text_of
 from providers.dialects.lenient.rewritten import is_long_work, rewritten
 from providers.dialects.openai.chunks import Choice, decode_chunk
 from providers.dialects.openai.model_alias import Aliased, assemble, members
-from providers.dialects.openai.usage import UsageJson, in_tier, usage_of
-from providers.dialects.openai.usage_places import merged, usage_elsewhere, usage_in, usage_of_twins
 from providers.errors.inner_errors import MOST_BODY, choice_error, error_body, has_failed, is_error
+from providers.json_scan.lenient import read_any
 from providers.json_scan.limits import MalformedAnswer, NotJson, OverLimit
 from providers.json_scan.repaired import mended
+from providers.reported_usage.places import merged, usage_elsewhere, usage_in, usage_of_twins
+from providers.reported_usage.reading import UsageJson, in_tier, usage_of
 from providers.requests.layout import Unfit
 
 

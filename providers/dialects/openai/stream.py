@@ -14,13 +14,11 @@ from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from providers.dialects.base import ParsedEvent, Shape
-from providers.dialects.lenient.loose import LONG, is_busy, loosely, no_chunk, read_any
+from providers.dialects.lenient.loose import LONG, is_busy, loosely, no_chunk
 from providers.dialects.openai.chunks import Chunk, LooseChoice, decode_chunk, decode_first
 from providers.dialects.openai.model_alias import BEGIN, END, Aliased, members
 from providers.dialects.openai.progress import Progress
 from providers.dialects.openai.repeated import Repeated, repeated
-from providers.dialects.openai.usage import UsageJson
-from providers.dialects.openai.usage_places import usage_of_twins
 from providers.errors.inner_errors import MOST_BODY, body_of, error_body
 from providers.errors.redaction import redact_json, without_values
 from providers.framing.malformed import MalformedStream
@@ -34,9 +32,12 @@ from providers.framing.sse import (
     SseParser,
     events_of,
 )
+from providers.json_scan.lenient import read_any
 from providers.json_scan.limits import NotJson, OverLimit
 from providers.json_scan.outline import LARGE
 from providers.json_scan.repaired import in_utf8, mended
+from providers.reported_usage.places import usage_of_twins
+from providers.reported_usage.reading import UsageJson
 from providers.requests.layout import Unfit
 
 DONE = b"data: [DONE]\n\n"

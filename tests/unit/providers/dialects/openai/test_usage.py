@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects.openai.usage import MAX_TOKENS, UsageJson, usage_of
+from providers.reported_usage.reading import MAX_TOKENS, UsageJson, usage_of
 from providers.usage import Usage
 
 counts = st.integers(0, 1_000_000)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from providers.dialects.base import Shape, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.openai.usage_places import usage_in
+from providers.reported_usage.places import usage_in
 from providers.usage import Usage
 
 FIVE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
