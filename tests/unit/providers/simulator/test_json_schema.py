@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from providers.simulator.errors import SimulatorError
-from providers.simulator.json_schema import Instance
+from providers.simulator.core.errors import SimulatorError
+from providers.simulator.core.json_schema import Instance
+from providers.simulator.core.text import Seed
 from providers.simulator.server import answer
-from providers.simulator.text import Seed
 
 
 def made(schema, words=("Paris",)):

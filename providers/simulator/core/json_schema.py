@@ -9,8 +9,8 @@ import math
 import re
 from typing import Any
 
-from providers.simulator.errors import SimulatorError
-from providers.simulator.text import Seed
+from providers.simulator.core.errors import SimulatorError
+from providers.simulator.core.text import Seed
 
 _FRUGAL_DEPTH = 4  # from here on optional parts are left out, so that recursive schemas end
 _FRUGAL_NODES = 500

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator.errors import SimulatorError, refusal_of
-from providers.simulator.text import Seed, tokens_of
+from providers.simulator.core.errors import SimulatorError, refusal_of
+from providers.simulator.core.text import Seed, tokens_of
 
 MAX_IMAGES = 10
 MAX_SIDE = 4096

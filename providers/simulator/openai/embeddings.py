@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import math
-import struct
 import sys
 from array import array
 from typing import Any, Literal
@@ -13,13 +10,13 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator.errors import SimulatorError, refusal_of
-from providers.simulator.text import tokens_of, words_of
+from providers.simulator.core.errors import SimulatorError, refusal_of
+from providers.simulator.core.text import tokens_of, words_of
+from providers.simulator.core.vectors import unit_vector
 
 DEFAULT_DIMENSIONS = 256
 MAX_DIMENSIONS = 4096
 MAX_INPUTS = 2048
-_OWN_SHARE = 0.02  # the share of a vector that depends on the whole text, beside its words
 
 
 class EmbeddingsRequest(msgspec.Struct):
@@ -47,7 +44,7 @@ def embed(body: bytes) -> bytes:
     for index, item in enumerate(_inputs(request.input)):
         features = words_of(item) or [item] if isinstance(item, str) else [str(token) for token in item]
         tokens += tokens_of(item) if isinstance(item, str) else len(item)
-        vector = _vector(features, dimensions)
+        vector = unit_vector(features, dimensions)
         data.append(
             {"object": "embedding", "index": index, "embedding": _encoded(vector, request.encoding_format)}
         )
@@ -71,19 +68,6 @@ def _inputs(given: str | list[Any]) -> list[str | list[int]]:
             f"Invalid 'input': at most {MAX_INPUTS} items.", param="input", code="array_above_max_length"
         )
     return items
-
-
-def _vector(features: list[str], dimensions: int) -> array[float]:
-    """Hash every feature to a few signed places, add a little of the whole text, and scale to length one."""
-    own = hashlib.shake_128("\0".join(features).encode("utf-8", "surrogatepass")).digest(dimensions)
-    share = _OWN_SHARE * len(features) / 128
-    raw = [(byte - 127.5) * share for byte in own]
-    for feature in features:
-        digest = hashlib.blake2b(feature.lower().encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        for place in struct.unpack("<8H", digest):
-            raw[(place >> 1) % dimensions] += 1.0 if place & 1 else -1.0
-    length = math.sqrt(sum(value * value for value in raw))
-    return array("f", [value / length for value in raw])
 
 
 def _encoded(vector: array[float], encoding: str | None) -> list[float] | str:

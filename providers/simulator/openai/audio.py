@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from providers.simulator.errors import SimulatorError, refusal_of
-from providers.simulator.text import Seed, reply
+from providers.simulator.core.errors import SimulatorError, refusal_of
+from providers.simulator.core.text import Seed, reply
 
 RATE = 24_000  # samples a second, as OpenAI's pcm
 CHARACTERS_PER_SECOND = 15

@@ -1,0 +1,1 @@
+"""Converse and InvokeModel as Bedrock has them."""

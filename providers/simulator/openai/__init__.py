@@ -1,0 +1,1 @@
+"""Chat completions, Responses, embeddings, images and audio as OpenAI has them."""
