@@ -15,6 +15,8 @@ from providers.media.pdf.syntax import Unreadable
 
 MOST: Final = 64  # of one request; further ones are bounded by the context window
 _HEAD: Final = "data:application/pdf;base64,"
+_PDF: Final = "application/pdf"
+_DEEPEST: Final = 8  # blocks inside of each other
 _BEGINS: Final = "JVBERi0"  # %PDF-
 _NAMED: Final = ".pdf"
 _MEMBERS: Final = frozenset({"file_data", "filename"})
@@ -77,10 +79,28 @@ def measured(raw: bytes, cpu_s: float) -> Measured:
     return Measured(None if why else tuple(found), time.process_time() - began, why, is_defect)
 
 
+def pdf_of_source(value: Any) -> str | None:
+    """Return the base64 of a PDF where the `source` of a Messages block is one; else None."""
+    if not isinstance(value, dict) or value.get("type") != "base64" or value.get("media_type") != _PDF:
+        return None
+    data = value.get("data")
+    return data if isinstance(data, str) and data.startswith(_BEGINS) else None
+
+
 def _pdfs(raw: bytes) -> Iterator[str]:
     for message in _any.decode(_messages.decode(raw)["messages"]):
-        content = message.get("content")
-        for part in content if isinstance(content, list) else [content]:
-            data = pdf_in(part.get("file")) if isinstance(part, dict) else None
+        yield from _pdfs_in(message.get("content"), 0)
+
+
+def _pdfs_in(content: Any, depth: int) -> Iterator[str]:
+    """Yield those in the parts of a content, also inside of the results of tools."""
+    for part in content if isinstance(content, list) and depth <= _DEEPEST else [content]:
+        if not isinstance(part, dict):
+            continue
+        source = part.get("source")
+        for data in (pdf_in(part.get("file")), pdf_of_source(source)):
             if data is not None:
                 yield data
+        yield from _pdfs_in(part.get("content"), depth + 1)
+        if isinstance(source, dict):
+            yield from _pdfs_in(source.get("content"), depth + 1)

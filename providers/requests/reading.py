@@ -27,10 +27,10 @@ from providers.usage import USUAL_TIERS
 _CHAT_SPELLINGS: Final = folded(chat.MEMBERS)
 _EMBEDDINGS_SPELLINGS: Final = folded(embeddings.MEMBERS)
 _IN_MEMORY: Final = frozenset({b'"in_memory"', b'"in-memory"'})  # of prompt_cache_retention
-_NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
+NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _EMPTY: Final = frozenset({b"null", b"[]"})
 _NO_CHOICE: Final = frozenset({b"null", b'"auto"', b'"none"'})
-_OFF: Final = frozenset({b"null", b"false"})
+OFF: Final = frozenset({b"null", b"false"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
@@ -67,7 +67,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     has_audio_output: bool = False  # the response may have audio
     keeps: str = ""  # the member that asks the provider to store something of the call
     exact: bool = True  # False: a key may be duplicated, so the body must be sent as parsed
-    inputs: int = 1  # prompts in one body, at most
+    inputs: int = 1  # prompts in one body, or of one call, at most
+    messages: int = 0  # and their blocks, each of which a template may frame; 0: as many as the body has
     names: tuple[str, ...] = ()  # members that name a cache or a person, where not empty
     modalities: tuple[str, ...] = ()  # image | audio: what the parts of messages carry, by their structure
     json_schema: bool = False  # the response must follow a schema
@@ -84,7 +85,7 @@ def read_chat(raw: bytes, messages: Sequence[Raws]) -> Reading:
     found = parts_of(messages)
     special = parts.keys() - chat.PLAIN
     special.discard("messages")
-    names = _names(parts)
+    names = names_of(parts)
     growth = _growth(parts, messages)
     schema = "response_format" in parts and _is_schema(bytes(parts["response_format"]))
     if found is None and len(special) <= 1:
@@ -122,11 +123,11 @@ def _growth(parts: Raws, messages: Sequence[Raws]) -> int:
 
 
 def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], found: Parts) -> Reading:
-    unknown = _unknown(parts, special, chat.MEMBERS, _CHAT_SPELLINGS)
+    unknown = unknown_members(parts, special, chat.MEMBERS, _CHAT_SPELLINGS)
     refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in chat.MEMBERS}
-    stated = {name: value for name, value in stated.items() if not _is_neutral(name, value)}
-    _refuse_destinations(stated)
+    stated = {name: value for name, value in stated.items() if not is_neutral(name, value)}
+    refuse_destinations(stated)
     if "audio" in stated:
         refuse_objects(strictly(stated["audio"]), "audio")
     caps = caps_of(stated, unknown)
@@ -150,12 +151,12 @@ def _chat_reading(raw: bytes, parts: dict[str, msgspec.Raw], special: set[str], 
         references=(*found.references, *of_window),
         unknown=(*caps.unknown, *found.unknown, *tools_unknown),
         features=features,
-        tier=_tier(stated.get("service_tier")),
+        tier=tier_of(stated.get("service_tier")),
         against_cap=(*caps.against, *inside),
         predicted_bytes=len(stated.get("prediction", b"")),
         has_audio_output="audio" in stated
         or "audio" in str(_any.decode(stated.get("modalities", b'""'))).casefold(),
-        keeps=_keeping(stated, chat.MEMBERS),
+        keeps=keeping(stated, chat.MEMBERS),
     )
 
 
@@ -168,12 +169,12 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
     if not special and not has_objects:
         beside = b"".join([bytes(parts[name]) for name in embeddings.TEXTS.intersection(parts)])
         text_bytes = len(given) + extra_bytes(given) + len(beside) + extra_bytes(beside)
-        return Reading(text_bytes=text_bytes, exact=exact, names=_names(parts))
-    unknown = _unknown(parts, special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
+        return Reading(text_bytes=text_bytes, exact=exact, names=names_of(parts))
+    unknown = unknown_members(parts, special, embeddings.MEMBERS, _EMBEDDINGS_SPELLINGS)
     refuse_named(parts, unknown)
     stated = {name: bytes(parts[name]) for name in special if name in embeddings.MEMBERS}
-    stated = {name: value for name, value in stated.items() if value not in _NEUTRAL}
-    _refuse_destinations(stated)
+    stated = {name: value for name, value in stated.items() if value not in NEUTRAL}
+    refuse_destinations(stated)
     refused = [name for name in stated if embeddings.MEMBERS[name].money is Money.REFUSED]
     of_window = [name for name in stated if embeddings.MEMBERS[name].money is Money.REFERENCE]
     if has_objects:
@@ -183,24 +184,24 @@ def read_embeddings(raw: bytes, given: bytes) -> Reading:
         references=tuple(of_window),
         unknown=tuple(unknown),
         against_cap=tuple(refused),
-        keeps=_keeping(stated, embeddings.MEMBERS),
+        keeps=keeping(stated, embeddings.MEMBERS),
         exact=exact,
-        names=_names(parts),
+        names=names_of(parts),
         inputs=given.count(b",") + 1 if given[:1] == b"[" else 1,
     )
 
 
-def _names(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+def names_of(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
     """Return the members that name a cache, even an empty one, or a person."""
     found = MEMBERS.intersection(parts)
     return (
-        tuple([name for name in found if name in CACHES or bytes(parts[name]) not in _NEUTRAL])
+        tuple([name for name in found if name in CACHES or bytes(parts[name]) not in NEUTRAL])
         if found
         else ()
     )
 
 
-def _unknown(parts: Raws, special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
+def unknown_members(parts: Raws, special: set[str], table: Table, spellings: dict[str, str]) -> list[str]:
     """Return the unknown members that are not null. Raises Unacceptable for other spellings, too long names, and too
     many unknown members.
     """
@@ -239,18 +240,19 @@ def _without_tools(parts: dict[str, msgspec.Raw]) -> tuple[str, ...]:
     )
 
 
-def _keeping(stated: dict[str, bytes], table: Table) -> str:
+def keeping(stated: dict[str, bytes], table: Table) -> str:
     """Return the first member that makes a provider store more than it holds in memory while serving."""
     return min(
         [name for name, value in stated.items() if table[name].keeps and value not in _IN_MEMORY], default=""
     )
 
 
-def _is_neutral(name: str, value: bytes) -> bool:
+def is_neutral(name: str, value: bytes) -> bool:
     """Whether a member has no effect. An empty object turns a feature on, and a cap of 0 is a cap."""
     if name in chat.CAPS and value == b"0":
         return False
-    return value in (_OFF if chat.MEMBERS[name].money is Money.FEATURE else _NEUTRAL)
+    row = chat.MEMBERS.get(name)
+    return value in (OFF if row is not None and row.money is Money.FEATURE else NEUTRAL)
 
 
 def _is_texts(given: bytes) -> bool:
@@ -261,16 +263,18 @@ def _is_texts(given: bytes) -> bool:
     return True
 
 
-def _refuse_destinations(stated: dict[str, bytes]) -> None:
+def refuse_destinations(stated: dict[str, bytes]) -> None:
     for name in stated:
-        row = chat.MEMBERS.get(name) or embeddings.MEMBERS[name]
+        row = chat.MEMBERS.get(name) or embeddings.MEMBERS.get(name)
+        if row is None:
+            continue
         if row.shares and row.money is Money.DESTINATION:
             raise Unacceptable(f"'{name}' names an object whose owner the gateway cannot know.", name)
         if row.money is Money.DESTINATION:
             raise Unacceptable(f"'{name}' decides where a call goes, which only the gateway does.", name)
 
 
-def _tier(stated: bytes | None) -> str:
+def tier_of(stated: bytes | None) -> str:
     if stated is None:
         return ""
     tier: Any = _any.decode(stated)

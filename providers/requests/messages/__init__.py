@@ -1,0 +1,1 @@
+"""What each member and each content block of a Messages body costs, stores and reaches."""

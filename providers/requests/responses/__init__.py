@@ -1,0 +1,1 @@
+"""What a Responses request may cost at most, member by member, item by item."""
