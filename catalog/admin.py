@@ -18,7 +18,7 @@ from catalog.back_office.deployment_form import DeploymentForm
 from catalog.back_office.model_problems import figures_to_state, known_problems, problem_of, problems_now
 from catalog.back_office.price_admin import PriceInline
 from catalog.forms import ModelRowForm
-from catalog.health.queries import price_text, provider_health, with_prices
+from catalog.health.queries import facts_text, price_text, provider_health, with_prices
 from catalog.health.state import COLORS, UNKNOWN
 from catalog.models import Deployment, ManagedBy, Model, Price
 from catalog.services import (
@@ -183,12 +183,13 @@ class DeploymentAdmin(SoftDeleteAdmin):
     autocomplete_fields = ("model",)
     fields: ClassVar[tuple[str, ...]] = (
         *FIELDS,
+        "known_now",
         "price_now",
         "refused_now",
         "problem_now",
         "owner",
     )
-    readonly_fields = ("price_now", "refused_now", "problem_now", "owner")
+    readonly_fields = ("known_now", "price_now", "refused_now", "problem_now", "owner")
     inlines: ClassVar[tuple[Any, ...]] = (PriceInline,)
     actions = ("try_members_again",)
 
@@ -228,6 +229,11 @@ class DeploymentAdmin(SoftDeleteAdmin):
         if not row.enabled:
             return "disabled by the configuration file" if _owner(row) == "file" else "disabled"
         return problem_of(row) or " ".join(figures_to_state(row.model, [row]))
+
+    @admin.display(description="known of its model")
+    def known_now(self, row: Deployment) -> str:
+        """Return the facts in force: the row's own, what its vendor stated, and what ships with the gateway."""
+        return facts_text(row)
 
     @admin.display(description="price in force")
     def price_now(self, row: Deployment) -> str:

@@ -8,29 +8,30 @@ from datetime import datetime
 import msgspec
 from django.db.models import Q
 
-from catalog.models import RATES, ManagedBy, Price, UnknownMembers
+from catalog.facts.of_rows import known_facts, permitted_modalities
+from catalog.models import RATES, Price, UnknownMembers
 from catalog.models import Deployment as DeploymentRow
 from catalog.models import Model as ModelRow
 from catalog.pricing.price_map import Known, lookup
 from catalog.pricing.price_terms import NO_TERMS, Terms
 from catalog.pricing.prices import ImageRate, PriceSheet, missing_price, missing_side
-from catalog.prompt_limits import widest, window_of
+from catalog.prompt_limits import row_facts, widest, window_of
 from catalog.routing.experiments import BadExperiment, experiment_of
-from catalog.row_problems import of_alias, of_provider, of_target
-from catalog.secrets.encryption import CredentialUnreadable, key_id
-from catalog.secrets.sealing import API_KEY, Seal, destination, open_metadata
+from catalog.row_problems import of_alias
 from catalog.snapshot import Capabilities, CatalogProblem, Deployment, Experiment, Model, Snapshot
-from gateway.config import Config
-from gateway.config.normalization import bare
+from catalog.targets import InvalidDeployment, Source, target_of, with_same_account
 from providers.media.image_tokens import stated_media_limits
-from providers.registry import default_base_url, default_secret, family_of, wire_model
-from providers.target import Secret, Target, Timeouts
+
+__all__ = [
+    "InvalidDeployment",
+    "PriceMissing",
+    "Source",
+    "load_snapshot",
+    "next_price_change",
+    "problems_of",
+]
 
 Problems = list[CatalogProblem]
-
-
-class InvalidDeployment(Exception):
-    """Why a deployment cannot serve; the text is for administrators."""
 
 
 class PriceMissing(InvalidDeployment):
@@ -39,19 +40,6 @@ class PriceMissing(InvalidDeployment):
     def __init__(self, why: str, missing: str) -> None:
         super().__init__(why)
         self.missing = missing
-
-
-class Source(msgspec.Struct, frozen=True):
-    """What a snapshot is built from, besides the rows."""
-
-    config: Config
-    encryption_key: bytes
-    simulator_url: str = ""
-    trusted_endpoints: frozenset[str] = frozenset()  # those that the operator wrote into the configuration
-
-    def __post_init__(self) -> None:
-        written = frozenset(row.endpoint for row in self.config.model_catalog if row.endpoint)
-        msgspec.structs.force_setattr(self, "trusted_endpoints", written)
 
 
 def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
@@ -73,6 +61,7 @@ def load_snapshot(source: Source, version: int, now: datetime) -> Snapshot:
     for alias, found in models.items():
         if found.fallbacks:
             models[alias] = _with_live_fallbacks(found, models, disabled, problems)
+    models = with_same_account(models)
     return Snapshot(version=version, models=models, problems=tuple(problems), disabled=frozenset(disabled))
 
 
@@ -108,7 +97,7 @@ def _model(
             missing += [reason.missing] if isinstance(reason, PriceMissing) else []
             problems.append(CatalogProblem(model.alias, row.name, str(reason)))
         else:
-            most = most or (known.max_output_tokens if known is not None else None)
+            most = most or found[-1].target.facts.max_output_tokens
             windows.append(window_of(model, row, known))
     usable = tuple(deployment for deployment in found if not deployment.shadow_percent)
     return Model(
@@ -160,7 +149,7 @@ def _dead_end(model: Model, alias: str, models: dict[str, Model], disabled: set[
 def _deployment(
     source: Source, model: ModelRow, row: DeploymentRow, price: Price | None, known: Known | None
 ) -> Deployment:
-    target = _target(source, model, row)
+    target = target_of(source, model, row, known)
     sheet = _sheet(price, known.sheet if known is not None else None)
     known_of_it = sheet or PriceSheet()
     why = missing_price(known_of_it, model.model_type)
@@ -172,7 +161,7 @@ def _deployment(
         weight=row.weight,
         shadow_percent=row.shadow_percent,
         sheet=sheet,
-        capabilities=_capabilities(model, row, known.context_window if known is not None else None),
+        capabilities=_capabilities(model, row, known),
         media_limits=stated_media_limits(row.provider, row.upstream_model, row.facts),
     )
 
@@ -195,93 +184,21 @@ def _experiment(model: ModelRow, rows: list[DeploymentRow], problems: Problems) 
         return found
 
 
-def _capabilities(model: ModelRow, row: DeploymentRow, known_window: int | None) -> Capabilities:
-    """Return what the row states, else what its alias states; an administrator's values at the alias go first."""
-    stated = row.capabilities
+def _capabilities(model: ModelRow, row: DeploymentRow, known: Known | None) -> Capabilities:
+    """Return what the row states, else what its alias states, else what is known of its model.
+
+    An administrator's values at the alias go first.
+    """
+    stated, facts = row.capabilities, known_facts(row_facts(model, row, known))
     modalities = stated.get("modalities") or model.modalities
     return Capabilities(
-        modalities=frozenset(modalities) if modalities else None,
-        tools=bool(stated.get("tools", model.supports_tools)),
-        json_schema=bool(stated.get("json_schema", True)),
+        modalities=frozenset(modalities) if modalities else permitted_modalities(facts),
+        tools=bool(stated.get("tools", model.supports_tools and facts.get("tools", True))),
+        json_schema=bool(stated.get("json_schema", facts.get("json_schema") != "none")),
         unknown_members=row.unknown_members == UnknownMembers.TAKE,
         refused_members=frozenset(row.refused_members),
-        context_window=None
-        if model.edited and not row.edited
-        else stated.get("context_window") or known_window,
+        context_window=None if model.edited and not row.edited else facts.get("context_window"),
     )
-
-
-def _target(source: Source, model: ModelRow, row: DeploymentRow) -> Target:
-    if why := row.problem or of_provider(row.provider):
-        raise InvalidDeployment(why)
-    base_url = _base_url(source, row)
-    secret = _secret(source, row, base_url)
-    if why := of_target(row.provider, base_url, secret):
-        raise InvalidDeployment(why)
-    target = Target(
-        id=row.pk,
-        alias=model.alias,
-        name=row.name,
-        provider=row.provider,
-        upstream_model=row.upstream_model,
-        base_url=base_url,
-        secret=Secret(secret),
-        api_version=row.api_version
-        or (source.config.providers.azure_openai_version if row.provider == "azure" else ""),
-        region=row.region,
-        timeouts=_timeouts(source, row),
-        metadata=_metadata(source, row),
-        is_guarded=_is_guarded(source, row),
-    )
-    return msgspec.structs.replace(target, wire_model=wire_model(target), api=family_of(target))
-
-
-def _is_guarded(source: Source, row: DeploymentRow) -> bool:
-    """Whether a person may have typed the address; an edited row may still have the configured one."""
-    may_be_typed = row.edited or row.origin != ManagedBy.FILE
-    return may_be_typed and bool(row.endpoint) and row.endpoint not in source.trusted_endpoints
-
-
-def _timeouts(source: Source, row: DeploymentRow) -> Timeouts:
-    """`first_byte` of a row holds for every call; without it a whole response may take `server.provider_timeout`."""
-    own = {name: float(value) for name, value in row.timeouts.items()}
-    return Timeouts(**{"answer": own.get("first_byte", source.config.server.provider_timeout), **own})
-
-
-def _base_url(source: Source, row: DeploymentRow) -> str:
-    if row.provider == "simulator":
-        if source.config.server.production:
-            raise InvalidDeployment("the simulator is refused in production")
-        return source.simulator_url
-    return (row.endpoint or default_base_url(row.provider, source.config.providers)).rstrip("/")
-
-
-def _secret(source: Source, row: DeploymentRow, base_url: str) -> str:
-    if row.credential is None:
-        return default_secret(row.provider, base_url, source.config.providers)
-    try:
-        return bare(_seal(source, row).open(API_KEY, row.credential.ciphertext))
-    except CredentialUnreadable as error:
-        raise _unreadable(source, error, "credential") from error
-
-
-def _metadata(source: Source, row: DeploymentRow) -> dict[str, str]:
-    try:
-        return open_metadata(_seal(source, row), row.metadata)
-    except CredentialUnreadable as error:
-        raise _unreadable(source, error, f"'{error.name}'") from error
-
-
-def _seal(source: Source, row: DeploymentRow) -> Seal:
-    origin = destination(row.provider, row.endpoint, source.config.providers)
-    return Seal(source.encryption_key, row.seal_id or "", origin)
-
-
-def _unreadable(source: Source, error: CredentialUnreadable, what: str) -> InvalidDeployment:
-    if error.sealed_with == key_id(source.encryption_key):
-        fault = "was given for another address: type it again for this one"
-        return InvalidDeployment(f"the stored {what} {fault}")
-    return InvalidDeployment(f"the stored {what} cannot be read with this encryption key")
 
 
 def _prices(now: datetime, deployments: list[int] | None = None) -> dict[int, Price]:

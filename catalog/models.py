@@ -204,7 +204,14 @@ class Deployment(Managed):
         default=dict,
         db_default=Value({}, models.JSONField()),
         blank=True,
-        help_text="What is known of its model, in tokens: image_max_tokens, pdf_page_max_tokens.",
+        help_text='What is known of its model, such as {"thinking": "adaptive", "image_max_tokens": 1600}.',
+    )
+    found_facts = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text="What its vendor's model page stated (manage.py catalog facts --write). `facts` goes first.",
     )
     problem = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)

@@ -11,10 +11,11 @@ from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet, missing_price
 from catalog.snapshot import SERVED_TYPES, CatalogProblem
 from gateway.config.normalization import is_sendable
-from providers.registry import PROVIDERS, default_base_url, default_secret
+from providers.platforms.provider import REGION
+from providers.registry import PROVIDERS, address, default_secret, metadata_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.config.sections.model_catalog import ModelEntry
     from gateway.config.sections.sign_in import Providers
@@ -27,17 +28,24 @@ def of_provider(provider: str) -> str:
     return f"the provider '{provider}' is not supported by this version: use {', '.join(PROVIDERS)}"
 
 
-def of_target(provider: str, base_url: str, secret: str) -> str:
+def of_target(provider: str, base_url: str, secret: str, metadata: Mapping[str, str]) -> str:
     """Return what is missing for sending a call; "" when nothing is. The simulator's address is known when it runs."""
     if why := of_provider(provider):
         return why
     if not base_url and provider != "simulator":
         return "no endpoint"
-    if PROVIDERS[provider].needs_secret and not secret:
+    if REGION in base_url:
+        return "no region"
+    return _of_credential(provider, secret, metadata)
+
+
+def _of_credential(provider: str, secret: str, metadata: Mapping[str, str]) -> str:
+    row = PROVIDERS[provider]
+    if row.needs_secret and not secret:
         return "no API key"
     if not is_sendable(secret):
         return "the API key holds a line end or a letter that no header can carry: type it again, in one line"
-    return ""
+    return row.lacks(metadata, secret)
 
 
 def of_type(model_type: str) -> str:
@@ -49,6 +57,14 @@ def of_type(model_type: str) -> str:
     )
 
 
+def of_model(provider: str, model_type: str) -> str:
+    """Return that a provider has no models of a type; "" when it has, or when the provider is unknown."""
+    row = PROVIDERS.get(provider)
+    if row is None or not row.model_types or model_type in row.model_types:
+        return ""
+    return f"the provider '{provider}' has no models of the type '{model_type}'"
+
+
 def of_alias(alias: str, model_type: str, rows: Sequence[object]) -> list[CatalogProblem]:
     """Return what keeps an alias from serving, whatever its deployments are."""
     why = of_type(model_type) or ("" if rows else "it has no deployment")
@@ -57,11 +73,12 @@ def of_alias(alias: str, model_type: str, rows: Sequence[object]) -> list[Catalo
 
 def of_entry(row: ModelEntry, config: Providers) -> str:
     """Return why a row of the file cannot serve; "" when it can. `row.problem` has what its loading found."""
-    if why := row.problem or of_provider(row.provider):
+    if why := row.problem or of_provider(row.provider) or of_model(row.provider, row.model_type):
         return why
-    base_url = row.endpoint or default_base_url(row.provider, config)
+    base_url = address(row.provider, row.endpoint, row.region, config)
     secret = row.api_key or default_secret(row.provider, base_url, config)
-    return of_target(row.provider, base_url, secret) or of_type(row.model_type) or of_price(row)
+    metadata = metadata_for(row.provider, base_url, row.metadata, secret, config)
+    return of_target(row.provider, base_url, secret, metadata) or of_type(row.model_type) or of_price(row)
 
 
 def of_price(row: ModelEntry) -> str:

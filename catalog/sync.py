@@ -211,6 +211,6 @@ def _deployment_columns(entry: ModelEntry) -> dict[str, Any]:
         "timeouts": entry.timeouts.model_dump(exclude_unset=True),
         "metadata": dict(entry.metadata),
         "capabilities": _capabilities(entry),
-        "facts": entry.facts.model_dump(exclude_none=True),
+        "facts": entry.facts.model_dump(mode="json", exclude_none=True),
         "problem": entry.problem,
     }

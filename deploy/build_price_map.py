@@ -65,6 +65,8 @@ TIMED = {
 # A step by the prompt's length, and a tier: what their names end with. Both at once is left out: a tier is a factor.
 STEP = re.compile(r"_above_(\d+)k_tokens$")
 TIERS = {"_flex": "flex", "_priority": "priority", "_batches": "batch"}
+# Providers whose responses report how many searches they ran; elsewhere a search would be free by omission.
+COUNT_SEARCHES = {"openai", "azure", "anthropic"}
 MILLION = 10**6
 
 
@@ -103,7 +105,7 @@ def row_of(entry: dict[str, Any]) -> dict[str, Any] | None:
     if not row or (model_type == "llm" and not {"input", "output"} <= row.keys()):
         return None
     if model_type == "llm":
-        row |= terms_of(entry, row)
+        row |= terms_of(entry, row) | tools_of(entry)
     else:
         row["model_type"] = model_type
     for ours, limit in (("context_window", "max_input_tokens"), ("max_output_tokens", "max_output_tokens")):
@@ -143,6 +145,17 @@ def terms_of(entry: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
+def tools_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the price of a search: the dearest size, at models that search as a tool (those that always do are left
+    out: their chat reports no search).
+    """
+    searches = [price for price in (entry.get("search_context_cost_per_query") or {}).values() if price]
+    is_tool = "/v1/responses" in entry.get("supported_endpoints", ["/v1/responses"])
+    if not searches or not is_tool or provider_of(entry) not in COUNT_SEARCHES:
+        return {}
+    return {"tool_calls": {"web_search": nano(max(searches))}}
+
+
 def convert(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     models: dict[str, dict[str, Any]] = {}
     for key, entry in entries.items():
@@ -153,6 +166,8 @@ def convert(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         name, row = name_of(key, theirs), row_of(entry)
         if name is None or row is None:
             continue
+        if "search" in name:
+            row.pop("tool_calls", None)
         rows = models.setdefault(provider, {})
         if theirs == "gemini":  # the same models as on Vertex, whose own price wins
             rows.setdefault(name, row)

@@ -9,6 +9,7 @@ from django.conf import settings
 from typing_extensions import override
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
+from catalog.facts.of_rows import wrong_facts
 from catalog.forms import Restorable
 from catalog.models import Deployment, Provider, UnknownMembers
 from catalog.secrets.sealing import API_KEY
@@ -22,7 +23,6 @@ from providers.target import SECRET_METADATA
 
 MASK = "********"
 TIMEOUTS = ("connect", "first_byte", "idle", "total")
-FACTS = ("image_max_tokens", "pdf_page_max_tokens")
 CAPABILITIES = {"modalities": list, "tools": bool, "json_schema": bool, "context_window": int}
 
 
@@ -125,15 +125,11 @@ class DeploymentForm(Restorable):
             )
         return value
 
-    def clean_facts(self) -> dict[str, int]:
+    def clean_facts(self) -> dict[str, Any]:
         value = self.cleaned_data["facts"] or {}
-        if not isinstance(value, dict) or not all(
-            name in FACTS and type(most) is int and most > 0 for name, most in value.items()
-        ):
-            raise forms.ValidationError(
-                f'Tokens by name, such as {{"image_max_tokens": 1600}}; names: {", ".join(FACTS)}.'
-            )
-        return value
+        if why := wrong_facts(value):
+            raise forms.ValidationError(why)
+        return dict(value)
 
     def clean_unknown_members(self) -> str:
         return self.cleaned_data["unknown_members"] or UnknownMembers.TAKE

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from providers.probe import PLAIN_TO_TLS
+from providers.probe import NO_MODEL, PLAIN_TO_TLS
 
 ALIKE: Final = 0.75
 BELOW_A_BASE: Final = ("/chat/completions", "/embeddings", "/models")
@@ -17,6 +17,7 @@ BELOW_A_BASE: Final = ("/chat/completions", "/embeddings", "/models")
 _MEANINGS: Final = (
     ("status 401", "it refuses the API key"),
     ("status 403", "it refuses the API key, or what that key may do"),
+    (f"status 404: {NO_MODEL}", "it has no model of this name, or the key may not use it"),
     ("status 404", "nothing is at this path: most base URLs end in /v1"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted on this machine"),
     ("ConnectionRefusedError", "nothing listens on this port"),

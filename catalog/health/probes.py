@@ -25,6 +25,7 @@ from catalog.serving import served
 from catalog.snapshot import Snapshot
 from gateway.stores.database_threads import InDatabase
 from providers.probe import Probed, probe
+from providers.registry import PROVIDERS
 from providers.target import Target
 from providers.transport.client import Transport
 
@@ -178,8 +179,15 @@ def _identity(target: Target) -> bytes:
             target.api_version,
             sorted(target.metadata.items()),
             target.is_guarded,
+            _questions(target),
         ]
     )
+
+
+def _questions(target: Target) -> list[tuple[str, bytes]]:
+    """Return what the provider's own probes ask, which may depend on the model."""
+    probes = PROVIDERS[target.provider].probes
+    return [(each.url, each.body or b"") for each in probes(target)] if probes is not None else []
 
 
 def _target_id(place: ProbeTarget, facts: bytes, key: bytes) -> str:

@@ -10,11 +10,13 @@ from django.conf import settings
 from django.db.models import Max, Prefetch, Q, QuerySet
 from django.utils import timezone
 
+from catalog.facts.of_rows import known_facts
 from catalog.health.diagnosis import meaning_of, slip_of
 from catalog.health.probes import oldest, probe_targets, served_or_loaded
 from catalog.health.state import OFFLINE, ONLINE, UNKNOWN, state_of
 from catalog.models import RATES, Deployment, HealthProbe, Price, PriceSource
 from catalog.pricing.price_map import lookup
+from catalog.prompt_limits import row_facts
 from catalog.serving import served
 from catalog.snapshot import CatalogProblem, Snapshot
 
@@ -71,6 +73,20 @@ def price_text(row: Deployment) -> str:
         return "none: its calls are refused, because no budget could be kept"
     rates = {rate: getattr(known.sheet, rate) for rate in RATES}
     return f"{Price(**rates).in_words} ({PriceSource.MAP.label})"
+
+
+def facts_text(row: Deployment) -> str:
+    """Return what is known of a deployment's model, as "thinking: always; vision: yes"."""
+    if not row.pk:
+        return "shown once it is saved"
+    known = known_facts(row_facts(row.model, row, lookup(row.provider, row.upstream_model)))
+    return "; ".join(f"{name}: {_fact(value)}" for name, value in known.items()) or "nothing"
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def probes_named(text: str) -> set[str]:

@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from catalog.pricing.price_terms import NO_TERMS, Factor, Step, Terms
+from catalog.facts.names import place_of, resource_id, without_place
+from catalog.pricing.price_terms import NO_TERMS, Factor, Step, Terms, ToolRate
 from catalog.pricing.prices import PriceSheet
 
 PATH: Final = Path(__file__).parents[1] / "data" / "price_map.json"
@@ -20,6 +21,7 @@ PATH: Final = Path(__file__).parents[1] / "data" / "price_map.json"
 _RELEASE: Final = re.compile(r"(?:[-@]\d{4}-\d{2}-\d{2}|[-@]\d{8}|@latest|@default|-latest|-v\d+(?::\d+)?)$")
 # A provider that serves another's models under the same names at the same list prices.
 _SAME_AS: Final = {"azure": "openai"}
+_NO_PLACES: Final = ("", "us-gov")  # a partition of its own, with prices of its own
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class Row(msgspec.Struct, frozen=True):
     above: tuple[Step, ...] = ()
     tiers: dict[str, int] = {}
     geography: dict[str, int] = {}
+    tool_calls: dict[str, int] = {}
     context_window: int | None = None
     max_output_tokens: int | None = None
     model_type: str = "llm"
@@ -65,17 +68,41 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def lookup(provider: str, upstream_model: str) -> Known | None:
-    """Return the public facts of a model, or None: by its exact id, else by the id without the release."""
-    name = upstream_model.lower()
-    models = load().models
+    """Return the public facts of a model, or None: by its exact id, else by the id without the release.
+
+    Where the id names a place without a price of its own, or the only prices are those of places, the dearest counts.
+    """
+    ids = dict.fromkeys((upstream_model.lower(), resource_id(upstream_model)))
     for owner in (provider, _SAME_AS.get(provider, "")):
-        rows = models.get(owner)
+        rows = load().models.get(owner)
         if rows is None:
             continue
-        row = rows.get(name) or rows.get(_RELEASE.sub("", name))
-        if row is not None:
-            return _known(row)
+        for name in ids:
+            row = rows.get(name) or rows.get(_RELEASE.sub("", name))
+            if row is not None:
+                return _known(row)
+        places, name = _by_model(owner), without_place(upstream_model)
+        dearest = places.get(name) or places.get(_RELEASE.sub("", name))
+        if dearest is not None:
+            return _known(dearest)
     return None
+
+
+@cache
+def _by_model(provider: str) -> dict[str, Row]:
+    """Return of each model that is priced by place its dearest row."""
+    found: dict[str, Row] = {}
+    for name, row in load().models[provider].items():
+        model = without_place(name)
+        if place_of(name) not in _NO_PLACES and (
+            model not in found or _dearness(row) > _dearness(found[model])
+        ):
+            found[model] = row
+    return found
+
+
+def _dearness(row: Row) -> int:
+    return (row.input or 0) + (row.output or 0)
 
 
 @cache
@@ -107,8 +134,9 @@ def _known(row: Row) -> Known:
 
 
 def _terms(row: Row) -> Terms:
-    if not (row.above or row.tiers or row.geography):
+    if not (row.above or row.tiers or row.geography or row.tool_calls):
         return NO_TERMS
     tiers = tuple([Factor(name, factor) for name, factor in row.tiers.items()])
     places = tuple([Factor(name, factor) for name, factor in row.geography.items()])
-    return Terms(above=row.above, tiers=tiers, geography=places)
+    tools = tuple([ToolRate(name, rate) for name, rate in row.tool_calls.items()])
+    return Terms(tool_calls=tools, above=row.above, tiers=tiers, geography=places)

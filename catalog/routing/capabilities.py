@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from catalog.snapshot import Deployment, Model
+from catalog.snapshot import Capabilities, Deployment, Model
 from providers.conversation.parameters import Unfit
 from providers.target import Target
 
@@ -90,14 +90,8 @@ def requirements_for(
     is_limited, window = False, None
     for model in models:
         for deployment in model.deployments:
-            capabilities = deployment.capabilities
-            is_limited = (
-                is_limited
-                or capabilities.modalities is not None
-                or not capabilities.tools
-                or not capabilities.json_schema
-            )
-            own = capabilities.context_window or model.context_window
+            is_limited = is_limited or _lacks_one(deployment.capabilities, stated)
+            own = deployment.capabilities.context_window or model.context_window
             if own is not None and (window is None or own < window):
                 window = own
     is_long = estimate is not None and window is not None and size > window * SHORTEST_TOKEN_BYTES
@@ -105,3 +99,12 @@ def requirements_for(
         return NOTHING
     requirements = stated if is_limited else NOTHING
     return msgspec.structs.replace(requirements, prompt_tokens=estimate or 0) if is_long else requirements
+
+
+def _lacks_one(capabilities: Capabilities, stated: Requirements) -> bool:
+    """Return whether a deployment could fail a requirement of a request."""
+    return (
+        (stated.tools and not capabilities.tools)
+        or (stated.json_schema and not capabilities.json_schema)
+        or (capabilities.modalities is not None and not capabilities.modalities.issuperset(stated.modalities))
+    )

@@ -47,9 +47,13 @@ class StateOwnerUnavailable(Exception):
 
     def __init__(self, alias: str, pin: Pin, passed_over: tuple[Skipped, ...] = ()) -> None:
         self.alias, self.param, self.passed_over = alias, pin.because, passed_over
+        left = (
+            f"the model '{alias}' has no deployment with that account"
+            if alias
+            else "it is not configured here"
+        )
         super().__init__(
-            f"'{pin.because}' names something that only the provider's account that made it has, and the model "
-            f"'{alias}' has no deployment with that account."
+            f"'{pin.because}' names something that only the provider's account that made it has, and {left}."
         )
 
 

@@ -10,6 +10,7 @@ from catalog.services.deployments import (
     remove_deployment,
     removed_deployment,
     save_deployment,
+    store_found_facts,
     upsert_deployment,
 )
 from catalog.services.models import delete_model, remove_model, removed_model, save_model
@@ -43,5 +44,6 @@ __all__ = [
     "seal_of",
     "seal_secrets",
     "set_price",
+    "store_found_facts",
     "upsert_deployment",
 ]

@@ -12,6 +12,7 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
+from catalog.facts.of_rows import wrong_facts
 from catalog.models import Deployment, Model
 from catalog.secrets.sealing import destination, without_secrets
 from catalog.services.provider_secrets import (
@@ -92,7 +93,7 @@ def save_deployment(row: Deployment, *, secrets: SealedSecrets, actor: Actor) ->
     row.edited, row.removed, row.problem = True, False, ""
     if secrets.api_key is not None:
         set_deployment_key(row, secrets.api_key, secrets.seal)
-    rows.save(row, actor=actor, kept=("refused_members",))
+    rows.save(row, actor=actor, kept=("refused_members", "found_facts"))
 
 
 def removed_deployment(model_id: int | None, name: str) -> Deployment | None:
@@ -134,6 +135,23 @@ def clear_refused_members(deployment_id: int, *, actor: Actor) -> bool:
     if not Deployment.objects.get(pk=deployment_id).refused_members:
         return False
     return _set_refused(rows.locked(Deployment, deployment_id), [], actor)
+
+
+@transaction.atomic
+def store_found_facts(deployment_id: int, facts: dict[str, Any], *, actor: Actor) -> bool:
+    """Store what the vendor stated of a deployment's model; return whether it differs. The file decides as before.
+
+    Raises Deployment.DoesNotExist, and ValueError for facts that no row may have.
+    """
+    if why := wrong_facts(facts):
+        raise ValueError(why)
+    row = rows.locked(Deployment, deployment_id)
+    if row.found_facts == facts:
+        return False
+    before = facts_of(row)
+    row.found_facts = facts
+    rows.write(row, "update", actor=actor, before=before, fields=["found_facts"])
+    return True
 
 
 def _set_refused(row: Deployment, names: list[str], actor: Actor) -> bool:

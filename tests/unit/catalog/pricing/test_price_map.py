@@ -11,7 +11,7 @@ from budgets.admission.unbounded_requests import check_bounded
 from budgets.admission.worst_case import worst_case
 from catalog.pricing.price_map import PATH, load, lookup
 from catalog.pricing.prices import cost, missing_price, receipt
-from providers.usage import Usage
+from providers.usage import ToolCount, Usage
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_snapshot_says_what_it_is_and_is_small_and_read_once():
     assert snapshot.source.startswith("litellm-")
 
 
-def bill(provider: str, model: str, **used: int | str) -> int:
+def bill(provider: str, model: str, **used: int | str | tuple[ToolCount, ...]) -> int:
     known = lookup(provider, model)
     assert known is not None
     usage = Usage(**used)  # type: ignore[arg-type]
@@ -168,3 +168,83 @@ def test_a_step_never_makes_a_longer_prompt_cheaper():
                 for part in ("input", "output", "cached_input", "cache_write", "cache_write_1h"):
                     base, dearer = getattr(row, part), getattr(step, part)
                     assert dearer is None or (base is not None and dearer >= base), (provider, name, part)
+
+
+def test_a_place_without_a_price_of_its_own_has_the_dearest_of_its_model():
+    known, dearest = (
+        lookup("bedrock", "sa.anthropic.claude-opus-5-5"),
+        lookup("bedrock", "us.anthropic.claude-opus-5-5"),
+    )
+    base = lookup("bedrock", "anthropic.claude-opus-5-5")
+    assert known is not None
+    assert dearest is not None
+    assert base is not None
+    assert known.sheet == dearest.sheet
+    assert (known.sheet.input, base.sheet.input) == (4_400_000_000, 4_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "same_as"),
+    [
+        (
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-5-5",
+            "us.anthropic.claude-opus-5-5",
+        ),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
+        ("openai.gpt-6-astra", "us.openai.gpt-6-astra"),
+    ],
+)
+def test_the_price_of_an_arn_is_that_of_its_id(name: str, same_as: str):
+    assert lookup("bedrock", name) == lookup("bedrock", same_as) is not None
+    assert lookup("bedrock", "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2") is None
+
+
+def test_every_exact_price_is_the_one_of_the_file():
+    for provider, rows in load().models.items():
+        for name, row in rows.items():
+            known = lookup(provider, name)
+            assert known is not None
+            assert (known.sheet.input, known.sheet.output) == (row.input, row.output), (provider, name)
+
+
+def test_a_search_has_a_price_only_where_a_response_counts_it():
+    priced = {
+        (provider, name)
+        for provider, rows in load().models.items()
+        for name, row in rows.items()
+        if row.tool_calls
+    }
+    assert {provider for provider, _ in priced} == {"openai", "azure", "anthropic"}
+    assert not any("search" in name for _, name in priced)
+    searched = bill(
+        "anthropic", "claude-opus-5-5", input_tokens=1_000, tool_calls=(ToolCount("web_search", 3),)
+    )
+    assert searched - bill("anthropic", "claude-opus-5-5", input_tokens=1_000) == 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "parts"),
+    [
+        ("openai", "gpt-6-astra", ("cached_input", "cache_write", "cache_write_1h")),
+        ("openai", "gpt-6.1-sol", ("cached_input", "cache_write", "cache_write_1h")),
+        ("openai", "gpt-5.6", ("cached_input", "cache_write", "cache_write_1h")),
+        ("openai", "gpt-4.1", ("cached_input",)),
+        ("openai", "gpt-audio", ("audio_input", "audio_output")),
+        ("anthropic", "claude-sonnet-5-5", ("cached_input", "cache_write", "cache_write_1h")),
+        ("anthropic", "claude-haiku-5-5", ("cached_input", "cache_write", "cache_write_1h")),
+        ("bedrock", "eu.anthropic.claude-opus-5-5", ("cached_input", "cache_write", "cache_write_1h")),
+        ("vertex", "claude-sonnet-4-5@20250929", ("cached_input", "cache_write", "cache_write_1h")),
+        ("azure", "gpt-6-astra", ("cached_input", "cache_write")),
+        ("vertex", "gemini-2.5-flash", ("cached_input", "reasoning", "audio_input")),
+        ("vertex", "gemini-3.8-flash", ("cached_input", "reasoning")),
+        ("bedrock", "us.amazon.nova-pro-v1:0", ("cached_input",)),
+        ("bedrock", "us.meta.llama3-3-70b-instruct-v1:0", ()),
+        ("bedrock", "openai.gpt-oss-120b-1:0", ()),
+        ("bedrock", "amazon.titan-embed-text-v2:0", ()),
+    ],
+)
+def test_well_known_models_have_the_prices_of_their_parts(provider: str, model: str, parts: tuple[str, ...]):
+    known = lookup(provider, model)
+    assert known is not None
+    assert not missing_price(known.sheet, known.model_type)
+    assert [part for part in parts if not getattr(known.sheet, part)] == []

@@ -18,7 +18,7 @@ from catalog.pricing.prices import PriceSheet, cost, receipt
 from gateway.config.sections.model_catalog import ModelEntry
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.openai.usage import UsageJson, usage_of
+from providers.reported_usage.reading import UsageJson, usage_of
 from providers.usage import ToolCount, Usage
 
 M = 1_000_000  # nano-USD a million tokens: so many are 1 nano-USD a token

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.pricing.prices import ImageRate, PriceSheet, cost, missing_price, receipt
-from providers.dialects.openai.usage import UsageJson, usage_of
+from providers.reported_usage.reading import UsageJson, usage_of
 from providers.usage import ImageCount, Usage
 
 counts = st.integers(0, 2_000_000)

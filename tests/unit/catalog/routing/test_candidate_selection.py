@@ -117,6 +117,11 @@ def test_features_are_checked_where_a_deployment_lacks_one():
     able, unable = model(deployment("a")), model(deployment("b", can=Capabilities(tools=False)))
     assert requirements_for(asked, 100, [able], None) == Requirements()
     assert requirements_for(asked, 100, [able, unable], None) == asked
+    blind = model(deployment("c", can=Capabilities(modalities=frozenset({"text"}))))
+    plain, tooled = Requirements(), Requirements(tools=True)
+    assert requirements_for(plain, 100, [blind, unable], None) == Requirements()
+    assert requirements_for(tooled, 100, [blind], None) == Requirements(), "what all have is not checked"
+    assert requirements_for(asked, 100, [blind], None) == asked
 
 
 def test_hints_choose_among_the_alias_own_deployments():

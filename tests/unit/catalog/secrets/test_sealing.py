@@ -75,7 +75,7 @@ def test_a_bare_text_in_place_of_a_sealed_one_is_not_taken():
         ("openai-compatible", "not an address", ""),
         ("azure", "", "https://acme.openai.azure.com:443"),
         ("azure", "https://other.openai.azure.com/", "https://other.openai.azure.com:443"),
-        ("bedrock", "", "provider bedrock"),
+        ("bedrock", "", "https://bedrock-runtime.{region}.amazonaws.com:443"),
         ("simulator", "https://evil.example", "provider simulator"),
     ],
 )
