@@ -65,15 +65,13 @@ class Call:
         try:
             if not _has_ended(stream):  # else the first block was the whole stream
                 async for block in blocks:
-                    out = stream.feed(block)
-                    if stream.large is not None:
-                        out += await read_large_events(self)
-                    if out:
+                    if out := await self._fed(stream, block):
                         yield out
                     if _has_ended(stream):
                         break
                 else:
-                    stream.end()
+                    if out := stream.end():  # of an event that no blank line ended
+                        yield out
             if stream.done and not (stream.usage is not None and has_complete_usage(stream)):
                 await wait_for_late_usage(stream, blocks)
         except MalformedStream as error:
@@ -82,6 +80,11 @@ class Call:
             raise self._record_break(failure) from failure
         if not stream.is_full and (fault := failure_if_incomplete(stream)) is not None:
             self._record_break(fault)
+
+    async def _fed(self, stream: Stream, block: bytes) -> bytes:
+        """Return the client's bytes for a block. Raises MalformedStream."""
+        out = stream.feed(block)
+        return out if stream.large is None else out + await read_large_events(self)
 
     async def aclose(self) -> None:
         """Close the upstream's connection; it may be kept if the stream is complete."""

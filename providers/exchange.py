@@ -17,7 +17,6 @@ from providers.dialects.base import (
 )
 from providers.dialects.body_kind import EVENT_STREAM, MAX_PRELUDE
 from providers.dialects.offload import Offload
-from providers.dialects.openai.usage_places import usage_in_error
 from providers.errors.exceptions import ErrorWith200, UpstreamBroken, UpstreamFailed
 from providers.errors.messages import LONGEST
 from providers.errors.out_of_memory import OutOfMemory
@@ -26,6 +25,7 @@ from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
 from providers.outgoing import Outgoing, ResponseKind
 from providers.registry import PROVIDERS
+from providers.reported_usage.places import usage_in_error
 from providers.request_additions import Added
 from providers.target import Target
 from providers.transport.client import DRAIN_S, UpstreamRequest, UpstreamResponse
@@ -52,8 +52,12 @@ class Receiving(Protocol):
 
 
 def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Added) -> UpstreamRequest:
-    provider = PROVIDERS[target.provider]
-    body = dialect.request(outgoing.raw, target, added)
+    """Return the request of one attempt. Raises Unsupported."""
+    return request_with(dialect.request(outgoing.raw, target, added), dialect, outgoing, target)
+
+
+def request_with(body: bytes, dialect: Dialect, outgoing: Outgoing, target: Target) -> UpstreamRequest:
+    """Return a request with this body."""
     headers = {
         "content-type": "application/json",
         "accept": _ACCEPT[outgoing.answer],
@@ -63,7 +67,7 @@ def request_for(dialect: Dialect, outgoing: Outgoing, target: Target, added: Add
     }
     if outgoing.trace_parent:
         headers["traceparent"] = outgoing.trace_parent
-    url = provider.url(target, dialect.path(target))
+    url = PROVIDERS[target.provider].url(target, dialect.path(target))
     return UpstreamRequest("POST", url, headers, body, target.is_guarded)
 
 
@@ -71,7 +75,8 @@ def stream_for(call: Receiving, dialect: Dialect, outgoing: Outgoing) -> Stream:
     """Create the stream that reads the response."""
     stream = call.stream = dialect.stream()
     stream.set_target(call.target.upstream_model, call.target.secrets())
-    call.offload, stream.has_offload = outgoing.offload, outgoing.offload is not None
+    call.offload = outgoing.offload if dialect.has_offload else None
+    stream.has_offload = call.offload is not None
     return stream
 
 
@@ -163,7 +168,7 @@ async def read_answer(call: Receiving, dialect: Dialect, outgoing: Outgoing, raw
     A response that may take long, or is unusable, is passed to `on_response` first. Any other is left in
     `call.unrecorded`: code that ends the call in this step of the loop need not record it, all other code must.
     """
-    offload = outgoing.offload
+    offload = outgoing.offload if dialect.has_offload else None
     if len(raw) <= QUICK_BYTES:
         try:
             call.answered = dialect.response(raw)

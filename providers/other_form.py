@@ -115,7 +115,7 @@ async def read_other_form(call: Call, dialect: Dialect, outgoing: Outgoing, head
         return await _collect(Document(MAX_ANSWER), blocks, head)
     stream_for(call, dialect, outgoing)
     events = await _read_all_events(call, dialect, blocks, head)
-    if len(events) <= (QUICK_FORM if call.offload is not None else LARGE):
+    if not dialect.has_offload or len(events) <= (QUICK_FORM if call.offload is not None else LARGE):
         return dialect.folded(events)
     outgoing.on_response(call.target, events)
     if call.offload is None:

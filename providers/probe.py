@@ -1,4 +1,5 @@
-"""Probes a provider: requests its list of models, or one token of chat if it has no such list.
+"""Probes a provider: its own free request (`Provider.probes`), else its list of models, or one token of chat if it has
+no such list.
 
 Cost: one small request, over the transport of the calls, with the same egress rules.
 """
@@ -11,10 +12,11 @@ import time
 import msgspec
 
 from providers.auth import scheme
-from providers.dialects.lenient.loose import read_any
 from providers.errors.exceptions import UpstreamFailed
+from providers.errors.messages import read_error
 from providers.errors.redaction import redact
 from providers.exchange import USER_AGENT
+from providers.json_scan.lenient import read_any
 from providers.platforms.azure import is_dateless
 from providers.registry import PROVIDERS
 from providers.request_additions import stated
@@ -24,6 +26,9 @@ from providers.transport.client import Transport, UpstreamRequest
 _OK = 200
 _BAD_REQUEST = 400
 _NO_SUCH_LIST = frozenset({404, 405, 501})
+_ABSENT = 404
+_REFUSED = frozenset({401, 403})
+NO_MODEL = "no such model"
 _AZURE = "azure"  # its list has models, its calls name deployments
 PLAIN_TO_TLS = "plain HTTP was sent to an HTTPS port"
 _REQUIRES_TLS = re.compile(
@@ -61,9 +66,7 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
     began = time.perf_counter()
     limits = Timeouts(connect=timeout_s, first_byte=timeout_s, idle=timeout_s, total=timeout_s)
     try:
-        status, listed = await _ask(transport, target, limits, _list_url(target), None)
-        if status in _NO_SUCH_LIST and can_chat:
-            status, listed = await _ask(transport, target, limits, _chat_url(target), _one_token(target))
+        status, listed = await _ask_all(transport, target, limits, can_chat=can_chat)
     except UpstreamFailed as failure:
         error = redact(f"{type(failure).__name__}: {failure.reason}", target.secrets())
         return Probed(is_ok=False, latency_ms=_since(began), error=error[:_MOST_ERROR])
@@ -77,8 +80,28 @@ async def probe(transport: Transport, target: Target, timeout_s: float, *, can_c
     )
 
 
+async def _ask_all(
+    transport: Transport, target: Target, limits: Timeouts, *, can_chat: bool
+) -> tuple[int, bytes]:
+    """Return the answer to the first question that the provider does not refuse to understand."""
+    probes = PROVIDERS[target.provider].probes
+    if probes is not None:
+        status, found = 0, b""
+        for each in probes(target):
+            status, found = await _ask(transport, target, limits, each.url, each.body)
+            if status in each.good:
+                return _OK, found
+        return status, found
+    status, listed = await _ask(transport, target, limits, _list_url(target), None)
+    if status in _NO_SUCH_LIST and can_chat:
+        return await _ask(transport, target, limits, _chat_url(target), _one_token(target))
+    return status, listed
+
+
 def _error_of(status: int, body: bytes, target: Target) -> str:
     """Return the text shown for an error; of its body only that the port requires TLS."""
+    if status == _ABSENT and PROVIDERS[target.provider].probes is not None:
+        return f"status {status}: {NO_MODEL}"
     is_plain = status == _BAD_REQUEST and target.base_url.lower().startswith("http:")
     requires_tls = is_plain and _REQUIRES_TLS.search(body[:_MOST_READ_OF_ERROR])
     return f"status {status}: {PLAIN_TO_TLS}" if requires_tls else f"status {status}"
@@ -96,18 +119,32 @@ async def _ask(
     transport: Transport, target: Target, limits: Timeouts, url: str, body: bytes | None
 ) -> tuple[int, bytes]:
     """Return the status of the response and its body, up to the limit. Redirects are not followed."""
-    headers = {"accept": "application/json", "user-agent": USER_AGENT}
+    own = PROVIDERS[target.provider].headers
+    headers = {"accept": "application/json", "user-agent": USER_AGENT, **(own(target) if own else {})}
     if body is not None:
         headers["content-type"] = "application/json"
     method = "GET" if body is None else "POST"
     request = UpstreamRequest(method, url, headers, body or b"", target.is_guarded)
-    await scheme.sign(PROVIDERS[target.provider].auth, request, target)
+    auth = PROVIDERS[target.provider].auth
+    status, found = await _exchange(transport, auth, request, target, limits)
+    if status in _REFUSED and auth.is_renewed_after(read_error(found).names | {str(status)}, target):
+        return await _exchange(transport, auth, request, target, limits)
+    return status, found
+
+
+async def _exchange(
+    transport: Transport,
+    auth: scheme.Authenticator,
+    request: UpstreamRequest,
+    target: Target,
+    limits: Timeouts,
+) -> tuple[int, bytes]:
+    await scheme.sign(auth, request, target)
     response = await transport.send(request, limits)
     try:
-        found = await response.read(_MOST_READ, truncate=True)
+        return response.status, await response.read(_MOST_READ, truncate=True)
     finally:
         await response.aclose()
-    return response.status, found
 
 
 def _list_url(target: Target) -> str:

@@ -10,18 +10,17 @@ import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from providers.auth import scheme
 from providers.binary_answer import first_piece
 from providers.call import Call
 from providers.conversation.parameters import Unsupported
 from providers.dialects.base import Dialect
 from providers.dialects.choice import Dialects
+from providers.dialects.several import SeveralRequests
 from providers.errors.exceptions import (
     DeadlineExceeded,
     RequestUnsupported,
     UpstreamFailed,
     UpstreamStatus,
-    UpstreamTimeout,
     summarize,
 )
 from providers.errors.tracebacks import drop_frames
@@ -33,18 +32,17 @@ from providers.exchange import (
 )
 from providers.other_form import begin_stream, read_other_form, set_folded
 from providers.outgoing import Outgoing, ResponseKind
-from providers.registry import PROVIDERS
 from providers.request_additions import MAX_REQUESTS, Added, Additions, without
 from providers.resilience.attempt_log import Attempt, AttemptRecorder
 from providers.resilience.attempt_planner import AttemptPlanner, end_failed
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import CallProgress, Deadline, Plan, timeouts_within
+from providers.sending.several_requests import Requests, SeveralSender, requests_for
+from providers.sending.signed_exchange import send_signed
 from providers.target import Target
 from providers.transport.client import Transport, UpstreamRequest
 
 __all__ = ["Attempt", "Call", "Outgoing", "open_call"]
-
-MAX_ERROR = 256 * 1024
 
 
 async def open_call(
@@ -110,7 +108,7 @@ class _AttemptSender:
         recorder: AttemptRecorder,
     ) -> None:
         self._transport, self._dialects, self._outgoing = transport, dialects, outgoing
-        self._deadline, self._request = deadline, cast("UpstreamRequest | None", None)
+        self._deadline, self._request = deadline, cast("UpstreamRequest | Requests | None", None)
         self._recorder = recorder
         self.started = time.perf_counter()
 
@@ -150,11 +148,20 @@ class _AttemptSender:
     def _send_with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
         dialect = self._dialects.for_target(target)
         try:
+            if isinstance(dialect, SeveralRequests):
+                return self._send_several(dialect, target)
             request = self._request = request_for(dialect, self._outgoing, target, added)
         except Unsupported as fault:
             raise RequestUnsupported(fault.member, fault.why) from None
         self._outgoing.progress.latest_request = request
         return _try(self._transport, dialect, self._outgoing, target, request, self._deadline)
+
+    def _send_several(self, dialect: SeveralRequests, target: Target) -> Coroutine[Any, Any, Call]:
+        """Raises Unsupported."""
+        requests = self._request = requests_for(dialect, self._outgoing, target)
+        self._outgoing.progress.latest_request = requests
+        sender = SeveralSender(self._transport, dialect, self._outgoing, target, requests, self._deadline)
+        return sender.send()
 
 
 async def _wait(seconds: float, deadline: Deadline | None) -> None:
@@ -163,14 +170,6 @@ async def _wait(seconds: float, deadline: Deadline | None) -> None:
     if deadline is not None:
         seconds = min(seconds, max(0.0, deadline.at - time.perf_counter()))
     await asyncio.sleep(seconds)
-
-
-async def _sign(request: UpstreamRequest, target: Target) -> None:
-    """Add the target's credential. Raises UpstreamTimeout, of a request that no provider has seen."""
-    try:
-        await scheme.sign(PROVIDERS[target.provider].auth, request, target)
-    except TimeoutError:
-        raise UpstreamTimeout("connect", target.timeouts.connect) from None
 
 
 async def _try(
@@ -185,14 +184,9 @@ async def _try(
     if deadline is not None and now >= deadline.at:
         raise DeadlineExceeded(deadline.seconds, reached=False)
     timeouts = timeouts_within(target.timeouts, deadline, now, streams=outgoing.streams)
-    await _sign(request, target)
-    response = await transport.send(request, timeouts)
+    response = await send_signed(transport, request, target, timeouts)
     call, raw = Call(target, response, []), b""
     try:
-        if response.status >= 300:  # noqa: PLR2004 - HTTP's success range; redirects are never followed
-            raise UpstreamStatus.from_response(
-                response.status, response.headers, await response.read(MAX_ERROR, truncate=True)
-            )
         if outgoing.answer is ResponseKind.EVENTS:
             call.blocks = response.chunks()
             call.first = await begin_stream(call, dialect, outgoing, call.blocks)

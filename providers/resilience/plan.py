@@ -28,7 +28,8 @@ class Deadline(msgspec.Struct, frozen=True):
 class Sent(Protocol):
     """A request in flight: whether a provider may have received it."""
 
-    was_sent: bool
+    @property
+    def was_sent(self) -> bool: ...
 
 
 class CallProgress:

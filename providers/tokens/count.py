@@ -34,6 +34,7 @@ PER_NAME: Final = 1  # a name adds one,
 PER_ANSWER: Final = 3  # and the answer is primed with three
 PER_TOOL: Final = 8  # the wrapping of one function in the hidden system text
 PER_IMAGE: Final = 765  # a 1024x1024 picture at high detail
+PAGE_CHARS: Final = 100_000  # base64 of one page of a PDF, as an estimate
 AUDIO_CHARS: Final = (
     130  # base64 of an MP3 at 8 kbit/s, the longest sound in the fewest bytes, at 10 tokens a second
 )
@@ -112,9 +113,24 @@ def _content_part(part: Any, model: str) -> int:
             return count(part["text"], model)
         if "image_url" in part:
             return PER_IMAGE
+        if isinstance(part.get("source"), dict):
+            return _source(part["source"], model)
+        if isinstance(part.get("content"), list):  # the result of a tool, in Messages
+            return PER_MESSAGE + sum([_content_part(each, model) for each in part["content"]])
         if isinstance(part.get("input_audio"), dict):
             return 1 + len(str(part["input_audio"].get("data"))) // AUDIO_CHARS
     return count(_dump(part), model)
+
+
+def _source(source: dict[str, Any], model: str) -> int:
+    """Count an image or a document of Messages: a text as such, a file as one picture for each of its pages."""
+    if source.get("type") == "text":
+        return count(str(source.get("data")), model)
+    if isinstance(source.get("content"), list):
+        return sum([_content_part(each, model) for each in source["content"]])
+    if source.get("media_type") == "application/pdf":
+        return PER_IMAGE * max(1, len(str(source.get("data"))) // PAGE_CHARS)
+    return PER_IMAGE
 
 
 def _array(raw: bytes) -> list[Any]:

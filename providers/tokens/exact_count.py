@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.requests import chat, embeddings
+from providers.requests.messages import table as messages
 from providers.requests.money_classes import Money
 from providers.tokens.amounts import Bound
 from providers.tokens.count import PER_ANSWER, PER_MESSAGE, PER_NAME, PER_TOOL, count_exactly
@@ -24,7 +25,7 @@ _CL100K: Final = re.compile(
 )
 _TEXT: Final = frozenset(
     name
-    for name, row in (chat.MEMBERS | embeddings.MEMBERS).items()
+    for name, row in (messages.MEMBERS | chat.MEMBERS | embeddings.MEMBERS).items()
     if row.money is Money.TEXT and name not in {"messages", "input"}
 )
 _MEDIA: Final = frozenset(name for name, row in chat.PART.items() if row.money is Money.MEDIA)
@@ -76,6 +77,9 @@ def _member(name: str, value: Any, count: Count) -> int:
     if name in chat.CALLS:
         calls = _dump(value)  # their arguments are JSON inside a text, and are printed again too
         return count(calls.decode()) + calls.count(b",") + calls.count(b":")
+    if name == "input":  # of a call in Messages, which another API has as a text that holds JSON
+        given = _dump(value)
+        return count(given.decode()) + sum([given.count(mark) for mark in (b",", b":", b'"', b"\\")])
     if isinstance(value, str):
         return extra + count(value)
     if name == "content" and isinstance(value, list):
@@ -86,8 +90,14 @@ def _member(name: str, value: Any, count: Count) -> int:
 def _part(part: Any, count: Count) -> int:
     if not isinstance(part, dict):
         return count(part if isinstance(part, str) else _dump(part).decode())
-    text = {name: value for name, value in part.items() if name not in _MEDIA}
+    media = _MEDIA | {"source"} if _is_encoded(part.get("source")) else _MEDIA
+    text = {name: value for name, value in part.items() if name not in media}
     return sum([_member(name, value, count) for name, value in text.items()]) + PER_NAME
+
+
+def _is_encoded(source: Any) -> bool:
+    """Return whether it is an image or a document of Messages that is not text."""
+    return isinstance(source, dict) and source.get("type") == "base64"
 
 
 def _input(value: Any, count: Count) -> int:
