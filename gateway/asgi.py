@@ -21,8 +21,9 @@ from gateway import runtime  # noqa: E402
 from gateway.api import HOT, auth  # noqa: E402
 from gateway.api.handler import V1Handler  # noqa: E402
 from gateway.http.cors import Cors  # noqa: E402
-from gateway.http.paths import HEALTH_PATHS, is_call, is_careless, tidy  # noqa: E402
+from gateway.http.paths import HEALTH_PATHS, is_call, is_careless, is_reachability_check, tidy  # noqa: E402
 from gateway.http.request import Receive, Scope, Send  # noqa: E402
+from gateway.http.response import HTML, send_head  # noqa: E402
 from gateway.server.lifespan import Lifespan  # noqa: E402
 from gateway.site import health  # noqa: E402
 from gateway.site.body_limit import BodyLimit  # noqa: E402
@@ -33,6 +34,7 @@ from gateway.site.without_session import without_session  # noqa: E402
 
 BACK_OFFICE = "/admin/"
 METRICS = "/metrics"
+OVER_HTTP = frozenset({"/v1/responses"})  # paths that clients also try as a websocket
 ORDINARY_V1 = frozenset({"/v1/docs", "/v1/openapi.json"})
 
 django_application: Any = SiteHandler()
@@ -69,6 +71,8 @@ class Application:
             await self._v1(scope, receive, send)
         elif path in HEALTH_PATHS:
             await health.answer(scope, send)
+        elif is_reachability_check(scope["method"], path):
+            await send_head(send, 200, [HTML])
         else:
             pages = self._back_office if path.startswith(BACK_OFFICE) else django_application
             await BodyLimit(without_session(scope), receive, send).forward(pages)
@@ -93,13 +97,20 @@ class Application:
 
 
 async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a handshake for a path without a websocket: 404, or a close if the server cannot send that."""
+    """Refuse a handshake for a path without a websocket, or close the connection if the server cannot send a status.
+
+    426 where the same path is served over HTTP: Codex then goes on with HTTP at once, and waits after any other status.
+    """
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 4404})
         return
     headers = [(b"content-length", b"0"), (b"connection", b"close")]
-    await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+    is_served = tidy(scope["path"]) in OVER_HTTP
+    if is_served:
+        headers.append((b"upgrade", b"HTTP/1.1"))  # RFC 9110, 15.5.22
+    status = 426 if is_served else 404
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": b""})
 
 

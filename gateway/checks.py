@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from catalog import row_problems
+from catalog.facts.of_rows import RowFacts, known_facts
 from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_map import lookup
 from catalog.pricing.prices import PriceSheet
@@ -33,6 +34,9 @@ _REMEDIES = {
     "no API key": "state api_key, or the provider's key under providers.*",
     "no endpoint for models": "take the row out until there is one",
     "no endpoint": "state endpoint, such as https://api.example.com/v1",
+    "no project": "state metadata.gcp_project_id, or providers.gcp_project_id, or an api_key",
+    "google-auth": "install it with the packages of production: make setup",
+    "no region": "state region, such as us-east-1, or providers.aws_region",
     "supported": "take the row out, or reach its API through openai-compatible if it has one",
 }
 
@@ -66,14 +70,28 @@ def _of_row(row: ModelEntry, config: Config) -> Iterator[CheckMessage]:
     yield from _of_prices(row, name)
     if row.model_type != "llm" or row.free:
         return
-    known = lookup(row.provider, row.provider_model)
-    if not row.context_window and (known is None or known.context_window is None):
+    window = _known_of(row).get("context_window")
+    if not window:
         hint = (
             "state context_window: without it, files, videos and unknown members are refused under a budget"
         )
         yield CheckWarning(f"{name} has no known context window", hint=hint, id="gateway.W022")
-    yield from _of_pictures(
-        row, name, row.context_window or (known.context_window if known is not None else None)
+    yield from _of_pictures(row, name, window)
+
+
+def _known_of(row: ModelEntry) -> dict[str, Any]:
+    """Return the facts that are known of a row's model before its vendor was asked."""
+    known = lookup(row.provider, row.provider_model)
+    return known_facts(
+        RowFacts(
+            provider=row.provider,
+            upstream_model=row.provider_model,
+            written=row.facts.model_dump(mode="json", exclude_none=True),
+            context_window=row.context_window,
+            max_output_tokens=row.max_output_tokens,
+            listed_window=known.context_window if known is not None else None,
+            listed_output=known.max_output_tokens if known is not None else None,
+        )
     )
 
 
@@ -118,9 +136,8 @@ def _of_pictures(row: ModelEntry, name: str, window: int | None) -> Iterator[Che
         yield CheckWarning(
             f"{name} takes pictures, and the tokens of one are not known", hint=hint, id="gateway.W023"
         )
-    too_large = [
-        fact for fact, tokens in row.facts if window is not None and tokens is not None and tokens > window
-    ]
+    bounds = {"image_max_tokens": most, "pdf_page_max_tokens": row.facts.pdf_page_max_tokens}
+    too_large = [fact for fact, tokens in bounds.items() if window and tokens and tokens > window]
     for fact in too_large:
         hint = f"the context window is {window:,} tokens, and bounds it anyway"
         yield CheckWarning(f"{name} has a facts.{fact} beyond its window", hint=hint, id="gateway.W024")
@@ -131,8 +148,7 @@ def _of_aliases(rows: Iterable[ModelEntry]) -> Iterator[CheckMessage]:
     wanting: dict[str, bool] = {}
     for row in rows:
         if row.model_type == "llm" and not row.free and not row.problem and row.enabled:
-            known = lookup(row.provider, row.provider_model)
-            is_known = row.max_output_tokens or (known is not None and known.max_output_tokens)
+            is_known = bool(_known_of(row).get("max_output_tokens"))
             wanting[row.alias] = wanting.get(row.alias, True) and not is_known
     hint = "state max_output_tokens: without it, an answer has at most 4,096 where a budget or limit binds"
     for alias in [alias for alias, wants in wanting.items() if wants]:

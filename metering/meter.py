@@ -25,9 +25,9 @@ from metering.journal.records import Answered, Close, Open
 from metering.output_speed import Speeds
 from metering.unknown_usage import Bounds
 from metering.usage_estimate import Produced, estimate
-from providers.dialects.openai.usage_places import usage_in
 from providers.exchange import QUICK_BYTES
 from providers.processes.heavy_work import HeavyWork
+from providers.reported_usage.places import usage_in
 from providers.target import Target
 from providers.upstream import Attempt
 from providers.usage import Usage

@@ -175,8 +175,9 @@ def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[M
     sounds = -(-demand.audio_ms * INPUT_AUDIO_SECOND_TOKENS // 1000)
     if demand.sounds and not (models and all(is_known(model.model) for model in models)):
         sounds += demand.sounds * SOUND_TOKENS
-    # A window bounds one prompt; a request for embeddings may carry many.
-    if context_window is None or demand.kind != "chat" or text + sounds + pictures <= context_window:
+    # A window bounds one prompt; a request for embeddings, or for completions, may carry many.
+    is_one = demand.kind == "chat" and demand.inputs == 1
+    if context_window is None or not is_one or text + sounds + pictures <= context_window:
         return _Input(text, sounds, picture=pictures)
     if sounds:
         return _Input(any=context_window)

@@ -9,7 +9,16 @@ from ninja import NinjaAPI
 from typing_extensions import override
 
 from gateway import runtime
-from gateway.api import chat_completions, embeddings, model_list, simulate
+from gateway.api import (
+    chat_completions,
+    completions,
+    count_tokens,
+    embeddings,
+    messages,
+    model_list,
+    simulate,
+)
+from gateway.api.responses import compact, create, input_tokens, stored
 from tenants.auth import ApiKeyAuth
 
 
@@ -33,7 +42,11 @@ api = V1API(
     auth=auth,
     urls_namespace="v1",
 )
-for module in (chat_completions, embeddings, model_list, simulate):
+ROUTERS = (
+    *(chat_completions, completions, embeddings, messages, count_tokens),
+    *(create, compact, input_tokens, stored, model_list, simulate),
+)
+for module in ROUTERS:
     api.add_router("", module.router)
 
 patterns = api.urls  # read once: ninja refuses a second mount
@@ -42,5 +55,8 @@ patterns = api.urls  # read once: ninja refuses a second mount
 # (docs/performance.md). A test checks that they are the same.
 HOT = {
     "/v1/chat/completions": chat_completions.chat_completions,
+    "/v1/completions": completions.completions,
+    "/v1/responses": create.create_response,
     "/v1/embeddings": embeddings.embeddings,
+    "/v1/messages": messages.create_message,
 }

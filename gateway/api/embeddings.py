@@ -10,6 +10,7 @@ from gateway.http.response import Response
 from gateway.inference.endpoint import Endpoint, JsonBody
 from gateway.inference.pipeline import serve
 from gateway.parsing.schemas import peek_embeddings
+from providers.dialects import choice
 
 router = Router(tags=["Embeddings"])
 ENDPOINT = Endpoint(
@@ -18,6 +19,7 @@ ENDPOINT = Endpoint(
     scope="embeddings",
     model_type="embedding",
     body=JsonBody(peek_embeddings),
+    dialect=choice.EMBEDDINGS,
 )
 
 

@@ -47,8 +47,9 @@ class V1Handler(ASGIHandler):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
-        context = CallContext(ClientConnection(scope, receive, send), client_api=api_of(scope["path"]))
+        context = CallContext(ClientConnection(scope, receive, send))
         request = V1Request(scope, context)
+        context.client_api = api_of(request.path, request.raw_headers)
         context.headers += client_id_headers(request)
         if self._cors.is_on:
             context.headers += self._cors.of_answer(request.raw_headers)

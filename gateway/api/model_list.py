@@ -14,6 +14,8 @@ from ninja import Router
 from catalog.routing.resolve import ModelNotFound, suggestion, unservable
 from catalog.snapshot import Model
 from gateway import runtime
+from gateway.api import anthropic_models
+from gateway.http.client_api import ANTHROPIC
 from gateway.http.response import Response, json_response
 from gateway.observability.log_format import cut
 from tenants.caller import Caller
@@ -23,12 +25,15 @@ router = Router(tags=["Models"])
 
 @router.get("/models", operation_id="listModels")
 async def model_list(request: HttpRequest) -> Response:
-    """List the aliases that this key may use."""
+    """List the aliases that this key may use.
+
+    With the header `anthropic-version` in Anthropic's shape, in pages (`limit`, `after_id`, `before_id`).
+    """
     caller = await _caller(request)
-    models = runtime.current().snapshot.serving.values()
-    return json_response(
-        200, {"object": "list", "data": [_document(m) for m in models if caller.may_use(m.alias)]}
-    )
+    models = [m for m in runtime.current().snapshot.serving.values() if caller.may_use(m.alias)]
+    if _is_anthropics(request):
+        return json_response(200, anthropic_models.page(models, request.GET))
+    return json_response(200, {"object": "list", "data": [_document(model) for model in models]})
 
 
 @router.get("/models/{path:model}", operation_id="retrieveModel")
@@ -42,7 +47,13 @@ async def model_detail(request: HttpRequest, model: str) -> Response:
         raise ModelNotFound(model, suggestion(snapshot, model, caller))
     if model not in snapshot.serving:
         raise unservable(found)
-    return json_response(200, _document(found))
+    return json_response(
+        200, anthropic_models.document(found) if _is_anthropics(request) else _document(found)
+    )
+
+
+def _is_anthropics(request: Any) -> bool:
+    return request.context.client_api is ANTHROPIC
 
 
 async def _caller(request: Any) -> Caller:

@@ -33,10 +33,18 @@ _ENVELOPE: dict[str, Any] = {
 }
 
 
-def _operation(required: list[str], properties: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+def operation(
+    required: list[str],
+    properties: dict[str, Any],
+    example: dict[str, Any],
+    *,
+    answer: str = "As OpenAI answers; `model` is the alias",
+    envelope: dict[str, Any] = _ENVELOPE,
+) -> dict[str, Any]:
+    """Return what an operation documents beside its path."""
     schema = {"type": "object", "required": required, "properties": properties, "additionalProperties": True}
     errors = {
-        status: {"description": text, "content": {"application/json": {"schema": _ENVELOPE}}}
+        status: {"description": text, "content": {"application/json": {"schema": envelope}}}
         for status, text in _ERRORS.items()
     }
     return {
@@ -44,11 +52,11 @@ def _operation(required: list[str], properties: dict[str, Any], example: dict[st
             "required": True,
             "content": {"application/json": {"schema": schema, "example": example}},
         },
-        "responses": {200: {"description": "As OpenAI answers; `model` is the alias"}, **errors},
+        "responses": {200: {"description": answer}, **errors},
     }
 
 
-CHAT = _operation(
+CHAT = operation(
     ["model", "messages"],
     {
         "model": {"type": "string", "description": "An alias from GET /v1/models"},
@@ -65,7 +73,31 @@ CHAT = _operation(
     },
     {"model": "demo-chat", "messages": [{"role": "user", "content": "Say hello."}]},
 )
-EMBEDDINGS = _operation(
+COMPLETIONS = operation(
+    ["model", "prompt"],
+    {
+        "model": {"type": "string", "description": "An alias from GET /v1/models"},
+        "prompt": {"description": "A string, a list of strings, token ids, or a list of those"},
+        "stream": {"type": "boolean", "default": False},
+        "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
+        "max_tokens": {"type": "integer", "minimum": 0, "maximum": MOST_CAP, "default": 16},
+        "n": {"type": "integer", "minimum": 1, "maximum": 128},
+    },
+    {"model": "demo-chat", "prompt": "Once upon a time", "max_tokens": 64},
+)
+RESPONSES = operation(
+    ["model"],
+    {
+        "model": {"type": "string", "description": "An alias from GET /v1/models"},
+        "input": {"description": "A string, or a list of items"},
+        "instructions": {"type": ["string", "null"]},
+        "stream": {"type": "boolean", "default": False},
+        "max_output_tokens": {"type": "integer", "minimum": 0, "maximum": MOST_CAP},
+        "previous_response_id": {"type": ["string", "null"], "description": "Of this gateway"},
+    },
+    {"model": "demo-chat", "input": "Say hello."},
+)
+EMBEDDINGS = operation(
     ["model", "input"],
     {
         "model": {"type": "string", "description": "An alias from GET /v1/models"},
@@ -75,12 +107,12 @@ EMBEDDINGS = _operation(
     },
     {"model": "demo-embed", "input": "The quick brown fox"},
 )
-SIMULATE = _operation(
+SIMULATE = operation(
     [],
     {
         "endpoint": {
             "type": "string",
-            "enum": ["chat.completions", "embeddings"],
+            "enum": ["chat.completions", "completions", "embeddings", "messages", "responses"],
             "description": "By shape if not given",
         },
         "body": {

@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from ninja import Router
 
 from gateway import runtime
-from gateway.api import chat_completions, embeddings
+from gateway.api import chat_completions, completions, embeddings, messages
 from gateway.api.openapi import SIMULATE
+from gateway.api.responses import create
 from gateway.http.exceptions import BadRequest
 from gateway.http.response import Response, json_response
 from gateway.inference.call_context import CallOptions
@@ -20,7 +21,10 @@ from gateway.inference.dry_run import dry_run
 from gateway.parsing.large_bodies import find_embedded
 
 router = Router(tags=["Gateway"])
-ENDPOINTS = {each.ENDPOINT.name: each.ENDPOINT for each in (chat_completions, embeddings)}
+ENDPOINTS = {
+    each.ENDPOINT.name: each.ENDPOINT
+    for each in (chat_completions, completions, embeddings, messages, create)
+}
 
 
 @router.post("/gateway/simulate", openapi_extra=SIMULATE, operation_id="simulateCall")

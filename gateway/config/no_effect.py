@@ -33,13 +33,6 @@ UNBUILT = (
     Unbuilt("observability.enable_otlp", "no traces are sent"),
     Unbuilt("observability.otlp_endpoint", "no traces are sent"),
     Unbuilt("observability.otlp_protocol", "no traces are sent"),
-    Unbuilt("providers.anthropic_key", "the provider is not built"),
-    Unbuilt("providers.aws_access_key_id", "the provider is not built"),
-    Unbuilt("providers.aws_region", "the provider is not built"),
-    Unbuilt("providers.aws_secret_access_key", "the provider is not built"),
-    Unbuilt("providers.gcp_json_credentials", "the provider is not built"),
-    Unbuilt("providers.gcp_project_id", "the provider is not built"),
-    Unbuilt("providers.hugging_face_token", "the provider is not built"),
 )
 
 _SO_ANYWAY = {

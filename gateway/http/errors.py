@@ -42,6 +42,7 @@ from gateway.overload.exceptions import Overloaded
 from gateway.runtime import NotServing, Starting
 from metering.journal.journal import MeteringUnavailable
 from metering.journal.pending_close import CloseNotPersisted
+from providers.conversation.responses.state import UnknownState
 from providers.errors.exceptions import UpstreamFailed
 from providers.requests.money_classes import Unacceptable
 from tenants.errors import (
@@ -108,6 +109,7 @@ ERRORS: dict[type[Exception], Row] = {
     WrongModelType: Row(400, "wrong_model_type", INVALID, param=lambda _: "model"),
     ModelCannot: Row(400, "model_cannot", INVALID, param=lambda error: error.param),
     BadHint: Row(400, "invalid_route_hint", INVALID, param=lambda _: "X-Gateway-Route"),
+    UnknownState: Row(404, "not_found", INVALID, param=lambda error: error.member),
     StateOwnerUnavailable: Row(503, "state_owner_unavailable", API, param=lambda error: error.param),
     NoDeployment: Row(503, "no_deployment_available", API, headers=lambda _: NEVER_RETRY),
     BadRequest: Row(400, "invalid_request", INVALID, param=lambda error: error.param),
@@ -208,36 +210,40 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
 def response_for(error: Exception, request_id: str = "-", api: ClientApi = OPENAI) -> Response:
     """Return the response to an error; a defect is logged with the request id that its client receives."""
     if isinstance(error, UpstreamFailed):
-        return upstream_response(error, api)
+        return upstream_response(error, api, request_id)
     row = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
     if row is None:
         logger.error("request.failed", extra={"request_id": request_id}, exc_info=error)
         words = "The gateway failed; the request id finds it in the log."
-        return error_response(500, ErrorFields("internal_error", API, words), api=api)
+        return error_response(500, ErrorFields("internal_error", API, words), api=api, request_id=request_id)
     words_of = WORDS.get(type(error))
     message = words_of(error) if words_of is not None else row.message or str(error)
     code = getattr(error, "code", None) or row.code
     fields = ErrorFields(code, row.type, message, row.param(error), row.facts(error))
-    return error_response(row.status, fields, row.headers(error), api)
+    return error_response(row.status, fields, row.headers(error), api, request_id)
 
 
 def error_response(
-    status: int, error: ErrorFields, headers: Headers | None = None, api: ClientApi = OPENAI
+    status: int,
+    error: ErrorFields,
+    headers: Headers | None = None,
+    api: ClientApi = OPENAI,
+    request_id: str = "",
 ) -> Response:
     """Return an error in the envelope of the client's API."""
-    answer = json_response(status, api.envelope(error), headers)
+    fields = msgspec.structs.replace(error, status=status, request_id=request_id)
+    answer = json_response(status, api.envelope(fields), headers)
     answer.error_code, answer.words, answer.figures = error.code or "", error.message, error.facts
     return answer
 
 
-def upstream_response(failure: UpstreamFailed, api: ClientApi = OPENAI) -> Response:
+def upstream_response(failure: UpstreamFailed, api: ClientApi = OPENAI, request_id: str = "") -> Response:
     """Pass a provider's own 4xx through; describe other upstream failures in our own words."""
     passed_on = failure.passthrough
     if passed_on is not None:
         fields = ErrorFields(passed_on.code, passed_on.type, passed_on.message, passed_on.param)
-        return error_response(passed_on.status, fields, api=api)
+        return error_response(passed_on.status, fields, api=api, request_id=request_id)
     headers = _retry_after(failure.retry_after_s) if failure.retry_after_s is not None else []
     kind = RATE if failure.answer_status == 429 else API  # noqa: PLR2004
-    return error_response(
-        failure.answer_status, ErrorFields(failure.code, kind, failure.client_message), headers, api
-    )
+    fields = ErrorFields(failure.code, kind, failure.client_message)
+    return error_response(failure.answer_status, fields, headers, api, request_id)

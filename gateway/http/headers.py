@@ -12,6 +12,8 @@ from gateway.http.response import Headers
 from gateway.values.money import cents, usd
 from gateway.values.timestamps import rfc3339
 
+ESTIMATED = (b"x-gateway-estimated", b"true")  # the gateway counted, not the provider
+
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 
 

@@ -11,14 +11,18 @@ from typing import Final
 
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 LOOKED_AT: Final = 256  # characters of an unknown path
-CALLS: Final = ("/v1/chat/completions", "/v1/embeddings")
-SERVED: Final = (*CALLS, "/v1/models", "/v1/gateway/simulate")
+CALLS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses")
+SERVED: Final = (
+    *CALLS,
+    *("/v1/messages/count_tokens", "/v1/responses/compact", "/v1/responses/input_tokens"),
+    *("/v1/models", "/v1/gateway/simulate"),
+)
 """What else is known to be asked for, by the first part of its path after /v1, and what serves instead.
 
 Sources: the API references of OpenAI and of Anthropic; /rerank and /score are those of Cohere, Jina and vLLM.
 """
 KNOWN: Final = {
-    **dict.fromkeys(("completions", "responses", "messages", "complete", "edits"), CALLS[0]),
+    **dict.fromkeys(("complete", "edits"), CALLS[0]),
     **dict.fromkeys(("conversations", "assistants", "threads", "chatkit"), CALLS[0]),
     **dict.fromkeys(("audio", "images", "videos", "realtime", "moderations", "rerank", "score"), ""),
     **dict.fromkeys(("files", "uploads", "batches", "fine_tuning", "fine-tunes", "vector_stores"), ""),
@@ -29,7 +33,7 @@ NOTHING: Final = "There is nothing at this address; the API page is at /v1/docs.
 _SLASHES: Final = re.compile("/{2,}")
 _MODEL: Final = re.compile("/+v1/+models/+(.*[^/])/*", re.DOTALL)
 # Path endings that only calls have, whatever precedes them.
-_ENDS: Final = (*(path.removeprefix("/v1") for path in CALLS), "/completions", "/responses", "/messages")
+_ENDS: Final = (*(path.removeprefix("/v1") for path in CALLS), "/count_tokens")
 _SITE: Final = ("/admin/", "/static/", "/accounts/", "/user/")
 NOT_FOUND, UNSUPPORTED = "not_found", "unsupported_endpoint"
 
@@ -55,6 +59,11 @@ def is_call(path: str) -> bool:
     if plain.startswith(_SITE):
         return False
     return plain == "/v1" or plain.startswith("/v1/") or plain.endswith(_ENDS)
+
+
+def is_reachability_check(method: str, path: str) -> bool:
+    """Return whether it only asks whether a server is there, as Claude Code does when it starts."""
+    return method == "HEAD" and path == "/"
 
 
 def explain(path: str) -> tuple[str, str]:
@@ -87,6 +96,8 @@ def _known_in(plain: str) -> str:
         parts = parts[parts.index("v1") + 1 :]
     if parts[:2] == ["chat", "completions"] and len(parts) > 2:  # noqa: PLR2004 - of a stored completion
         return "chat/completions/{id}"
+    if parts[:2] == ["messages", "batches"]:
+        return "messages/batches"
     return parts[0] if parts and parts[0] in KNOWN else ""
 
 

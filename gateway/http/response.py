@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.http.request import Send
 
 JSON = (b"content-type", b"application/json")
+HTML = (b"content-type", b"text/html; charset=utf-8")
 EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -57,3 +58,9 @@ async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> 
     headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_head(send: Send, status: int, headers: Headers) -> None:
+    """Answer HEAD for a page that was not made: without its length, which is not known."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

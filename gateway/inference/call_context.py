@@ -215,6 +215,8 @@ class CallContext:
     def head(self, status: int, pairs: Headers) -> dict[str, Any]:
         """Return the start message of the response: its own headers, and those that every response has."""
         own = [*pairs, (b"x-request-id", self.id.encode()), *self.headers]
+        if self.client_api.id_header:
+            own.append((self.client_api.id_header, self.id.encode()))
         return head(status, own, self.limit_status)
 
     async def read_limit_status(self) -> LimitStatus | None:

@@ -39,7 +39,7 @@ from metering.inflight import InFlightCall
 from metering.meter import Meter
 from metering.read_on import ReadOn
 from providers.dialects.base import Shape
-from providers.dialects.choice import CHAT, OPENAI
+from providers.dialects.choice import CHAT, MESSAGES, OPENAI
 from providers.errors.exceptions import UpstreamFailed
 from providers.isolation.tenant_salt import Salt
 from providers.outgoing import Outgoing, ResponseKind
@@ -48,7 +48,7 @@ from providers.resilience.plan import Deadline, Plan
 from providers.upstream import open_call
 from tenants.auth import require_scope
 
-COUNTED: Final = frozenset({CHAT, OPENAI})  # chat and embeddings
+COUNTED: Final = frozenset({CHAT, OPENAI, MESSAGES})  # chat, embeddings and Messages
 
 
 async def serve(request: V1Request, endpoint: Endpoint) -> Response:
@@ -93,7 +93,7 @@ async def _perform(
 ) -> Response:
     caller = context.caller
     rules = rules_for(live.rulebook, caller)
-    # The exact counter reads the bodies of these two; the bound of any other is its bytes.
+    # The exact counter reads the bodies of these; the bound of any other is its bytes.
     counter = live.token_counter if endpoint.dialect in COUNTED else None
     ask = ReservationRequest(context.id, rules, route, parsed.demand, context.body, caller.tenant_id, counter)
     try:
@@ -128,6 +128,7 @@ def _sent(context: CallContext, parsed: ParsedRequest, reservation: Reservation,
         response_id=context.id,
         client_headers=context.options.client_headers,
         tools=parsed.demand.tools,
+        prompt_tokens=reservation.prompt.tokens,
     )
 
 

@@ -199,7 +199,8 @@ class StreamRelay:
 
     async def _send_error(self, code: str, words: str) -> None:
         """Send the last event of a broken stream; in a response without events the connection is cut."""
-        body, stream = self._context.client_api.error_body(code, words), self._call.stream
+        stream = self._call.stream
+        body = self._context.client_api.error_body(code, words, self._context.id)
         event = (stream.failed(body) if stream is not None else b"") or self._framing.error_event(body)
         if event:
             await self._writer.send(event, more=False)

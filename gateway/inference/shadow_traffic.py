@@ -23,7 +23,7 @@ from metering.journal.journal import MeteringUnavailable
 from metering.journal.records import Close, Open
 from metering.meter import CallOutcome, Meter, MeteringServices
 from providers.call import Call
-from providers.dialects.choice import Dialects
+from providers.dialects.choice import Dialects, client_api_of
 from providers.errors.exceptions import UpstreamFailed
 from providers.outgoing import Outgoing, ResponseKind
 from providers.resilience.health import DeploymentHealth
@@ -158,7 +158,8 @@ class ShadowTraffic:
             asks_usage=shape.stream and not shape.include_usage,
         )
         plan = Plan(targets=[copy.deployment.target])
-        return await open_call(self._transport, Dialects(shape), outgoing, plan, meter.attempts, self._health)
+        dialects = Dialects(shape, client_api=client_api_of(shape.path))
+        return await open_call(self._transport, dialects, outgoing, plan, meter.attempts, self._health)
 
 
 async def _read(call: Call) -> None:

@@ -79,6 +79,15 @@ def is_bare(raw: bytes, server: Server, demand: Demand) -> bool:
     return opened + raw.count(b'"') // 2 <= most and (lists == 1 or raw.count(b",") < most)
 
 
+def check_prompts(demand: Demand, server: Server) -> None:
+    """Raises BadRequest for more prompts of one completions request than inputs are allowed."""
+    if demand.kind == "chat" and demand.inputs > server.max_inputs:
+        message = (
+            f"Your request has more than {server.max_inputs:,} prompts. Send less in one request, or ask the "
+        )
+        raise BadRequest(f"{message}operator for more (server.max_inputs).", "prompt", "too_many_inputs")
+
+
 def takes_long(raw: bytes, limits: Limits) -> bool:
     """Return whether depth needs an outline that is too slow for an event loop, judged by texts and commas."""
     return len(raw) > BUSY and raw.count(b'"') + raw.count(b",") > BUSY and _is_tangled(raw, limits.nesting)

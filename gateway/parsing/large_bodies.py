@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from gateway.http.exceptions import BadRequest
 from gateway.overload.exceptions import Overloaded
-from gateway.parsing.body_limits import MOST_COMMAS, check_small, is_bare, limits_of, refusal_of, takes_long
+from gateway.parsing.body_limits import (
+    MOST_COMMAS,
+    check_prompts,
+    check_small,
+    is_bare,
+    limits_of,
+    refusal_of,
+    takes_long,
+)
 from gateway.parsing.large_reading import Embedded, Refused, Understood, find_body, name_of
 from gateway.parsing.parsed_request import BodyParser, ParsedRequest
 from gateway.values.fallback_log import FALLBACKS
@@ -28,13 +36,16 @@ async def understand(raw: bytes, peek: BodyParser, server: Server, share: Share)
     """Return the parsed request. Raises BadRequest, Unacceptable, Overloaded."""
     if not is_large(raw) and raw.count(b",") <= MOST_COMMAS:
         parsed = peek(raw)
+        check_prompts(parsed.demand, server)
         if is_bare(raw, server, parsed.demand):
             return parsed
         limits = limits_of(server, len(raw))
         if not takes_long(raw, limits):
             check_small(raw, limits, parsed.demand)
             return parsed
-    return await _understood(raw, peek, limits_of(server, len(raw)), share)
+    parsed = await _understood(raw, peek, limits_of(server, len(raw)), share)
+    check_prompts(parsed.demand, server)
+    return parsed
 
 
 async def _understood(raw: bytes, peek: BodyParser, limits: Limits, share: Share) -> ParsedRequest:

@@ -64,7 +64,8 @@ def parse_large(raw: bytes, peek: str, limits: Limits) -> Understood:
         return Understood(None, _refused(refusal))
     # White space between members, for which the shape of a small body is not exact, is sent unchanged.
     shape = msgspec.structs.replace(parsed.shape, layout=layout, exact=outline.is_plain)
-    return Understood(msgspec.structs.replace(parsed, shape=shape, names=_names(raw)))
+    names = _shortened(parsed.names or names_in(raw))
+    return Understood(msgspec.structs.replace(parsed, shape=shape, names=names))
 
 
 def name_of(peek: BodyParser) -> str:
@@ -98,8 +99,7 @@ def _endpoint(raw: bytes, outline: Outline) -> str:
         return stated.decode("utf-8", "replace")
 
 
-def _names(raw: bytes) -> Names:
-    names = names_in(raw)
+def _shortened(names: Names) -> Names:
     return Names(_short(names.user), _short(names.prompt_cache_key))
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from budgets.admission.demand import Demand
 from providers.dialects.base import Shape
+from providers.requests.responses.items import StateName
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -24,6 +25,7 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     shape: Shape
     demand: Demand
     names: Names | None = None  # of a body that is too large to be parsed again
+    state: tuple[StateName, ...] = ()  # what it names that only one account of a provider has
 
 
 BodyParser = Callable[[bytes], ParsedRequest]

@@ -13,6 +13,8 @@ from gateway.parsing.decoding import decode
 from gateway.parsing.parsed_request import ParsedRequest
 from providers.dialects.base import Shape
 from providers.requests.caps import MOST_CAP
+from providers.requests.completion_reading import read_completions
+from providers.requests.completions import DEFAULT_CAP
 from providers.requests.reading import Reading, read_chat, read_embeddings
 
 T = TypeVar("T")
@@ -44,7 +46,20 @@ class EmbeddingsBody(msgspec.Struct):
     input: msgspec.Raw
 
 
+class CompletionsBody(msgspec.Struct):
+    """POST /v1/completions: `prompt` is a string, a list of strings, token ids, or a list of those."""
+
+    model: Name
+    prompt: msgspec.Raw
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Cap | None = None
+    n: Choices | None = None
+    best_of: Choices | None = None
+
+
 _chat = msgspec.json.Decoder(ChatBody)
+_completions = msgspec.json.Decoder(CompletionsBody)
 _embeddings = msgspec.json.Decoder(EmbeddingsBody)
 MOST_TOKENS = 100_000_000  # higher client values count as this: no model writes so much
 
@@ -52,7 +67,7 @@ MOST_TOKENS = 100_000_000  # higher client values count as this: no model writes
 def peek_chat(raw: bytes) -> ParsedRequest:
     """Raises BadRequest, Unacceptable."""
     body = decode(_chat, raw)
-    read = _read(read_chat, raw, body.messages)
+    read = reading_of(read_chat, raw, body.messages)
     shape = Shape(
         alias=body.model,
         path="chat/completions",
@@ -65,17 +80,18 @@ def peek_chat(raw: bytes) -> ParsedRequest:
         names=read.names,
         absent=read.absent,
     )
-    return ParsedRequest(body.model, shape, _chat_demand(body, read))
+    return ParsedRequest(body.model, shape, chat_demand(read, len(body.messages)))
 
 
-def _chat_demand(body: ChatBody, read: Reading) -> Demand:
+def chat_demand(read: Reading, messages: int) -> Demand:
+    """Return what a call that writes text may consume at most."""
     return Demand(
         kind="chat",
         body_bytes=read.text_bytes,
         growth=read.growth,
         output_cap=min(read.cap, MOST_TOKENS) if read.cap is not None else None,
         n=read.choices,
-        messages=len(body.messages),
+        messages=read.messages or messages,
         tools=read.tools,
         pictures=read.pictures,
         sounds=read.sounds,
@@ -92,7 +108,42 @@ def _chat_demand(body: ChatBody, read: Reading) -> Demand:
         keeps=read.keeps,
         modalities=read.modalities,
         json_schema=read.json_schema,
+        inputs=read.inputs,
     )
+
+
+def peek_completions(raw: bytes) -> ParsedRequest:
+    """Raises BadRequest, Unacceptable."""
+    body = decode(_completions, raw)
+    given = bytes(body.prompt)
+    if given[:1] not in b'"[' or given == b"[]":
+        raise BadRequest("'prompt' must be a string, or a list of strings or of token ids.", "prompt")
+    read = reading_of(read_completions, raw, given)
+    shape = Shape(
+        alias=body.model,
+        path="completions",
+        stream=bool(body.stream),
+        include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
+        choices=(body.n or 1) * read.inputs,
+        stated_cap=read.cap,
+        cap_names=read.cap_names,
+        exact=read.exact,
+        names=read.names,
+    )
+    demand = Demand(
+        kind="chat",
+        body_bytes=read.text_bytes,
+        output_cap=min(DEFAULT_CAP if read.cap is None else read.cap, MOST_TOKENS),
+        n=read.choices * read.inputs,
+        messages=read.inputs,
+        inputs=read.inputs,
+        references=read.references,
+        unknown=read.unknown,
+        tier=read.tier,
+        against_cap=read.against_cap,
+        keeps=read.keeps,
+    )
+    return ParsedRequest(body.model, shape, demand)
 
 
 def peek_embeddings(raw: bytes) -> ParsedRequest:
@@ -101,7 +152,7 @@ def peek_embeddings(raw: bytes) -> ParsedRequest:
     given = bytes(body.input)
     if given[:1] not in b'"[' or given in (b'""', b"[]"):
         raise BadRequest("'input' must be a non-empty string, or a list of strings or of token ids.", "input")
-    read = _read(read_embeddings, raw, given)
+    read = reading_of(read_embeddings, raw, given)
     shape = Shape(alias=body.model, path="embeddings", content_key="data", exact=read.exact, names=read.names)
     demand = Demand(
         kind="embeddings",
@@ -115,7 +166,7 @@ def peek_embeddings(raw: bytes) -> ParsedRequest:
     return ParsedRequest(body.model, shape, demand)
 
 
-def _read(reading: Callable[[bytes, T], Reading], raw: bytes, looked_at: T) -> Reading:
+def reading_of(reading: Callable[[bytes, T], Reading], raw: bytes, looked_at: T) -> Reading:
     """Raises BadRequest, Unacceptable."""
     try:
         return reading(raw, looked_at)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from gateway.http.client_api import ErrorFields
 from gateway.http.errors import INVALID, error_response, response_for
 from gateway.http.exceptions import NotFound
-from gateway.http.paths import HEALTH_PATHS, NOT_FOUND, is_call, tidy
+from gateway.http.paths import HEALTH_PATHS, NOT_FOUND, is_call, is_reachability_check, tidy
 from gateway.http.request import Application, Receive, Scope, Send
 from gateway.http.response import Response, send_whole
 
@@ -47,7 +47,7 @@ def restricted(serves: Serves, application: Application, no_socket: Application)
         return application
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if is_served(serves, scope["path"]):
+        if is_served(serves, scope["path"]) or is_reachability_check(scope.get("method", ""), scope["path"]):
             await application(scope, receive, send)
         elif scope["type"] == "websocket":
             await no_socket(scope, receive, send)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.config.fields import Count, Price, Section, Texts, Wait, internal, wrong
+from gateway.config.sections.model_facts import Facts
 from gateway.values.cache_members import CACHE_MEMBERS
 
 ProviderName = Literal[
@@ -20,9 +21,12 @@ ModelType = Literal["llm", "embedding", "image", "audio", "moderation", "rerank"
 Strategy = Literal["weighted", "least_busy", "latency", "cost"]
 
 CHOICES = {  # settings in `metadata` with fixed choices, and the choices
+    "azure_auth": ("key", "entra"),
     "cache_member": CACHE_MEMBERS,
     "cap_member": ("max_tokens", "max_completion_tokens", "none"),
     "stream_usage": ("ask", "none"),
+    "completions": ("native", "chat"),
+    "reasoning_content": ("send", "drop"),
 }
 BLOCKS = ("azure", "vertex", "bedrock", "openai", "openai_compatible", "anthropic")
 _LIFTED = {"base_url": "endpoint"} | {
@@ -129,22 +133,6 @@ class Fallbacks(Section):
         return Fallbacks(
             **{reason: [a for a in named if a in aliases] for reason, named in self.model_dump().items()}
         )
-
-
-class Facts(Section):
-    """Facts about the row's model; those not stated are taken from what its provider publishes."""
-
-    image_max_tokens: Count | None = Field(
-        None,
-        description="The most tokens that one picture can be. Bounds pictures behind a URL and those whose size cannot "
-        "be read, and caps the others. Unset: the published formula of the model's family.",
-    )
-    pdf_page_max_tokens: Count | None = Field(
-        None,
-        description="The most tokens that one page of a PDF can be beside its text, which is bounded by what the page "
-        "shows. Unset: the largest picture for `openai`, `azure` and `anthropic`; elsewhere unknown, so that a PDF is "
-        "bounded by the context window.",
-    )
 
 
 class Experiment(Section):

@@ -5,13 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from catalog.routing.route import Pin
+from catalog.snapshot import Model
 from gateway.inference.call_context import CallContext
+from gateway.inference.routing.translation import has_passthrough
+from gateway.parsing.parsed_request import ParsedRequest
+from gateway.runtime import Runtime
+from providers.conversation.responses.state import owner_of_names
 from providers.isolation.ownership import latest_owner
 
 THINKING: Final = "the thinking in its history"
 
 
-def pin_of(context: CallContext) -> Pin | None:
-    """Return the deployment that should answer; None: any may."""
+def pin_of(
+    context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model, client_api: str
+) -> Pin | None:
+    """Return the deployment that should answer; None: any may. Raises UnknownState.
+
+    A model that is only translated to has no state: it refuses by name what a request says of it.
+    """
+    if parsed.state and has_passthrough(client_api, model, has_tools=parsed.demand.tools):
+        ownership = live.tenant_salts.for_tenant(context.caller.tenant_id).ownership
+        named = owner_of_names(parsed.state, ownership)
+        if named.is_required:
+            return Pin(named.id, named.member, is_required=True)
     owner = latest_owner(context.body)
     return Pin(owner, THINKING) if owner else None

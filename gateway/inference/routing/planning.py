@@ -119,7 +119,7 @@ def _route_request(
         if model.experiment is not None and hint is None
         else ""
     )
-    pin = pin_of(context)
+    pin = pin_of(context, live, parsed, model, client_api)
     if hint is None and need is NOTHING and not sticky_key and not is_by_cost and not arm and pin is None:
         return ANYTHING
     expected = (reserve.prompt_estimate(parsed.demand).tokens, parsed.demand.output_cap or EXPECTED_OUTPUT)
@@ -139,9 +139,9 @@ def _requirements(
     models = [model]
     for aliases in model.fallbacks.values():
         models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
-    is_chat = parsed.demand.kind == "chat"  # a request for embeddings may carry many prompts
-    estimate = reserve.prompt_estimate(parsed.demand).tokens if is_chat else None
     demand = parsed.demand
+    is_one = demand.kind == "chat" and demand.inputs == 1  # others may carry many prompts
+    estimate = reserve.prompt_estimate(demand).tokens if is_one else None
     asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
     need = requirements_for(asked, len(context.body), models, estimate)
     if any(has_translation(client_api, each, has_tools=demand.tools) for each in models):

@@ -21,6 +21,14 @@ def has_translation(client_api: str, model: Model, *, has_tools: bool) -> bool:
     )
 
 
+def has_passthrough(client_api: str, model: Model, *, has_tools: bool) -> bool:
+    """Return whether a deployment of the model speaks the client's own API."""
+    return any(
+        (client_api, upstream_api(client_api, deployment.target, has_tools=has_tools)) in FACTORIES
+        for deployment in model.deployments
+    )
+
+
 def unfit_at(
     context: CallContext, live: Runtime, client_api: str, *, has_tools: bool
 ) -> Callable[[Target], Unfit | None]:
@@ -28,6 +36,8 @@ def unfit_at(
 
     Raises Unacceptable.
     """
+    if client_api not in CLIENTS:
+        return _without_api(client_api)
     ownership = live.tenant_salts.for_tenant(context.caller.tenant_id).ownership
     conversation = context.conversation = CLIENTS[client_api].read(context.body, ownership)
 
@@ -36,5 +46,15 @@ def unfit_at(
         if (client_api, api) in FACTORIES:
             return None
         return unfit(conversation, UPSTREAMS[api].parameters, target.facts)
+
+    return find
+
+
+def _without_api(client_api: str) -> Callable[[Target], Unfit | None]:
+    """Return what finds targets that have no API for such requests (embeddings, for example)."""
+
+    def find(target: Target) -> Unfit | None:
+        is_known = (client_api, upstream_api(client_api, target, has_tools=False)) in FACTORIES
+        return None if is_known else Unfit("model", f"serves no {client_api}")
 
     return find

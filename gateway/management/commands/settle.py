@@ -17,7 +17,7 @@ from gateway.values.money import usd
 from metering.ledger.lookup import find
 from metering.models import LoggedRequest
 from metering.settlement.late_settlement import ByCost, ByUsage, Known, NoPrice, Outcome, UnknownCall, settle
-from providers.dialects.openai.usage import UsageJson, usage_of
+from providers.reported_usage.reading import UsageJson, usage_of
 from tenants.audit import at_the_shell
 
 
