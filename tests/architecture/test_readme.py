@@ -23,7 +23,12 @@ def test_the_table_has_every_provider_and_every_endpoint_that_are_served():
     head, _, *rows = PAGE.partition("## What works today\n\n")[2].partition("\n\n")[0].splitlines()
     assert re.findall(r"`(/v1/[a-z/]+)`", head) == list(HOT)
     assert {re.findall(r"`([a-z-]+)`", row)[0] for row in rows} == set(PROVIDERS)
-    assert {cell.strip() for row in rows for cell in row.split("|")[2:-1]} == {"yes"}
+    for row in rows:
+        name = re.findall(r"`([a-z-]+)`", row)[0]
+        types = PROVIDERS[name].model_types or {"llm", "embedding"}
+        needed = ["embedding" if path == "/v1/embeddings" else "llm" for path in HOT]
+        expected = ["yes" if each in types else "no" for each in needed]
+        assert [cell.strip() for cell in row.split("|")[2:-1]] == expected
 
 
 def test_the_example_is_a_configuration_without_a_warning(tmp_path):

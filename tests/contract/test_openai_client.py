@@ -166,3 +166,28 @@ def test_raw_answers_show_the_headers(client):
     assert raw.headers["x-gateway-provider"] == "simulator"
     assert float(raw.headers["x-gateway-cost-usd"]) > 0
     assert raw.parse().choices
+
+
+def test_client_completes_a_prompt(client):
+    answer = client.completions.create(model="demo-chat", prompt="Hello", max_tokens=50)
+    assert (answer.object, answer.model) == ("text_completion", "demo-chat")
+    assert answer.choices[0].text
+    assert answer.choices[0].finish_reason in {"stop", "length"}
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+
+
+def test_client_streams_a_completion(client):
+    stream = client.completions.create(
+        model="demo-chat", prompt="Hello", max_tokens=50, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    whole = client.completions.create(model="demo-chat", prompt="Hello", max_tokens=50)
+    assert "".join(each.text for chunk in chunks for each in chunk.choices) == whole.choices[0].text
+    assert chunks[-1].usage == whole.usage
+    assert {chunk.id for chunk in chunks} == {chunks[0].id}
+
+
+def test_a_completion_that_no_chat_can_give_is_refused_by_name(client):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.completions.create(model="demo-chat", prompt="Hello", suffix="!")
+    assert refused.value.param == "suffix"

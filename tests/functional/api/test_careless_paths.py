@@ -63,10 +63,9 @@ async def test_careless_get_paths_have_the_right_status(shared_gateway, path, st
         ("/embeddings", "not_found", "it has /v1/embeddings"),
         ("/models", "not_found", "it has /v1/models"),
         ("/api/tags", "not_found", "/v1/docs"),
-        ("/v1/responses", "unsupported_endpoint", "not supported by this version"),
         ("/v1/images/generations", "unsupported_endpoint", "not supported by this version"),
-        ("/v1/messages", "unsupported_endpoint", "use /v1/chat/completions"),
-        ("/responses", "unsupported_endpoint", "not supported by this version"),
+        ("/v1/messages/batches", "unsupported_endpoint", "not supported by this version"),
+        ("/responses", "not_found", "it has /v1/responses"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -53,7 +53,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
         "no 'gpt-4o-minni', did you mean",
         {"endpoint": "http://127.0.0.1:{open}/v1", "provider_model": "gpt-4o-minni"},
     ),
-    "provider": ("provider 'anthropic' is not supported", {"provider": "anthropic"}),
+    "region": ("no region", {"provider": "bedrock", "api_key": "bedrock-key", "endpoint": ""}),
 }
 
 

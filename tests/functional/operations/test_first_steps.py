@@ -25,7 +25,6 @@ ROW = {"alias": "a", "provider": "openai-compatible", "provider_model": "x", "fr
 HERE = {"endpoint": "http://127.0.0.1:1/v1"}
 BROKEN: dict[str, dict[str, Any]] = {
     "a-row-without-a-key": {"alias": "a", "provider": "openai", "provider_model": "gpt-4o"},
-    "a-provider-that-is-not-built": {**ROW, "provider": "bedrock"},
     "a-model-without-a-price": {**ROW, **HERE, "free": False},
     "a-model-without-an-endpoint": ROW,
     "an-endpoint-that-is-none": {**ROW, "endpoint": "api.example.com"},

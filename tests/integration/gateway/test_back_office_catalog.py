@@ -121,25 +121,6 @@ def test_form_refuses_invalid_timeouts(client, timeouts):
     assert not Deployment.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "facts", ['{"images": 1}', '{"image_max_tokens": 0}', '{"image_max_tokens": true}', "[900]"]
-)
-def test_form_refuses_invalid_facts(client, facts):
-    sync_catalog(Config.model_validate({"model_catalog": [ROW]}))
-    row = Deployment.objects.get()
-    fields = deployment_fields(row.model, facts=facts)
-    assert "Tokens by name" in refusal(client, "catalog_deployment_change", fields, row.pk)
-    assert Deployment.objects.get().facts == {}
-
-
-def test_what_a_picture_costs_can_be_stated(client):
-    sync_catalog(Config.model_validate({"model_catalog": [ROW]}))
-    row = Deployment.objects.get()
-    fields = deployment_fields(row.model, facts='{"image_max_tokens": 900, "pdf_page_max_tokens": 1200}')
-    post(client, "catalog_deployment_change", fields, row.pk)
-    assert Deployment.objects.get().facts == {"image_max_tokens": 900, "pdf_page_max_tokens": 1200}
-
-
 def test_a_new_price_closes_the_one_in_force(client):
     sync_catalog(Config.model_validate({"model_catalog": [ROW]}), now=NOW)
     row = Deployment.objects.get()

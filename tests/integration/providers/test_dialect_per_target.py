@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from providers import request_additions
 from providers.auth.scheme import Authenticator, Signable
+from providers.conversation.registry import UPSTREAMS
 from providers.dialects import choice
 from providers.dialects.base import Answered, Shape
 from providers.dialects.choice import Dialects
@@ -26,7 +27,7 @@ from providers.registry import PROVIDERS
 from providers.request_additions import Added
 from providers.resilience.health import DeploymentHealth
 from providers.resilience.plan import Plan
-from providers.target import Target, Timeouts
+from providers.target import Secret, Target, Timeouts
 from providers.upstream import Attempt, open_call
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.integration.providers.test_upstream import BODY, CHUNK, says, target
@@ -127,8 +128,23 @@ async def test_a_stream_of_another_api_reaches_the_client_as_its_own_events(tran
 
 
 def test_every_provider_has_a_dialect_for_every_api_of_clients():
-    rows = [row for name, row in PROVIDERS.items() if name != "toy"]
-    assert [row.name for row in rows if (choice.OPENAI, row.api) not in choice.FACTORIES] == []
+    rows = [row for name, row in PROVIDERS.items() if name != "toy" and "llm" not in row.model_types]
+    assert [row.name for row in rows if (choice.EMBEDDINGS, row.api) not in choice.FACTORIES] == []
+
+
+def test_clients_of_claudes_api_pass_bytes_to_claude():
+    claude = Target(
+        id=1,
+        alias="c",
+        name="c",
+        provider="anthropic",
+        upstream_model="m",
+        base_url="http://h",
+        secret=Secret(""),
+    )
+    assert choice.upstream_api("messages", claude, has_tools=False) == "anthropic_messages"
+    assert ("messages", "anthropic_messages") in choice.FACTORIES
+    assert choice.upstream_api("chat", claude, has_tools=False) in UPSTREAMS
 
 
 class BodySigner(Authenticator):

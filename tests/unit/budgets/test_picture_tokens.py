@@ -13,9 +13,9 @@ from catalog.pricing.config_prices import sheet_of
 from catalog.pricing.price_terms import Step, Terms
 from catalog.pricing.prices import PriceSheet, cost, receipt
 from gateway.config.sections.model_catalog import ModelEntry
-from providers.dialects.openai.usage import UsageJson, usage_of
 from providers.media.image_tokens import MediaLimits
 from providers.media.images import Picture, most_tokens
+from providers.reported_usage.reading import UsageJson, usage_of
 from providers.usage import Usage
 
 rates = st.none() | st.integers(0, 100_000_000_000)

@@ -16,7 +16,7 @@ from metering.journal.reader import OpenCall
 from metering.journal.records import Answered
 from metering.ledger.crash_recovery import incomplete
 from metering.meter import CallOutcome, Meter
-from providers.dialects.openai.usage import UsageJson, usage_of
+from providers.reported_usage.reading import UsageJson, usage_of
 from providers.upstream import Attempt
 from providers.usage import LONGEST_TOOL, MOST_TOOLS, OTHER_TOOLS, ToolCount
 from tests.support.books.calls import opened

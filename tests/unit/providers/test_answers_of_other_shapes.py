@@ -9,8 +9,8 @@ import pytest
 
 from providers.dialects.base import Shape
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.openai.usage_places import usage_in
 from providers.json_scan.limits import MalformedAnswer
+from providers.reported_usage.places import usage_in
 
 USED = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
 GOOD: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}

@@ -13,8 +13,8 @@ from providers.dialects.base import ParsedEvent, Shape
 from providers.dialects.lenient.large_events import parse_event
 from providers.dialects.lenient.large_responses import answered, parse_response
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.openai.usage_places import usage_in, usage_of_twins
 from providers.json_scan.limits import MalformedAnswer
+from providers.reported_usage.places import usage_in, usage_of_twins
 from providers.usage import Usage
 from tests.support.clients.direct_client import as_ours, view
 

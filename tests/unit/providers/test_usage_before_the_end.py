@@ -13,7 +13,7 @@ import pytest
 from gateway.inference.relay import StreamRelay
 from providers.dialects.base import Shape, final_usage, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.openai.usage_places import usage_in_error
+from providers.reported_usage.places import usage_in_error
 
 DONE = b"data: [DONE]\n\n"
 

@@ -8,9 +8,9 @@ import pytest
 
 from providers.dialects.base import Shape, final_usage, has_complete_usage
 from providers.dialects.openai.passthrough import OpenAIToOpenAI
-from providers.dialects.openai.usage_places import usage_in
 from providers.framing.malformed import MalformedStream
 from providers.json_scan.limits import MalformedAnswer
+from providers.reported_usage.places import usage_in
 from providers.usage import Usage
 
 CHAT = Shape(alias="chat", path="chat/completions", stream=True)

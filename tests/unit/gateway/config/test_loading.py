@@ -152,7 +152,8 @@ def test_gateway_listens_on_the_configured_address(tmp_path: Path, addr: str, bi
 
 def test_the_demo_configuration_loads_without_a_provider_account() -> None:
     config = load({"ROUTER_CONFIG_FILE": "deploy/demo.yaml"}, ROOT)
-    assert {row.alias for row in config.model_catalog} == {"demo-chat", "demo-embed"}
+    apis = {"demo-claude", "demo-bedrock", "demo-gemini", "demo-responses"}
+    assert {row.alias for row in config.model_catalog} == {"demo-chat", "demo-embed"} | apis
     assert {row.provider for row in config.model_catalog} == {"simulator"}
 
 

@@ -43,7 +43,6 @@ def warnings(tmp_path: Path, keys: dict[str, Any], **environ: str) -> list[str]:
         ({"audio": {"max_upload_mb": 50}}, "audio.max_upload_mb has no effect yet"),
         ({"batches": {"max_requests": 5}}, "batches.max_requests has no effect yet"),
         ({"observability": {"enable_otlp": True}}, "observability.enable_otlp has no effect yet"),
-        ({"providers": {"anthropic_key": "k"}}, "providers.anthropic_key has no effect yet"),
         (
             {"bootstrap": {"tenant_budgets": [{"tenant": "t", "budget_usd": 1, "alert_cooldown": "1h"}]}},
             "bootstrap.tenant_budgets[].alert_cooldown has no effect yet",

@@ -116,19 +116,12 @@ def test_unknown_path_has_a_hint(path, words):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (
-            "/v1/responses",
-            "'/v1/responses' is not supported by this version of the gateway; use /v1/chat/completions.",
-        ),
-        ("/v1/completions", "'/v1/completions' is not supported"),
-        ("/v1/messages/count_tokens", "'/v1/messages' is not supported"),
+        ("/v1/messages/batches", "'/v1/messages/batches' is not supported"),
         ("/v1/images/generations", "'/v1/images' is not supported by this version of the gateway."),
         ("/v1/audio/speech", "'/v1/audio' is not supported"),
         ("/v1/files/file-abc/content", "'/v1/files' is not supported"),
         ("/v1/threads/t/runs/r/steps", "'/v1/threads' is not supported"),
         ("/v1/chat/completions/chatcmpl-1", "'/v1/chat/completions/{id}' is not supported"),
-        ("/responses", "'/v1/responses' is not supported"),
-        ("/openai/v1/responses", "'/v1/responses' is not supported"),
         ("/v1/v1/Realtime", "'/v1/realtime' is not supported"),
     ],
 )
