@@ -30,6 +30,7 @@ _REFUSAL = (
     '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/http/errors.py has it
     '"param":null,"code":"starting"}}'
 )
+_ANTHROPIC_REFUSAL: Final = '{"type":"error","error":{"type":"overloaded_error","message":"The gateway is starting.","code":"starting"}}'
 _PREPARES, _WAITS = "it prepares its stores", "it waits for {store}"
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3"><title>Starting</title></head>
@@ -111,7 +112,7 @@ def _answer(head: bytes, address: str, waiting: Waiting) -> bytes:
         kind, body = _HTML, _PAGE.format(what=waiting.activity())
         extra += "content-security-policy: default-src 'none'\r\n"
     else:
-        body = _REFUSAL
+        body = _ANTHROPIC_REFUSAL if path.startswith("/v1/messages") else _REFUSAL
     head_text = _HEAD.format(status=status, kind=kind, length=len(body.encode()))
     return f"{head_text}{extra}connection: close\r\n\r\n{body}".encode()
 

@@ -34,6 +34,13 @@ def test_responder_is_live_and_not_ready(listener: socket.socket) -> None:
     assert call.headers["retry-after"] == "1"
 
 
+def test_a_client_of_messages_gets_the_envelope_of_its_api(listener: socket.socket) -> None:
+    with startup_responder(listener):
+        answer = get(listener, "/v1/messages?beta=true")
+    expected = {"type": "overloaded_error", "message": "The gateway is starting.", "code": "starting"}
+    assert (answer.status_code, answer.json()) == (503, {"type": "error", "error": expected})
+
+
 def test_responder_names_the_awaited_store_and_gives_insiders_the_reason(listener: socket.socket) -> None:
     seen = [True, False, True]
     waiting = Waiting(lambda _address, headers: "host" in headers and seen.pop(), ("pa55word-pa55",))
