@@ -11,6 +11,7 @@ import binascii
 import calendar
 import importlib
 import importlib.util
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -111,7 +112,8 @@ class Tokens:
             raise NoToken(NOT_INSTALLED, is_refused=True)
         errors = importlib.import_module("google.auth.exceptions")
         try:
-            with httpx.Client(timeout=TIMEOUT_S) as client:
+            # The same authorities as for calls: httpx's own defaults fail where SSL_CERT_FILE has none.
+            with httpx.Client(timeout=TIMEOUT_S, verify=ssl.create_default_context()) as client:
                 request = _Request(client, errors.TransportError)
                 credentials = self._loaded(given, request)
                 credentials.refresh(request)

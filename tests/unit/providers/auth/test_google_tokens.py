@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from providers.auth.google import GoogleAuth
-from providers.auth.google_credentials import NoToken, Token, is_googles
+from providers.auth.google_credentials import NoToken, Token, Tokens, is_googles
 from providers.errors.exceptions import ConnectFailed, UpstreamFailed
 from providers.target import Secret, Target
 
@@ -190,3 +192,14 @@ async def test_the_identity_of_the_process_is_not_sent_to_an_address_that_a_pers
 )
 def test_googles_own_hosts(url: str, *, is_one: bool) -> None:
     assert is_googles(url) is is_one
+
+
+def test_a_machine_without_authorities_is_no_fault_of_the_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE may name an empty file; an issuer on this machine needs no TLS."""
+    pytest.importorskip("google.auth")
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    user = {"type": "authorized_user", "client_id": "1", "client_secret": "2", "refresh_token": "3"}
+    given = json.dumps({**user, "token_uri": "http://127.0.0.1:1/token"})
+    with pytest.raises(NoToken) as failed:
+        Tokens().load(given)
+    assert (failed.value.is_refused, failed.value.why.startswith("no token")) == (False, True)
