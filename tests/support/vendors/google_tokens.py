@@ -18,6 +18,7 @@ from tests.support.vendors.accounts import ServiceAccount
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LIFE_S = 3600
+AUDIENCE = "https://oauth2.googleapis.com/token"  # which google-auth states, whatever the address
 
 
 class GoogleTokens:
@@ -63,7 +64,10 @@ class GoogleTokens:
         now = time.time()
         if not claims["iat"] - 60 <= now < claims["exp"] or claims["exp"] - claims["iat"] > LIFE_S:
             raise ValueError("the assertion has expired, or is valid for more than an hour")
-        if claims["aud"] != self.token_uri or SCOPE not in str(claims.get("scope", "")).split():
+        if (
+            claims["aud"] not in {self.token_uri, AUDIENCE}
+            or SCOPE not in str(claims.get("scope", "")).split()
+        ):
             raise ValueError("audience or scope")
         return account
 
