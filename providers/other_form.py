@@ -30,7 +30,9 @@ from providers.json_scan.outline import LARGE
 
 if TYPE_CHECKING:
     from providers.call import Call
+    from providers.dialects.base import Stream
     from providers.outgoing import Outgoing
+    from providers.usage import Usage
 
 MOST_COUNTED: Final = 100_000  # tokens of a text that was not kept
 QUICK_FORM: Final = 16 * 1024  # of a response that is converted within one step of the loop
@@ -148,11 +150,16 @@ def set_folded(call: Call, outgoing: Outgoing, document: bytes) -> None:
         call.unrecorded = document
     else:
         outgoing.on_response(call.target, document)
-    if has_complete_usage(stream) and stream.usage is not None and not stream.usage.is_lacking:
+    if has_complete_usage(stream) and stream.usage is not None and _is_true(stream.usage, stream):
         call.answered = Answered(document, stream.usage)
     else:  # about as many tokens as were produced
         beyond = " word" * min(stream.produced_tokens, MOST_COUNTED)
         call.answered = Answered(document, None, stream.produced() + beyond)
+
+
+def _is_true(usage: Usage, stream: Stream) -> bool:
+    """Whether a usage can be: no output is used up where nothing was produced, as when a model refuses at once."""
+    return not usage.is_lacking or bool(usage.total_input_tokens and not stream.produced_events)
 
 
 async def _yield_if_large(out: bytes) -> bytes:
