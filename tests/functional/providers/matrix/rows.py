@@ -82,7 +82,13 @@ ROWS: Final = (
         family="claude",
         thinks=True,
     ),
-    Up(alias="huggingface", vendor="huggingface", model="deepseek-ai/DeepSeek-V3.1", family="other"),
+    Up(
+        alias="huggingface",
+        vendor="huggingface",
+        model="deepseek-ai/DeepSeek-V3.1",
+        family="other",
+        more={"context_window": 128_000},
+    ),
 )
 BY_ALIAS: Final = {up.alias: up for up in ROWS}
 _COMPLETIONS: Final = {"completions": "chat"}  # the models are chat models: no vendor completes with them
