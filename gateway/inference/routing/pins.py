@@ -7,7 +7,7 @@ from typing import Final
 from catalog.routing.route import Pin
 from catalog.snapshot import Model
 from gateway.inference.call_context import CallContext
-from gateway.inference.routing.translation import has_passthrough
+from gateway.inference.routing.translation import has_passthrough, models_of
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from providers.conversation.responses.state import owner_of_names
@@ -21,9 +21,13 @@ def pin_of(
 ) -> Pin | None:
     """Return the deployment that should answer; None: any may. Raises UnknownState.
 
-    A model that is only translated to has no state: it refuses by name what a request says of it.
+    Where every deployment that may answer, those of its fallbacks too, is translated to, there is no state: each
+    refuses by name what a request says of it.
     """
-    if parsed.state and has_passthrough(client_api, model, has_tools=parsed.demand.tools):
+    if parsed.state and any(
+        has_passthrough(client_api, each, has_tools=parsed.demand.tools)
+        for each in models_of(live.snapshot, model)
+    ):
         ownership = live.tenant_salts.for_tenant(context.caller.tenant_id).ownership
         named = owner_of_names(parsed.state, ownership)
         if named.is_required:

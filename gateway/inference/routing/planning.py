@@ -18,7 +18,7 @@ from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
 from gateway.inference.call_context import CallContext
 from gateway.inference.routing.pins import pin_of
-from gateway.inference.routing.translation import has_translation, unfit_at
+from gateway.inference.routing.translation import has_translation, models_of, unfit_at
 from gateway.parsing.parsed_request import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
 from providers.call import Call
@@ -136,9 +136,7 @@ def _route_request(
 def _requirements(
     context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model, client_api: str
 ) -> Requirements:
-    models = [model]
-    for aliases in model.fallbacks.values():
-        models += [other for alias in aliases if (other := live.snapshot.models.get(alias)) is not None]
+    models = models_of(live.snapshot, model)
     demand = parsed.demand
     is_one = demand.kind == "chat" and demand.inputs == 1  # others may carry many prompts
     estimate = reserve.prompt_estimate(demand).tokens if is_one else None

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from catalog.snapshot import Model
+from catalog.snapshot import Model, Snapshot
 from gateway.inference.call_context import CallContext
 from gateway.runtime import Runtime
 from providers.conversation.parameters import Unfit, unfit
 from providers.conversation.registry import CLIENTS, UPSTREAMS
 from providers.dialects.choice import FACTORIES, upstream_api
 from providers.target import Target
+
+
+def models_of(snapshot: Snapshot, model: Model) -> list[Model]:
+    """Return the model and those of its fallbacks: any of them may answer."""
+    several = [snapshot.models.get(alias) for aliases in model.fallbacks.values() for alias in aliases]
+    return [model, *[each for each in several if each is not None]]
 
 
 def has_translation(client_api: str, model: Model, *, has_tools: bool) -> bool:

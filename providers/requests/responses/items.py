@@ -79,6 +79,8 @@ class Items(msgspec.Struct):
             is_needed = not item.get("encrypted_content")
         if isinstance(named, str) and named and (is_needed or "_gw1" in named):
             self.state.append(StateName(where, named, is_needed))
+            if is_needed:
+                _name(self.references, where)  # the provider reads what it has kept by this id
         container = item.get("container_id")
         if isinstance(container, str) and container:
             self.state.append(StateName(f"{where}.container_id", container, True))

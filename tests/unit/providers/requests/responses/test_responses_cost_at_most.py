@@ -88,6 +88,8 @@ def test_plain_requests_are_bounded_by_their_bytes():
         {"previous_response_id": "resp_1"},
         {"conversation": "conv_1"},
         {"input": [{"type": "item_reference", "id": "msg_1"}]},
+        {"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]},
+        {"input": [{"type": "reasoning", "id": "rs_1", "encrypted_content": ""}]},
         {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "https://x"}]}]},
         {"input": [{"type": "telepathy"}]},
         {"input": [{"role": "user", "content": [{"type": "hologram"}]}]},
