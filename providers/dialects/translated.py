@@ -24,7 +24,7 @@ from providers.conversation.salted import salted
 from providers.conversation.sequence import Sequence
 from providers.dialects.base import Answered, Dialect, Shape, Stream
 from providers.dialects.lenient.document import Document
-from providers.dialects.translated_stream import TranslatedStream
+from providers.dialects.translated_stream import MOST_EVENTS, TranslatedStream
 from providers.framing.sse import MAX_EVENT, GrantMemory
 from providers.json_scan.limits import MalformedAnswer
 from providers.request_additions import Added
@@ -115,7 +115,9 @@ class Translated(Dialect):
     def response(self, raw: bytes) -> Answered:
         message, sequence = Message(), Sequence()
         custom = CustomCalls.of(self._context().conversation)
-        for event in self._upstream.document(raw):
+        for number, event in enumerate(self._upstream.document(raw)):
+            if number >= MOST_EVENTS:
+                raise MalformedAnswer(f"more than {MOST_EVENTS} parts in one answer", message.usage)
             for each in sequence.take(event):
                 for shown in custom.take(each) if custom is not None else (each,):
                     fold(message, shown)

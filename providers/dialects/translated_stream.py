@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from typing_extensions import override
 
@@ -23,6 +24,8 @@ from providers.dialects.base import ParsedEvent, Stream
 from providers.dialects.output_text import PIECE, Produced
 from providers.framing.malformed import MalformedStream
 from providers.usage import Usage
+
+MOST_EVENTS: Final = 20_000  # of the bytes of one read: one large event may have very many parts
 
 
 class TranslatedStream(Stream):
@@ -97,7 +100,9 @@ class TranslatedStream(Stream):
         """Return the client's bytes for events of the reader. Raises MalformedStream."""
         out: list[bytes] = []
         try:
-            for event in events:
+            for number, event in enumerate(events):
+                if number >= MOST_EVENTS:
+                    raise MalformedStream(f"more than {MOST_EVENTS} parts at once")
                 if self.done and isinstance(event, UsageReported):
                     self._note(event)  # some servers report it after the end
                 for each in self._sequence.take(event):

@@ -44,6 +44,10 @@ class Calls:
         self._prefix, self._choice = prefix, choice
         self._begun: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, _Call] = {}  # by the id that the server gave; the latest one
+        self.may_end: list[
+            _Call
+        ] = []  # started, and not known to go on: not all, so that many calls stay cheap
 
     def take(self, delta: CallDelta, next_block: int, *, is_whole: bool) -> list[Event]:
         """Return the events of one call's delta. `is_whole`: it is a call of a complete message."""
@@ -69,8 +73,10 @@ class Calls:
 
     def end_whole(self) -> list[Event]:
         """End the calls that are complete, because something else begins."""
-        begun = [call for call in self._begun if not call.is_over and call.block is not None]
-        return [self._ended(call) for call in begun if call.is_custom or call.is_whole()]
+        asked = [call for call in self.may_end if not call.is_over]
+        out: list[Event] = [self._ended(call) for call in asked if call.is_custom or call.is_whole()]
+        self.may_end = [call for call in asked if not call.is_over and call.checks <= _MOST_CHECKS]
+        return out
 
     def end(self, next_block: int) -> list[Event]:
         """End all calls."""
@@ -91,9 +97,8 @@ class Calls:
         Some servers give each call the same index, and an id of its own; others repeat the name with every delta.
         """
         if delta.index is None:
-            named = [call for call in self._begun if delta.id and call.given_id == delta.id]
-            if named or delta.id or name or not self._begun:
-                return named[-1] if named else None
+            if delta.id or name or not self._begun:
+                return self._by_id.get(delta.id) if delta.id else None
             return self._begun[-1]
         latest = self._by_index.get(delta.index)
         if latest is None or not name or not latest.name:
@@ -106,6 +111,8 @@ class Calls:
         call_id = delta.id or f"{self._prefix}{len(self._begun)}"
         call = _Call(call_id, delta.id or "", is_custom=delta.custom is not None)
         self._begun.append(call)
+        if delta.id:
+            self._by_id[delta.id] = call
         if delta.index is not None:
             self._by_index[delta.index] = call
         return call
@@ -120,6 +127,7 @@ class Calls:
             call.signature = ""
             block += 1
         call.block = block
+        self.may_end.append(call)
         out.append(
             BlockStarted(block, "tool", call.id, call.name, is_custom=call.is_custom, choice=self._choice)
         )

@@ -12,9 +12,11 @@ from providers.conversation.completions.side import COMPLETIONS
 from providers.conversation.openai_chat.side import OPENAI_CHAT
 from providers.dialects.base import Shape, has_complete_usage
 from providers.dialects.translated import Conversations, Translated
-from providers.dialects.translated_stream import TranslatedStream
+from providers.dialects.translated_stream import MOST_EVENTS, TranslatedStream
 from providers.exchange import read_answer
+from providers.framing.malformed import MalformedStream
 from providers.isolation.tenant_salt import Salts
+from providers.json_scan.limits import MalformedAnswer
 from providers.json_scan.outline import LARGE
 from providers.request_additions import Added
 from providers.target import Secret, Target
@@ -138,3 +140,15 @@ async def test_a_large_response_is_translated_too() -> None:
     await read_answer(call, made, outgoing, json.dumps(whole).encode())  # type: ignore[arg-type]  # the parts it reads
     assert call.answered is not None
     assert json.loads(call.answered.body)["choices"][0]["text"] == text
+
+
+def test_one_event_or_document_of_very_many_parts_is_refused() -> None:
+    """Each part takes a step of the event loop's time, and all of one event are read in one step."""
+    calls = [{"function": {"name": "f", "arguments": "{}"}}] * MOST_EVENTS
+    with pytest.raises(MalformedStream, match="parts"):
+        stream().feed(sse(chunk({"tool_calls": calls})))
+    document = {"choices": [{"message": {"tool_calls": calls}, "finish_reason": "stop"}], "usage": USAGE}
+    made = dialect()
+    made.request(RAW, TARGET)
+    with pytest.raises(MalformedAnswer, match="parts"):
+        made.response(json.dumps(document).encode())

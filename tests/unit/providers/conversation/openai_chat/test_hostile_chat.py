@@ -7,10 +7,14 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.conversation.chat.request_reader import read as read_request
+from providers.conversation.events import BlockEnded
+from providers.conversation.openai_chat.call_reader import Calls
+from providers.conversation.openai_chat.chunk import CallDelta, Function
 from providers.conversation.openai_chat.side import OPENAI_CHAT
 from providers.conversation.sequence import Sequence
 from providers.framing.malformed import MalformedStream
@@ -109,3 +113,14 @@ def test_calls_and_texts_that_alternate_are_not_checked_again_and_again() -> Non
         events += (chunk({"content": "y"}), chunk(call(index=0, function={"arguments": part})))
     message = whole(read(sse(*events, chunk({}, "stop"))))
     assert len(message.choice().blocks[0].text) == 2_001_000 + 2
+
+
+@pytest.mark.parametrize("named", [{}, {"index": 0}], ids=["no index", "one index"])
+def test_what_another_call_costs_does_not_grow_with_the_calls_before(named: dict[str, Any]) -> None:
+    """Counted: each start of a call looks at those before that may still end, of which there are few."""
+    calls = Calls("c", 0)
+    for number in range(2_000):
+        delta = CallDelta(**named, id=f"c{number}", function=Function("f", '{"a":'))
+        calls.take(delta, number, is_whole=False)
+        assert len(calls.may_end) < 10
+    assert sum(isinstance(event, BlockEnded) for event in calls.end(2_000)) == 2_000
