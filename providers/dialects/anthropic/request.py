@@ -38,8 +38,8 @@ def body_for(shape: Shape, raw: bytes, target: Target) -> bytes:
     set_to = _members(shape, target, platform)
     body, layout = raw, shape.layout
     if layout is not None and _is_placed(shape, platform):
-        body = _large(raw, layout, set_to) if set_to else raw
-    elif set_to or platform.body_version:
+        body = _large(raw, layout, set_to) if set_to or not shape.exact else raw
+    elif set_to or platform.body_version or not shape.exact:
         body = _edited(shape, raw, set_to, platform)
     return without_marks(body, target, shape.salt.ownership if shape.salt is not None else None)
 
@@ -68,10 +68,8 @@ def _members(shape: Shape, target: Target, platform: AnthropicPlatform) -> dict[
 def _edited(shape: Shape, raw: bytes, set_to: dict[str, bytes], platform: AnthropicPlatform) -> bytes:
     """Replace members where they are; new ones are put at the start, so that the rest stays where it is."""
     try:
-        given = places(raw) if shape.exact else {}
+        given = places(raw)
     except MalformedAnswer:
-        given = {}
-    if not given:
         raw = assemble(members(raw))  # a name is there twice: the last value counts, as in parsers
         given = places(raw)
     removed = _removed(shape, {name: raw[each.begin : each.end] for name, each in given.items()}, platform)

@@ -63,6 +63,22 @@ def test_a_member_that_is_there_twice_has_its_last_value() -> None:
     assert body_for(shape(), raw, deployment()) == sent
 
 
+def test_a_cap_that_is_there_twice_is_sent_once_also_where_nothing_else_changes() -> None:
+    """Servers differ in which of two they take, and the hold is made for the last."""
+    raw = b'{"max_tokens":90000,"model":"claude","messages":[],"max\\u005ftokens":100}'
+    same, given = deployment(upstream_model="claude"), shape(exact=False, output_cap=100)
+    assert body_for(given, raw, same) == b'{"max_tokens":100,"model":"claude","messages":[]}'
+    spaced = BODY.replace(b'"claude"', b'"claude" ')
+    assert body_for(given, spaced, same) == spaced
+    large = b'{"max_tokens":90000,"model":"claude","max_tokens":100,"system":"%b","messages":[]}' % (
+        b"x" * 300_000
+    )
+    layout = layout_of(large, outline_of(large, Limits()), frozenset({"model", "max_tokens"}))
+    sent = body_for(msgspec.structs.replace(given, layout=layout), large, same)
+    assert sent.count(b"max_tokens") == 1
+    assert json.loads(sent) == json.loads(large)
+
+
 def test_a_large_body_is_spliced_by_its_layout() -> None:
     raw = json.dumps(
         {"messages": [{"role": "user", "content": "x" * 300_000}], "model": "claude", "max_tokens": 100}
