@@ -47,6 +47,11 @@ class Sequence:
         """Raises TooManyBlocks."""
         if self.is_over:
             return []
+        if isinstance(event, BlockDelta) and event.choice in self._choices:  # most events
+            return self._choices[event.choice].take(event)
+        return self._take(event)
+
+    def _take(self, event: Event) -> list[Event]:
         if isinstance(event, Started):
             return [] if self._has_begun else self._begun(event)
         if isinstance(event, Ping | Failed):
@@ -97,7 +102,8 @@ class _Choice:
         if self._is_finished:
             return []
         out = self._take(event)
-        self._add_waiting(out)
+        if self._waiting:
+            self._add_waiting(out)
         return out
 
     def _add_waiting(self, out: list[Event]) -> None:
@@ -147,7 +153,10 @@ class _Choice:
             return self._end(event)
         if isinstance(event, BlockDelta) and not event.text and event.logprobs is None:
             return []
-        return [*self._shown(), msgspec.structs.replace(event, block=self._count - 1)]
+        shown = [] if self._is_shown else self._shown()
+        number = self._count - 1
+        shown.append(event if event.block == number else msgspec.structs.replace(event, block=number))
+        return shown
 
     def _open(self, event: BlockStarted) -> list[Event]:
         self._current, self._pending, self._is_shown = event.block, event, False

@@ -107,8 +107,10 @@ class TranslatedStream(Stream):
                     self._note(event)  # some servers report it after the end
                 for each in self._sequence.take(event):
                     self._note(each)
-                    shown = self._custom.take(each) if self._custom is not None else (each,)
-                    out += [self._writer.write(one) for one in shown]
+                    if self._custom is None:
+                        out.append(self._writer.write(each))
+                    else:
+                        out += [self._writer.write(one) for one in self._custom.take(each)]
         except TooManyBlocks as error:
             raise MalformedStream("more blocks open at once than can be kept") from error
         return b"".join(out)
