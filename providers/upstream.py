@@ -10,12 +10,14 @@ import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
+from gateway.values.fallback_log import FALLBACKS
 from providers.binary_answer import first_piece
 from providers.call import Call
 from providers.conversation.parameters import Unsupported
 from providers.dialects.base import Dialect
 from providers.dialects.choice import Dialects
 from providers.dialects.several import SeveralRequests
+from providers.dialects.translated import Translated
 from providers.errors.exceptions import (
     DeadlineExceeded,
     RequestUnsupported,
@@ -23,15 +25,18 @@ from providers.errors.exceptions import (
     UpstreamStatus,
     summarize,
 )
+from providers.errors.out_of_memory import OutOfMemory
 from providers.errors.tracebacks import drop_frames
 from providers.exchange import (
     MAX_ANSWER,
     failure_for,
     read_answer,
     request_for,
+    request_with,
 )
 from providers.other_form import begin_stream, read_other_form, set_folded
 from providers.outgoing import Outgoing, ResponseKind
+from providers.processes.work_process import WorkerLost, WorkTooExpensive
 from providers.request_additions import MAX_REQUESTS, Added, Additions, without
 from providers.resilience.attempt_log import Attempt, AttemptRecorder
 from providers.resilience.attempt_planner import AttemptPlanner, end_failed
@@ -148,13 +153,34 @@ class _AttemptSender:
     def _send_with(self, target: Target, added: Added) -> Coroutine[Any, Any, Call]:
         dialect = self._dialects.for_target(target)
         try:
-            if isinstance(dialect, SeveralRequests):
+            if not dialect.is_made_in_steps:
+                request = request_for(dialect, self._outgoing, target, added)
+            elif isinstance(dialect, SeveralRequests):
                 return self._send_several(dialect, target)
-            request = self._request = request_for(dialect, self._outgoing, target, added)
+            else:
+                return self._send_large(cast("Translated", dialect), target, added)
         except Unsupported as fault:
             raise RequestUnsupported(fault.member, fault.why) from None
-        self._outgoing.progress.latest_request = request
+        return self._begin(dialect, target, request)
+
+    def _begin(self, dialect: Dialect, target: Target, request: UpstreamRequest) -> Coroutine[Any, Any, Call]:
+        self._request = self._outgoing.progress.latest_request = request
         return _try(self._transport, dialect, self._outgoing, target, request, self._deadline)
+
+    async def _send_large(self, dialect: Translated, target: Target, added: Added) -> Call:
+        """Send a request that another process translates."""
+        outgoing, offload = self._outgoing, self._outgoing.offload
+        assert offload is not None  # noqa: S101 - the same call had its head read there
+        try:
+            body = await dialect.request_elsewhere(outgoing.raw, target, added, offload.share)
+        except Unsupported as fault:
+            raise RequestUnsupported(fault.member, fault.why) from None
+        except WorkTooExpensive:
+            raise RequestUnsupported("messages", "takes no request that takes so long to translate") from None
+        except WorkerLost as fault:
+            FALLBACKS.note("large_bodies", fault)
+            raise OutOfMemory(f"the request could not be translated: {fault}") from None
+        return await self._begin(dialect, target, request_with(body, dialect, outgoing, target))
 
     def _send_several(self, dialect: SeveralRequests, target: Target) -> Coroutine[Any, Any, Call]:
         """Raises Unsupported."""

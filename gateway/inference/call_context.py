@@ -120,6 +120,7 @@ class CallContext:
         "client_api",
         "connection",
         "conversation",
+        "conversation_head",
         "headers",
         "id",
         "limit_status",
@@ -154,6 +155,7 @@ class CallContext:
         self.log_facts: dict[str, Any] = {}
         self.refusal = NO_DETAILS
         self.conversation: Conversation | None = None  # where a deployment needs it translated
+        self.conversation_head: Conversation | None = None  # of a large body, in its place
         self.meter: Meter | None = None  # once the call is granted
         self.writer: SSEWriter | None = None  # of a stream, from before its upstream is called
         self.claim: IdempotencyClaim | None = None

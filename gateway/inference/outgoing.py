@@ -36,7 +36,12 @@ def dialects_of(context: CallContext, live: Runtime, shape: Shape, client_api: s
     """Return the dialects that translate the call, one for each API of its targets."""
     grant_memory = partial(_grow_lease, context.body_lease(live), len(context.body), live)
     return Dialects(
-        shape, grant_memory, live.config.streams.max_event_bytes, client_api, context.conversation
+        shape,
+        grant_memory,
+        live.config.streams.max_event_bytes,
+        client_api,
+        context.conversation,
+        context.conversation_head,
     )
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.idempotency.fingerprint import fingerprint
 from gateway.parsing.large_reading import find_body, parse_large
-from providers.dialects import folded
+from providers.dialects import folded, large_requests
 from providers.dialects.base import Shape
 from providers.dialects.lenient import large_events
 from providers.dialects.lenient.large_responses import parse_as_event, parse_response
@@ -69,6 +69,8 @@ WORK: Final[dict[str, Callable[..., Any]]] = {
     "fold": folded.fold_events,
     "piece": _piece,
     "documents": measured,
+    "head": large_requests.read_head,
+    "translated": large_requests.write_body,
 }
 
 

@@ -24,7 +24,7 @@ from gateway.parsing.parsed_request import BodyParser, ParsedRequest
 from gateway.values.fallback_log import FALLBACKS
 from providers.json_scan.limits import Limits, OverLimit
 from providers.json_scan.outline import is_large
-from providers.processes.work_process import WorkerLost, WorkTooExpensive
+from providers.processes.work_process import WorkerLost, WorkFailed, WorkTooExpensive
 from providers.requests.money_classes import Unacceptable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def _understood(raw: bytes, peek: BodyParser, limits: Limits, share: Share
     try:
         result = await share.run(Understood, "understand", raw, name_of(peek), limits)
     except (WorkTooExpensive, WorkerLost) as fault:
-        raise _refusal_of_work(fault) from None
+        raise refusal_of_work(fault) from None
     if result.parsed is None:
         raise _refusal(result.refused)
     return result.parsed
@@ -68,13 +68,14 @@ async def find_embedded(raw: bytes, server: Server, share: Share) -> Embedded:
         try:
             found = await share.run(Embedded, "embedded", raw, limits)
         except (WorkTooExpensive, WorkerLost) as fault:
-            raise _refusal_of_work(fault) from None
+            raise refusal_of_work(fault) from None
     if found.refused is not None:
         raise _refusal(found.refused)
     return found
 
 
-def _refusal_of_work(fault: WorkTooExpensive | WorkerLost) -> BadRequest | Overloaded:
+def refusal_of_work(fault: WorkFailed) -> BadRequest | Overloaded:
+    """Return the error for a body that could not be read."""
     FALLBACKS.note("large_bodies", fault)
     if isinstance(fault, WorkTooExpensive):
         return BadRequest("Your request takes too long to read.", code="too_complex")

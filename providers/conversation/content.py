@@ -15,20 +15,20 @@ class CacheMark(msgspec.Struct, frozen=True):
     ttl: str = ""
 
 
-class Text(msgspec.Struct, frozen=True, gc=False):
+class Text(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Text; never dropped by a reader, even if empty: writers drop it where the API refuses it."""
 
     text: str
     cache: CacheMark | None = None
 
 
-class Refusal(msgspec.Struct, frozen=True, gc=False):
+class Refusal(msgspec.Struct, frozen=True, gc=False, tag=True):
     """What the assistant said when it refused (OpenAI's `refusal`)."""
 
     text: str
 
 
-class Image(msgspec.Struct, frozen=True, gc=False):
+class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
     """An image: base64 with its media type, or a URL."""
 
     data: str = ""
@@ -37,14 +37,14 @@ class Image(msgspec.Struct, frozen=True, gc=False):
     cache: CacheMark | None = None
 
 
-class Audio(msgspec.Struct, frozen=True, gc=False):
+class Audio(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Sound: base64, and its format such as "wav" or "mp3"."""
 
     data: str
     format: str
 
 
-class Document(msgspec.Struct, frozen=True, gc=False):
+class Document(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A document: base64 with its media type, a plain text, or a URL. `name` is the file's, for people."""
 
     data: str = ""
@@ -55,7 +55,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     cache: CacheMark | None = None
 
 
-class Thinking(msgspec.Struct, frozen=True, gc=False):
+class Thinking(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A vendor's thinking, to be returned unchanged to the account that made it.
 
     `signature` is the vendor's own, `redacted` the data of a block without text. `owner` is the id of the deployment
@@ -70,7 +70,7 @@ class Thinking(msgspec.Struct, frozen=True, gc=False):
     place: str = ""
 
 
-class ToolCall(msgspec.Struct, frozen=True, gc=False):
+class ToolCall(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A call that the assistant made. `arguments`: the text of a JSON object; of a custom tool the input as it is."""
 
     id: str
@@ -80,7 +80,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     cache: CacheMark | None = None
 
 
-class ToolResult(msgspec.Struct, frozen=True, gc=False):
+class ToolResult(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The result of a call, in a user's turn."""
 
     call_id: str

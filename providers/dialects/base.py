@@ -172,6 +172,8 @@ def final_usage(stream: Stream) -> Usage | None:
 class Dialect(Protocol):
     """Translates one call. Made per call."""
 
+    is_made_in_steps: bool = False  # its request is not simply what `request` returns (providers/upstream.py)
+
     def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
         """Return the body for this target; `added`: how the target takes what the gateway adds, where known."""
         ...

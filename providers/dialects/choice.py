@@ -89,7 +89,10 @@ def client_api_of(path: str) -> str:
 
 
 class Dialects:
-    """The dialects of one call. `grant_memory` and `max_event` bound the events of its streams (framing/sse.py)."""
+    """The dialects of one call. `grant_memory` and `max_event` bound the events of its streams (framing/sse.py).
+
+    `conversation`: where routing has read it; `head`: of a large body, in its place (large_requests.py).
+    """
 
     __slots__ = ("_arguments", "_client_api", "_conversations", "_made", "_shape")
 
@@ -100,10 +103,11 @@ class Dialects:
         max_event: int = MAX_EVENT,
         client_api: str = CHAT,
         conversation: Conversation | None = None,
+        head: Conversation | None = None,
     ) -> None:
         self._shape, self._arguments, self._client_api = shape, (shape, grant_memory, max_event), client_api
         client = CLIENTS.get(client_api)
-        self._conversations = None if client is None else Conversations(client, shape, conversation)
+        self._conversations = None if client is None else Conversations(client, shape, conversation, head)
         self._made: dict[str, Dialect] = {}
 
     def for_target(self, target: Target) -> Dialect:

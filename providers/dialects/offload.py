@@ -24,21 +24,21 @@ class Offload:
         self._heavy, self._tenant_id, self._shape = heavy, tenant_id, shape
 
     @property
-    def _share(self) -> Share:
+    def share(self) -> Share:
         return self._heavy.share(self._tenant_id)
 
     async def answer(self, raw: bytes) -> Answered:
         """Return a whole response as sent to the client. Raises MalformedAnswer."""
-        return await read_large_response(self._share, self._shape, raw)
+        return await read_large_response(self.share, self._shape, raw)
 
     async def event(self, raw: bytes) -> ParsedEvent:
-        return await read_large_event(self._share, raw)
+        return await read_large_event(self.share, raw)
 
     async def piece(self, raw: bytes) -> Piece:
         """Parse a whole response that was received instead of a stream."""
         plain = msgspec.structs.replace(self._shape, layout=None, salt=None)  # what concerns the response
         try:
-            return await self._share.run(Piece, "piece", raw, plain)
+            return await self.share.run(Piece, "piece", raw, plain)
         except WorkFailed as fault:
             FALLBACKS.note("large_answers", fault)
             return Piece(f"an answer of {len(raw)} bytes could not be read: {fault}")
@@ -46,7 +46,7 @@ class Offload:
     async def folded(self, events: bytes) -> bytes:
         """Fold a stream's events into one response. Raises MalformedAnswer."""
         try:
-            folded = await self._share.run(Folded, "fold", events)
+            folded = await self.share.run(Folded, "fold", events)
         except WorkFailed as fault:
             FALLBACKS.note("large_answers", fault)
             raise MalformedAnswer(f"a stream of {len(events)} bytes could not be folded: {fault}") from fault

@@ -29,6 +29,8 @@ class Part(msgspec.Struct, frozen=True):
 class SeveralRequests(Dialect):
     """Its responses are whole documents, never streams."""
 
+    is_made_in_steps = True
+
     @abstractmethod
     def bodies(self, raw: bytes, target: Target) -> Sequence[bytes]:
         """Return the bodies for this target, one at least. Raises Unsupported."""

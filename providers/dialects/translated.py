@@ -23,10 +23,12 @@ from providers.conversation.request import Conversation
 from providers.conversation.salted import salted
 from providers.conversation.sequence import Sequence
 from providers.dialects.base import Answered, Dialect, Shape, Stream
+from providers.dialects.large_requests import body_for
 from providers.dialects.lenient.document import Document
 from providers.dialects.translated_stream import MOST_EVENTS, TranslatedStream
 from providers.framing.sse import MAX_EVENT, GrantMemory
 from providers.json_scan.limits import MalformedAnswer
+from providers.processes.heavy_work import Share
 from providers.request_additions import Added
 from providers.target import Target
 
@@ -34,11 +36,27 @@ from providers.target import Target
 class Conversations:
     """The conversation of one call, read once for all its targets. Its names are salted here."""
 
-    __slots__ = ("_client", "_read", "_salted", "_shape")
+    __slots__ = ("_client", "_head", "_read", "_salted", "_shape")
 
-    def __init__(self, client: ClientSide, shape: Shape, conversation: Conversation | None = None) -> None:
+    def __init__(
+        self,
+        client: ClientSide,
+        shape: Shape,
+        conversation: Conversation | None = None,
+        head: Conversation | None = None,
+    ) -> None:
         self._client, self._shape, self._read = client, shape, conversation
         self._salted: Conversation | None = None
+        self._head = None if head is None else salted(head, shape.salt)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the body is large: it is translated in another process, which has read the head."""
+        return self._head is not None
+
+    def head_of(self, raw: bytes) -> Conversation:
+        """Return the conversation; of a large body without its turns. Raises Unacceptable."""
+        return self.of(raw) if self._head is None else self._head
 
     def of(self, raw: bytes) -> Conversation:
         """Raises Unacceptable."""
@@ -66,14 +84,23 @@ class Translated(Dialect):
         self._options = SentOptions(cap=shape.output_cap, headers=shape.client_headers)
         self._target: Target | None = None
         self._conversation: Conversation | None = None
+        self.is_made_in_steps = conversations.has_head
 
     @override
     def request(self, raw: bytes, target: Target, added: Added | None = None) -> bytes:
-        self._target = target
+        self._set(raw, target, added)
+        return self._upstream.write(self._conversations.of(raw), target, self._options)
+
+    async def request_elsewhere(self, raw: bytes, target: Target, added: Added, share: Share) -> bytes:
+        """Return what `request` does, for a large body: another process makes it. Raises Unsupported, WorkFailed."""
+        self._set(raw, target, added)
+        client_api, upstream_api, salt = self._client.name, self._upstream.name, self._shape.salt
+        return await body_for(share, raw, client_api, upstream_api, target, self._options, salt)
+
+    def _set(self, raw: bytes, target: Target, added: Added | None) -> None:
+        self._target, self._conversation = target, self._conversations.head_of(raw)
         if added is not None:
             self._options = msgspec.structs.replace(self._options, added=added)
-        conversation = self._conversation = self._conversations.of(raw)
-        return self._upstream.write(conversation, target, self._options)
 
     @override
     def path(self, target: Target) -> str:

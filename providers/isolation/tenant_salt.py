@@ -44,6 +44,11 @@ class Salt:
         self.ownership = Ownership(key)
         self.own = self._of(b"", b"")
 
+    @property
+    def key(self) -> bytes:
+        """What another process makes the same salt of."""
+        return self._key
+
     def salt(self, parts: Parts, member: str) -> None:
         """Replace these members of a body; `member`: the cache is named there in any case ("": it is not)."""
         for name in MEMBERS.intersection(parts):

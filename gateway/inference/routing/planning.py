@@ -18,10 +18,11 @@ from gateway.config.sections.process import Server
 from gateway.http.exceptions import BadRequest
 from gateway.inference.call_context import CallContext
 from gateway.inference.routing.pins import pin_of
-from gateway.inference.routing.translation import has_translation, models_of, unfit_at
+from gateway.inference.routing.translation import has_translation, models_of, read_head, unfit_at
 from gateway.parsing.parsed_request import Names, ParsedRequest, names_in
 from gateway.runtime import Runtime
 from providers.call import Call
+from providers.conversation.registry import CLIENTS
 from providers.resilience.plan import Deadline, Plan
 from providers.tokens.prompt import count_prompt_in_process
 
@@ -36,6 +37,11 @@ async def resolve_route(
     """Return where the call may go. Raises what routing.resolve raises, and BadHint."""
     caller, snapshot = context.caller, live.snapshot
     model = snapshot.models.get(parsed.alias)
+    is_large = parsed.shape.layout is not None
+    if is_large and model is not None and client_api in CLIENTS:
+        several, has_tools = models_of(live.snapshot, model), parsed.demand.tools
+        if any(has_translation(client_api, each, has_tools=has_tools) for each in several):
+            await read_head(context, live, client_api)
     route_request = ANYTHING if model is None else _route_request(context, live, parsed, model, client_api)
     try:
         return resolve.resolve(
@@ -136,8 +142,7 @@ def _route_request(
 def _requirements(
     context: CallContext, live: Runtime, parsed: ParsedRequest, model: Model, client_api: str
 ) -> Requirements:
-    models = models_of(live.snapshot, model)
-    demand = parsed.demand
+    models, demand = models_of(live.snapshot, model), parsed.demand
     is_one = demand.kind == "chat" and demand.inputs == 1  # others may carry many prompts
     estimate = reserve.prompt_estimate(demand).tokens if is_one else None
     asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)

@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from catalog.snapshot import Model, Snapshot
 from gateway.inference.call_context import CallContext
+from gateway.parsing.large_bodies import refusal_of_work
 from gateway.runtime import Runtime
 from providers.conversation.parameters import Unfit, unfit
 from providers.conversation.registry import CLIENTS, UPSTREAMS
 from providers.dialects.choice import FACTORIES, upstream_api
+from providers.dialects.large_requests import head_of
+from providers.processes.work_process import WorkFailed
 from providers.target import Target
 
 
@@ -21,18 +24,28 @@ def models_of(snapshot: Snapshot, model: Model) -> list[Model]:
 
 def has_translation(client_api: str, model: Model, *, has_tools: bool) -> bool:
     """Return whether a deployment of the model speaks another API than the client."""
-    return any(
-        (client_api, upstream_api(client_api, deployment.target, has_tools=has_tools)) not in FACTORIES
-        for deployment in model.deployments
-    )
+    for deployment in model.deployments:
+        if (client_api, upstream_api(client_api, deployment.target, has_tools=has_tools)) not in FACTORIES:
+            return True
+    return False
 
 
 def has_passthrough(client_api: str, model: Model, *, has_tools: bool) -> bool:
     """Return whether a deployment of the model speaks the client's own API."""
-    return any(
-        (client_api, upstream_api(client_api, deployment.target, has_tools=has_tools)) in FACTORIES
-        for deployment in model.deployments
-    )
+    for deployment in model.deployments:
+        if (client_api, upstream_api(client_api, deployment.target, has_tools=has_tools)) in FACTORIES:
+            return True
+    return False
+
+
+async def read_head(context: CallContext, live: Runtime, client_api: str) -> None:
+    """Read the head of a large conversation in another process. Raises Unacceptable, BadRequest, Overloaded."""
+    tenant_id = context.caller.tenant_id
+    share, salt = live.heavy_work.share(tenant_id), live.tenant_salts.for_tenant(tenant_id)
+    try:
+        context.conversation_head = await head_of(share, context.body, client_api, salt)
+    except WorkFailed as fault:
+        raise refusal_of_work(fault) from None
 
 
 def unfit_at(
@@ -44,8 +57,10 @@ def unfit_at(
     """
     if client_api not in CLIENTS:
         return _without_api(client_api)
-    ownership = live.tenant_salts.for_tenant(context.caller.tenant_id).ownership
-    conversation = context.conversation = CLIENTS[client_api].read(context.body, ownership)
+    conversation = context.conversation_head
+    if conversation is None:
+        ownership = live.tenant_salts.for_tenant(context.caller.tenant_id).ownership
+        conversation = context.conversation = CLIENTS[client_api].read(context.body, ownership)
 
     def find(target: Target) -> Unfit | None:
         api = upstream_api(client_api, target, has_tools=has_tools)
