@@ -1,4 +1,6 @@
-"""The accounts that the vendors know: two each, so that a test sees when state of one reaches the other."""
+"""The accounts that the vendors know: two each, so that a test sees when state of one reaches the other. OpenAI has a
+third, and a second key of its first, as after a rotation.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 VENDORS = ("openai", "anthropic", "azure", "bedrock", "vertex", "huggingface")
-ONE, TWO = "one", "two"
+ONE, TWO, THREE = "one", "two", "three"
 PROJECT, LOCATION, REGION = "project-1", "global", "us-east-1"
 
 # Keys by vendor, each with the account that it belongs to. Azure's and Bedrock's are beside their other schemes.
 KEYS: dict[str, dict[str, str]] = {
-    "openai": {"sk-openai-one": ONE, "sk-openai-two": TWO},
+    "openai": {
+        "sk-openai-one": ONE,
+        "sk-openai-one-rotated": ONE,
+        "sk-openai-two": TWO,
+        "sk-openai-three": THREE,
+    },
     "anthropic": {"sk-ant-one": ONE, "sk-ant-two": TWO},
     "azure": {"azure-key-one": ONE, "azure-key-two": TWO},
     "bedrock": {"bedrock-api-key-one": ONE, "bedrock-api-key-two": TWO},
