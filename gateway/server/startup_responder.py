@@ -30,7 +30,10 @@ _REFUSAL = (
     '{"error":{"message":"The gateway is starting.","type":"api_error",'  # as gateway/http/errors.py has it
     '"param":null,"code":"starting"}}'
 )
-_ANTHROPIC_REFUSAL: Final = '{"type":"error","error":{"type":"overloaded_error","message":"The gateway is starting.","code":"starting"}}'
+_ANTHROPIC_REFUSAL: Final = (
+    '{"type":"error","error":{"type":"overloaded_error",'
+    '"message":"The gateway is starting.","code":"starting"}}'
+)
 _PREPARES, _WAITS = "it prepares its stores", "it waits for {store}"
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3"><title>Starting</title></head>
