@@ -1,6 +1,7 @@
 """The process that reads large bodies: `python -m gateway.parsing.heavy_process`.
 
-Frames on stdin and stdout, one job at a time. It has no database, no keys and no sockets. A job that takes more CPU
+Frames on stdin and stdout, one job at a time. It has no database, no credentials and no sockets; of
+keys only a tenant's salt, for a job that translates that tenant's request. A job that takes more CPU
 than it was given ends the process, at any point; one that takes more memory gets an error reply.
 """
 
