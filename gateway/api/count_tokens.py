@@ -1,8 +1,8 @@
 """POST /v1/messages/count_tokens: how long a prompt is, without making the call.
 
 It costs no money and no tokens. It is one request of the rate limits, because it costs CPU, or a provider's own limit.
-Where the model's provider has Anthropic's API, the provider counts; elsewhere, or if it does not answer, the number is
-an estimate by the vocabulary of the model's family, and says so.
+The first deployment whose provider can count is asked, then the next one (providers/native_count). Where none can, or
+none answers, the number is an estimate by the vocabulary of the model's family, and says so.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from catalog.routing.resolve import resolve
 from gateway import runtime
 from gateway.api.messages import ENDPOINT
 from gateway.api.openapi_messages import COUNT_TOKENS
+from gateway.http.headers import ESTIMATED
 from gateway.http.response import Response, json_response
 from gateway.inference.call_context import CallOptions
 from gateway.inference.endpoint import JsonBody
 from gateway.parsing.messages import peek_count
 from gateway.runtime import Runtime
-from providers.native_count import count_at
+from providers.dialects.choice import MESSAGES
+from providers.native_count.asking import Prompt, first_count
 from providers.tokens.prompt import count_prompt_in_process
 from tenants.auth import require_scope
 from tenants.caller import Caller
 
 router = Router(tags=["Messages"])
 BODY = JsonBody(peek_count)
-ESTIMATED = (b"x-gateway-estimated", b"true")
 
 
 @router.post("/messages/count_tokens", openapi_extra=COUNT_TOKENS, operation_id="countMessageTokens")
@@ -59,8 +60,9 @@ async def _count(request: Any) -> Response:
         parsed.shape,
         salt=live.tenant_salts.for_tenant(caller.tenant_id),
         client_headers=CallOptions.of(request).client_headers,
+        tools=parsed.demand.tools,
     )
-    found = await count_at(live.transport, targets, context.body, shape)
+    found = await first_count(live.transport, Prompt(context.body, shape, MESSAGES), targets)
     headers = [] if found is not None else [ESTIMATED]
     if found is None:
         share = live.heavy_work.share(caller.tenant_id)

@@ -11,14 +11,12 @@ from ninja import Router
 from gateway import runtime
 from gateway.api.openapi import RESPONSES as SCHEMA
 from gateway.http.headers import ESTIMATED
-from gateway.http.response import JSON, Response, json_response
+from gateway.http.response import Response, json_response
 from gateway.inference.call_context import CallOptions
 from gateway.inference.endpoint import JsonBody
-from gateway.inference.provider_request import ask
 from gateway.inference.routing.planning import resolve_route
 from gateway.parsing.responses_body import peek_input_tokens
-from providers.dialects.choice import upstream_api
-from providers.dialects.responses.request import body_for
+from providers.native_count.asking import Prompt, first_count
 from providers.tokens.prompt import count_prompt_in_process
 from tenants.auth import require_scope
 
@@ -45,14 +43,12 @@ async def _count(request: Any) -> Response:
     )
     route = await resolve_route(context, live, parsed, "llm", API)  # 400, 403, 404, 503
     context.limit_status = await context.read_limit_status()
-    target = route.deployments[0].target
-    if upstream_api(API, target, has_tools=parsed.demand.tools) != "openai_responses":
-        share = live.heavy_work.share(caller.tenant_id)
-        counted = await count_prompt_in_process(share, raw, target.upstream_model)
-        document = {"object": "response.input_tokens", "input_tokens": counted.tokens}
-        return json_response(200, document, [ESTIMATED])
+    targets = [deployment.target for deployment in route.deployments]
     salt = live.tenant_salts.for_tenant(caller.tenant_id)
-    shape = msgspec.structs.replace(parsed.shape, salt=salt)
-    body = body_for(shape, raw, target, has_cap=False, names_cache=False)
-    answer = await ask(live.transport, target, "POST", parsed.shape.path, body, request_id=context.id)
-    return Response(200, answer, [JSON])
+    shape = msgspec.structs.replace(parsed.shape, salt=salt, tools=parsed.demand.tools)
+    found = await first_count(live.transport, Prompt(raw, shape, API, context.conversation), targets)
+    headers = [] if found is not None else [ESTIMATED]
+    if found is None:
+        share = live.heavy_work.share(caller.tenant_id)
+        found = (await count_prompt_in_process(share, raw, targets[0].upstream_model)).tokens
+    return json_response(200, {"object": "response.input_tokens", "input_tokens": found}, headers)

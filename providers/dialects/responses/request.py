@@ -28,18 +28,16 @@ class _Item(msgspec.Struct):
 _item = msgspec.json.Decoder(_Item)
 
 
-def body_for(
-    shape: Shape, raw: bytes, target: Target, *, has_cap: bool = True, names_cache: bool = True
-) -> bytes:
+def body_for(shape: Shape, raw: bytes, target: Target, *, has_cap: bool = True) -> bytes:
     """Return the body for this target; the same bytes when there is nothing to change.
 
-    `names_cache`: its prompt cache is the tenant's own, by a name that is added where the client gives none.
+    Its prompt cache is the tenant's own, by a name that is added where the client gives none.
     """
     layout = shape.layout
     parts = members(raw) if layout is None else layout.parts()
     before = dict(parts)
     if shape.salt is not None:
-        shape.salt.salt(parts, member_at(target) if names_cache else "")
+        shape.salt.salt(parts, member_at(target))
     model = responses_model(target)
     if model != shape.alias:
         parts["model"] = msgspec.Raw(_encode(model))

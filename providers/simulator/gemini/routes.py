@@ -122,7 +122,11 @@ def _array(made: Generated) -> Iterator[Frame]:
 def _count(request: Request) -> Response:
     body = _object(request.body)
     inner = body.get("generateContentRequest")
-    given = read(inner if isinstance(inner, dict) else body)
+    if isinstance(inner, dict):
+        if not str(inner.pop("model", "")).startswith("models/"):
+            raise SimulatorError("* GenerateContentRequest.model: unexpected model name format")
+        body = inner
+    given = read(body)
     total = sum(piece.tokens for piece in segments(given))
     details = [{"modality": "TEXT", "tokenCount": total}]
     return Response(body=orjson.dumps({"totalTokens": total, "promptTokensDetails": details}))

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.parsing.messages import peek_count
 from providers.isolation.tenant_salt import Salt
-from providers.native_count import can_count, count_at
+from providers.native_count.asking import Prompt, first_count
 from providers.transport.client import Transport
 from tests.integration.providers.raw_server import Peer, RawServer
 from tests.support.vendors.anthropic import KEY
@@ -19,6 +19,8 @@ RAW = b'{"model":"claude","messages":[{"role":"user","content":"Hi"}],"system":"
 SHAPE = msgspec.structs.replace(
     peek_count(RAW).shape, salt=Salt(b"tenant"), client_headers={"anthropic-beta": "context-1m-2025-08-07"}
 )
+
+PROMPT = Prompt(RAW, SHAPE, "messages")
 
 
 def answers(*several: bytes):
@@ -44,7 +46,7 @@ def at(server: RawServer):
 
 async def test_the_provider_counts(transport: Transport) -> None:
     async with RawServer(answers(ok(b'{"input_tokens": 17}'))) as server:
-        assert await count_at(transport, [at(server)], RAW, SHAPE) == 17
+        assert await first_count(transport, PROMPT, [at(server)]) == 17
         [asked] = server.requests
     head, _, body = asked.partition(b"\r\n\r\n")
     lines = head.decode().lower()
@@ -60,18 +62,21 @@ async def test_the_next_one_is_asked(transport: Transport) -> None:
         RawServer(answers(FAILED)) as broken,
         RawServer(answers(ok(b'{"input_tokens": 5}'))) as server,
     ):
-        assert await count_at(transport, [at(broken), at(server)], RAW, SHAPE) == 5
+        assert await first_count(transport, PROMPT, [at(broken), at(server)]) == 5
 
 
-@pytest.mark.parametrize("answer", [FAILED, ok(b"{}"), ok(b'{"input_tokens":"x"}'), ok(b"nonsense"), b""])
+@pytest.mark.parametrize(
+    "answer",
+    [FAILED, ok(b"{}"), ok(b'{"input_tokens":"x"}'), ok(b'{"input_tokens":0}'), ok(b"nonsense"), b""],
+)
 async def test_nothing_is_known_where_none_answers(transport: Transport, answer: bytes) -> None:
     async with RawServer(answers(answer)) as server:
-        assert await count_at(transport, [at(server)], RAW, SHAPE) is None
+        assert await first_count(transport, PROMPT, [at(server)]) is None
 
 
 async def test_other_providers_are_not_asked(transport: Transport) -> None:
     async with RawServer(answers()) as server:
         other = msgspec.structs.replace(at(server), provider="openai-compatible", api="openai")
-        assert not can_count(other)
-        assert await count_at(transport, [other], RAW, SHAPE) is None
+        assert PROMPT.count_at(other) is None
+        assert await first_count(transport, PROMPT, [other]) is None
         assert server.requests == []
