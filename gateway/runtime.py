@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from budgets.admission.interface import Admission
-    from budgets.admission.reserve import Counter
+    from budgets.admission.prompt_counts import Counter
     from budgets.redis.workers.worker_registry import WorkerRegistry
     from budgets.rules import Rulebook
     from catalog.snapshot import CatalogProblem, Model, Snapshot
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from metering.meter import MeteringServices
     from metering.read_on import ReadingOn
     from providers.isolation.tenant_salt import Salts
+    from providers.native_count.counter import ProviderCounter
     from providers.processes.heavy_work import HeavyWork
     from providers.resilience.health import DeploymentHealth
     from providers.simulator.server import Simulator
@@ -100,6 +101,7 @@ class Runtime:
     tenant_salts: Salts
     shadow_traffic: Mirrors
     token_counter: Counter | None = None  # of prompts whose bytes do not fit a budget
+    provider_counter: ProviderCounter | None = None  # the same at their providers
     supervisor: SupervisorClient | None = None  # to the supervisor, where there are several workers
     job_runs: tuple[Run, ...] = ()  # of all processes, from the database
     serving_since: float = 0.0  # Unix time

@@ -69,6 +69,7 @@ class DecisionTrace(
     panic: bool = False  # all of them were resting after failures, and were tried anyway
     prompt: int = 0  # tokens, counted or estimated
     counted: bool = False  # the hold was made for a counted prompt, not for its bytes
+    counted_by_provider: bool = False  # by a provider that the call may reach
     hold_nanousd: int = 0
     cap: int | None = None  # output tokens per choice, where the gateway set it
     clamped: bool = False
@@ -97,6 +98,7 @@ def decision_trace(
         panic=route.is_panic,
         prompt=held.prompt.tokens,
         counted=held.is_counted,
+        counted_by_provider=held.is_providers_count,
         hold_nanousd=held.hold_nanousd,
         cap=held.output_cap,
         clamped=held.is_clamped,

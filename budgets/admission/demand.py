@@ -21,6 +21,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted: Bound | None = (
         None  # of a real count of the prompt's text, media aside; set by worst_case.counted
     )
+    counted_whole: Bound | None = None  # of the provider's own count, media included; set with `counted`
     output_cap: int | None = None  # what the client stated, per choice; 0 bounds nothing
     n: int = 1  # choices
     messages: int = 1
@@ -52,6 +53,13 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(
             self.references or self.unknown or self.features or (self.documents and self.measured is None)
         )
+
+    @property
+    def can_be_counted_whole(self) -> bool:
+        """Whether all of the prompt is in the request, so that a provider's count of it is a count of all."""
+        is_open = self.references or self.unknown or self.features
+        is_inside = all(map(all, self.pictures))
+        return self.kind == "chat" and self.inputs == 1 and is_inside and not is_open
 
     @property
     def can_be_measured(self) -> bool:

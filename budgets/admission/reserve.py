@@ -1,8 +1,8 @@
 """Reserves the worst case of a call in one atomic admission before anything is sent, or refuses it for lack of money.
 
-First the cheap bound (bytes), which costs nothing; only when that does not fit are the tokens counted, exactly or not
-at all; only when that does not fit either is the call refused, or its output clamped to what the money buys. A hold is
-made of bounds only; estimates are used for rates and for display.
+First the cheap bound (bytes), which costs nothing; only when that does not fit are the tokens counted, here or by the
+providers, or not at all; only when that does not fit either is the call refused, or its output clamped to what the
+money buys. A hold is made of bounds only; estimates are used for rates and for display.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 from budgets.admission.demand import Demand
 from budgets.admission.hold_causes import causes
 from budgets.admission.interface import AdmissionRequest, BudgetRefused, Grant, RateRefused, ScopeRules
+from budgets.admission.prompt_counts import ReservationRequest, counted_prompt
 from budgets.admission.unbounded_requests import check_bounded, check_cap
 from budgets.admission.worst_case import (
     INPUT_AUDIO_SECOND_TOKENS,
@@ -25,11 +26,10 @@ from budgets.admission.worst_case import (
 )
 from catalog.pricing.price_terms import costs_tokens
 from catalog.pricing.prices import PriceSheet
-from catalog.routing.resolve import Route
 from providers.media.image_tokens import MediaLimits, max_tokens_of_page, media_limits_for
 from providers.media.images import most_tokens
 from providers.media.pdf.measure import Document
-from providers.tokens.amounts import Bound, Estimate
+from providers.tokens.amounts import Estimate, PromptCount
 from providers.tokens.prompt import BYTES_PER_TOKEN
 
 PAGE_TOKENS = 1_500  # an estimate for the picture of a page
@@ -48,6 +48,7 @@ class Reservation(msgspec.Struct, frozen=True):
     is_clamped: bool = False
     is_lowered: bool = False  # the client stated more than the cap that is sent
     is_counted: bool = False  # made for the counted prompt: its bytes alone did not fit
+    is_providers_count: bool = False  # by the count of a provider
 
     @property
     def output_cap(self) -> int | None:
@@ -59,30 +60,6 @@ class Admits(Protocol):
     """Grants calls: admission, or a dry run of it (budgets/admission/dry_run.py)."""
 
     async def admit(self, ask: AdmissionRequest) -> Grant: ...
-
-
-class Counter(Protocol):
-    """Counts a prompt exactly (gateway/inference/token_counter.py)."""
-
-    async def count(self, tenant_id: int, raw: bytes, models: tuple[str, ...]) -> Bound | None:
-        """Return the tokens of all text that becomes prompt; None: unknown, so the cheap bound stands."""
-        ...
-
-    async def documents(self, tenant_id: int, raw: bytes) -> tuple[Document, ...] | None:
-        """Return the maximal size of the PDFs in a body; None: unknown, so the context window bounds them."""
-        ...
-
-
-class ReservationRequest(msgspec.Struct, frozen=True):
-    """One call that requests a grant."""
-
-    request_id: str
-    rules: tuple[ScopeRules, ...]
-    route: Route
-    demand: Demand
-    raw: bytes
-    tenant_id: int = 0
-    counter: Counter | None = None
 
 
 class _Terms(msgspec.Struct, frozen=True):
@@ -104,7 +81,7 @@ class _Terms(msgspec.Struct, frozen=True):
         """Whether the number of tokens matters: some models cost nothing, or only by the request."""
         return self.tokens_per_minute is not None or any(map(costs_tokens, self.sheets))
 
-    def bound(self, demand: Demand, prompt: Bound | None = None) -> WorstCase:
+    def bound(self, demand: Demand, prompt: PromptCount | None = None) -> WorstCase:
         """Return the worst case by bytes, or by a counted prompt."""
         window, most = self.context_window, self.max_output_tokens
         if prompt is None:
@@ -180,12 +157,10 @@ async def _recounted(ask: ReservationRequest, prompt: Estimate) -> Estimate | No
 async def _with_counted_prompt(
     admission: Admits, ask: ReservationRequest, terms: _Terms, tokens: int, refusal: BudgetRefused
 ) -> Reservation:
-    prompt: Bound | None = None
-    if ask.counter is not None and not ask.demand.needs_window:
-        names = tuple([model.model for model in terms.models])
-        prompt = await ask.counter.count(ask.tenant_id, ask.raw, names)
-    elif (
-        ask.counter is not None
+    prompt = await counted_prompt(ask, terms.models)
+    if (
+        prompt is None
+        and ask.counter is not None
         and ask.demand.can_be_measured
         and max_tokens_of_page(terms.models) is not None
     ):
@@ -200,8 +175,8 @@ async def _with_counted_prompt(
     except BudgetRefused as again:
         again.is_counted = True
         return await _with_capped_output(admission, ask, terms, tokens, prompt, again)
-    held = _held(ask.demand, terms, grant, bound, Estimate(prompt.tokens))
-    return msgspec.structs.replace(held, is_counted=True)
+    held = _held(ask.demand, terms, grant, bound, prompt.estimate)
+    return msgspec.structs.replace(held, is_counted=True, is_providers_count=prompt.whole is not None)
 
 
 async def _with_measured_documents(
@@ -223,7 +198,7 @@ async def _with_capped_output(
     ask: ReservationRequest,
     terms: _Terms,
     tokens: int,
-    prompt: Bound | None,
+    prompt: PromptCount | None,
     refusal: BudgetRefused,
 ) -> Reservation:
     """Admit with as much output as the free money can buy, where every budget of the scope allows clamping."""
@@ -238,9 +213,15 @@ async def _with_capped_output(
         raise refusal
     bound = terms.bound(msgspec.structs.replace(demand, output_cap=output), prompt)
     grant = await admission.admit(AdmissionRequest(ask.request_id, ask.rules, tokens, bound.nanousd))
-    believed = Estimate(prompt.tokens) if prompt is not None else prompt_estimate(demand)
+    believed = prompt.estimate if prompt is not None else prompt_estimate(demand)
     held = _held(demand, terms, grant, bound, believed)
-    return msgspec.structs.replace(held, is_clamped=True, is_cap_ours=True, is_counted=prompt is not None)
+    return msgspec.structs.replace(
+        held,
+        is_clamped=True,
+        is_cap_ours=True,
+        is_counted=prompt is not None,
+        is_providers_count=prompt is not None and prompt.whole is not None,
+    )
 
 
 def _held(demand: Demand, terms: _Terms, grant: Grant, bound: WorstCase, prompt: Estimate) -> Reservation:

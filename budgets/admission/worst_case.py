@@ -15,7 +15,7 @@ from catalog.pricing.price_terms import NO_TERMS, highest_rates
 from catalog.pricing.prices import PER, PriceSheet, image_rate
 from providers.media.image_tokens import max_tokens_of_page, max_tokens_of_pictures
 from providers.media.images import is_known
-from providers.tokens.amounts import Bound
+from providers.tokens.amounts import Bound, PromptCount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,8 @@ SOUND_TOKENS: Final = 400
 MOST_TOOL_CALLS: Final = 10
 # Where neither the client nor the catalog nor the price map has a limit, this cap is sent upstream.
 UNKNOWN_OUTPUT_TOKENS: Final = 4_096
-# What a provider's template may add to an exact count.
+# What a provider's template may add to an exact count. A provider's own count has the same margin: Anthropic documents
+# its count as an estimate, and no provider promises that it bills what it counted.
 COUNT_MARGIN_PERCENT: Final = 10
 COUNT_MESSAGE_TOKENS: Final = 16
 
@@ -95,20 +96,20 @@ def worst_case(
 
 def counted(
     demand: Demand,
-    prompt: Bound,
+    prompt: PromptCount,
     sheets: Sequence[PriceSheet],
     max_output_tokens: int | None,
     context_window: int | None,
     models: Sequence[MediaLimits] = (),
 ) -> WorstCase:
-    """Return the bound with the prompt's text as counted, plus a margin for the template."""
+    """Return the bound with the prompt as counted, plus a margin: here its text, by a provider its media too."""
     return worst_case(_with_count(demand, prompt), sheets, max_output_tokens, context_window, models)
 
 
 def affordable_output(
     remaining_nanousd: int,
     demand: Demand,
-    prompt: Bound | None,
+    prompt: PromptCount | None,
     sheets: Sequence[PriceSheet],
     context_window: int | None = None,
     models: Sequence[MediaLimits] = (),
@@ -139,11 +140,16 @@ def output_cap(demand: Demand, max_output_tokens: int | None, context_window: in
     return cap if context_window is None else min(cap, context_window)
 
 
-def _with_count(demand: Demand, prompt: Bound) -> Demand:
-    tokens = -(-prompt.tokens * (100 + COUNT_MARGIN_PERCENT) // 100) + COUNT_MESSAGE_TOKENS * demand.messages
-    if demand.tools:
-        tokens += TOOLS_TOKENS
-    return msgspec.structs.replace(demand, counted=Bound(tokens))
+def _with_count(demand: Demand, prompt: PromptCount) -> Demand:
+    text, whole = _with_margin(prompt.text, demand), _with_margin(prompt.whole, demand)
+    return msgspec.structs.replace(demand, counted=text, counted_whole=whole)
+
+
+def _with_margin(found: Bound | None, demand: Demand) -> Bound | None:
+    if found is None:
+        return None
+    tokens = -(-found.tokens * (100 + COUNT_MARGIN_PERCENT) // 100) + COUNT_MESSAGE_TOKENS * demand.messages
+    return Bound(tokens + TOOLS_TOKENS if demand.tools else tokens)
 
 
 _SCALE: Final = PER * 1000  # audio is measured in milliseconds, so sums are kept in thousandths
@@ -160,6 +166,24 @@ def _output_tokens(demand: Demand, cap: int) -> int:
 
 
 def _input_tokens(demand: Demand, context_window: int | None, models: Sequence[MediaLimits]) -> _Input:
+    """Return the prompt by its parts, or by the provider's count of it as a whole, which has the media in it.
+
+    Where only some of the deployments counted it, the parts bound the others, so that the larger one holds.
+    """
+    parts, whole = _by_parts(demand, context_window, models), demand.counted_whole
+    if whole is None:
+        return parts
+    tokens = whole.tokens if context_window is None else min(whole.tokens, context_window)
+    if demand.counted is not None:
+        tokens = max(tokens, parts.total)
+    elif parts.total <= tokens:
+        return parts
+    if demand.sounds or demand.audio_ms:
+        return _Input(any=tokens)
+    return _Input(picture=tokens) if demand.pictures or demand.documents else _Input(tokens)
+
+
+def _by_parts(demand: Demand, context_window: int | None, models: Sequence[MediaLimits]) -> _Input:
     page = max_tokens_of_page(models) if demand.measured else 0
     if (demand.needs_window or page is None) and context_window is not None:
         return _Input(any=context_window * demand.inputs)

@@ -13,7 +13,8 @@ import orjson
 
 from budgets.admission import reserve
 from budgets.admission.dry_run import BudgetPreview, DryRunAdmission, RatePreview
-from budgets.admission.reserve import Reservation, ReservationRequest
+from budgets.admission.prompt_counts import ReservationRequest
+from budgets.admission.reserve import Reservation
 from budgets.rules import rules_for
 from catalog.pricing.prices import cost
 from catalog.routing.resolve import Route
@@ -23,6 +24,7 @@ from gateway.http.errors import ERRORS, response_for
 from gateway.inference.call_context import CallContext
 from gateway.inference.endpoint import Endpoint
 from gateway.inference.routing.planning import EXPECTED_OUTPUT, deadline_of, resolve_route
+from gateway.inference.token_counter import counter_for
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from gateway.values.money import usd
@@ -64,8 +66,9 @@ async def dry_run(context: CallContext, live: Runtime, endpoint: Endpoint) -> di
         route = await resolve_route(context, live, parsed, endpoint.model_type, endpoint.dialect)
         report["route"] = _route(route, live)
         rules = rules_for(live.rulebook, caller)
+        counter = counter_for(live, endpoint.dialect)  # no provider is asked
         ask = ReservationRequest(
-            context.id, rules, route, parsed.demand, context.body, caller.tenant_id, live.token_counter
+            context.id, rules, route, parsed.demand, context.body, caller.tenant_id, counter
         )
         try:
             reservation = await reserve.reserve(admission, ask)

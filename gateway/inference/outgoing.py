@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+import msgspec
+
+from budgets.admission.prompt_counts import ProviderCount
 from gateway.inference.call_context import CallContext
 from gateway.overload.body_memory import BodyMemoryLease
 from gateway.overload.exceptions import Overloaded
+from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from metering.meter import Meter
+from providers.conversation.registry import CLIENTS
+from providers.conversation.responses.side import COMPACTION
 from providers.dialects.base import Shape
 from providers.dialects.choice import Dialects
 from providers.dialects.offload import Offload
+from providers.native_count.asking import Prompt
 from providers.outgoing import Outgoing, ResponseKind
 from providers.resilience.plan import CallProgress
+from providers.target import Target
+from providers.tokens.amounts import Bound
 
 COPIES: Final = 3  # of a large event: as received, in one piece, and for the client
 
@@ -43,6 +53,33 @@ def dialects_of(context: CallContext, live: Runtime, shape: Shape, client_api: s
         context.conversation,
         context.conversation_head,
     )
+
+
+def sent_shape(context: CallContext, live: Runtime, parsed: ParsedRequest) -> Shape:
+    """Return the shape with what the context knows, and the salt for the tenant's names."""
+    return msgspec.structs.replace(
+        parsed.shape,
+        salt=live.tenant_salts.for_tenant(context.caller.tenant_id),
+        response_id=context.id,
+        client_headers=context.options.client_headers,
+        tools=parsed.demand.tools,
+    )
+
+
+def provider_count_of(
+    context: CallContext, live: Runtime, parsed: ParsedRequest, client_api: str
+) -> ProviderCount | None:
+    """Return what asks providers for the tokens of the prompt; None: no API of theirs counts such a request."""
+    counter = live.provider_counter
+    if counter is None or client_api not in CLIENTS or client_api == COMPACTION:
+        return None
+
+    async def count(targets: Sequence[Target]) -> Bound | None:
+        shape = sent_shape(context, live, parsed)
+        prompt = Prompt(context.body, shape, client_api, context.conversation)
+        return await counter.count(context.caller.tenant_id, prompt, targets)
+
+    return count
 
 
 def outgoing_of(

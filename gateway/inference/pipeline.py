@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
 
 import msgspec
 
 from budgets.admission import reserve
 from budgets.admission.interface import BudgetRefused, RateRefused
-from budgets.admission.reserve import Reservation, ReservationRequest
+from budgets.admission.prompt_counts import ReservationRequest
+from budgets.admission.reserve import Reservation
 from budgets.rules import rules_for
 from catalog.routing.resolve import Route
 from gateway import runtime
@@ -27,10 +27,10 @@ from gateway.inference.endpoint import Endpoint
 from gateway.inference.metered_call import meter_for
 from gateway.inference.once import run_once
 from gateway.inference.outcomes import internal_error, record_cancellation, record_failure, record_void
-from gateway.inference.outgoing import dialects_of, outgoing_of
+from gateway.inference.outgoing import dialects_of, outgoing_of, provider_count_of, sent_shape
 from gateway.inference.relay import stream_response
 from gateway.inference.routing.planning import deadline_of, make_plan, resolve_route
-from gateway.inference.token_counter import charge
+from gateway.inference.token_counter import charge, counter_for
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from gateway.values.stop_reason import BY_CLIENT
@@ -39,16 +39,12 @@ from metering.inflight import InFlightCall
 from metering.meter import Meter
 from metering.read_on import ReadOn
 from providers.dialects.base import Shape
-from providers.dialects.choice import CHAT, MESSAGES, OPENAI
 from providers.errors.exceptions import UpstreamFailed
-from providers.isolation.tenant_salt import Salt
 from providers.outgoing import Outgoing, ResponseKind
 from providers.requests.money_classes import Unacceptable
 from providers.resilience.plan import Deadline, Plan
 from providers.upstream import open_call
 from tenants.auth import require_scope
-
-COUNTED: Final = frozenset({CHAT, OPENAI, MESSAGES})  # chat, embeddings and Messages
 
 
 async def serve(request: V1Request, endpoint: Endpoint) -> Response:
@@ -93,9 +89,16 @@ async def _perform(
 ) -> Response:
     caller = context.caller
     rules = rules_for(live.rulebook, caller)
-    # The exact counter reads the bodies of these; the bound of any other is its bytes.
-    counter = live.token_counter if endpoint.dialect in COUNTED else None
-    ask = ReservationRequest(context.id, rules, route, parsed.demand, context.body, caller.tenant_id, counter)
+    ask = ReservationRequest(
+        context.id,
+        rules,
+        route,
+        parsed.demand,
+        context.body,
+        caller.tenant_id,
+        counter_for(live, endpoint.dialect),
+        provider_count_of(context, live, parsed, endpoint.dialect),
+    )
     try:
         reservation = await reserve.reserve(live.admission, ask)  # 400, 403, 429
     except (BudgetRefused, RateRefused) as refusal:
@@ -109,7 +112,7 @@ async def _perform(
     except BaseException:  # a defect of ours or a cancellation
         context.limit_status = await live.admission.settle(context.id, 0, 0)  # the grant is returned
         raise
-    shape = _sent(context, parsed, reservation, live.tenant_salts.for_tenant(caller.tenant_id))
+    shape = _sent(sent_shape(context, live, parsed), reservation)
     answer = await _call(context, endpoint, meter, route, shape, plan)  # 502, 503, 504, a provider's own 4xx
     if route.model.shadows:
         sent = msgspec.structs.replace(parsed, shape=shape)
@@ -118,18 +121,10 @@ async def _perform(
     return answer
 
 
-def _sent(context: CallContext, parsed: ParsedRequest, reservation: Reservation, salt: Salt) -> Shape:
-    """Return the shape with the cap that the hold was made for, and the salt for the tenant's names."""
-    shape = parsed.shape
-    return msgspec.structs.replace(
-        shape,
-        output_cap=reservation.sent_cap if reservation.sent_cap is not None else shape.output_cap,
-        salt=salt,
-        response_id=context.id,
-        client_headers=context.options.client_headers,
-        tools=parsed.demand.tools,
-        prompt_tokens=reservation.prompt.tokens,
-    )
+def _sent(shape: Shape, reservation: Reservation) -> Shape:
+    """Return the shape with the cap that the hold was made for."""
+    cap = reservation.sent_cap if reservation.sent_cap is not None else shape.output_cap
+    return msgspec.structs.replace(shape, output_cap=cap, prompt_tokens=reservation.prompt.tokens)
 
 
 async def _call(

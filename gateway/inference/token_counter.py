@@ -25,7 +25,11 @@ from budgets.admission.interface import (
     RateRefused,
     ScopeRules,
 )
+from budgets.admission.prompt_counts import Counter
+from gateway.runtime import Runtime
 from gateway.values.fallback_log import FALLBACKS
+from gateway.values.quota import Quota
+from providers.dialects.choice import CHAT, MESSAGES, OPENAI
 from providers.media.pdf.measure import Document
 from providers.processes.heavy_work import HeavyWork
 from providers.processes.work_process import WorkerLost, WorkTooExpensive
@@ -41,28 +45,12 @@ MOST_WAITING: Final = 8
 QUOTA_S: Final = 2.0  # CPU seconds at once
 REFILL: Final = 0.1  # CPU seconds a second
 LEAST_S: Final = 0.05  # less is not worth a try
-MOST_TENANTS: Final = 10_000
 ANSWER_S: Final = 10.0  # after it the process is stuck, or the machine is
 START_S: Final = 30.0  # the first response comes when the vocabulary is loaded
 
+COUNTED: Final = frozenset({CHAT, OPENAI, MESSAGES})  # chat, embeddings and Messages
+
 _done = msgspec.msgpack.Decoder(Done)
-
-
-class Quota:
-    """CPU seconds of each tenant, refilled over time."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._left: dict[int, tuple[float, float]] = {}
-
-    def left(self, tenant_id: int) -> float:
-        left, at = self._left.get(tenant_id, (QUOTA_S, 0.0))
-        return min(QUOTA_S, left + (self._clock() - at) * REFILL)
-
-    def spend(self, tenant_id: int, seconds: float) -> None:
-        if len(self._left) >= MOST_TENANTS:
-            self._left = {tenant: kept for tenant, kept in self._left.items() if self.left(tenant) < QUOTA_S}
-        self._left[tenant_id] = (self.left(tenant_id) - seconds, self._clock())
 
 
 class _QuotaSpent(Exception):
@@ -75,7 +63,7 @@ class TokenCounter:
     def __init__(self, clock: Callable[[], float] = time.monotonic, heavy: HeavyWork | None = None) -> None:
         self.counted = 0
         self._heavy = heavy
-        self._quota = Quota(clock)
+        self._quota = Quota(clock, QUOTA_S, REFILL)
         self._lock = asyncio.Lock()
         self._waiting = 0
         self._process: Process | None = None
@@ -175,6 +163,11 @@ class TokenCounter:
         await outgoing.drain()
         (size,) = LENGTH.unpack(await incoming.readexactly(LENGTH.size))
         return _done.decode(await incoming.readexactly(size))
+
+
+def counter_for(live: Runtime, client_api: str) -> Counter | None:
+    """Return the counter, which reads the bodies of these client APIs; of others the bound is their bytes."""
+    return live.token_counter if client_api in COUNTED else None
 
 
 async def charge(admission: Admission, request_id: str, rules: tuple[ScopeRules, ...]) -> None:

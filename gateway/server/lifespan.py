@@ -50,6 +50,7 @@ from metering.ledger.spend_windows import load_windows
 from metering.meter import MeteringServices
 from metering.read_on import ReadingOn
 from providers.isolation.tenant_salt import Salts
+from providers.native_count.counter import ProviderCounter
 from providers.processes.heavy_work import HeavyWork
 from providers.simulator.server import Simulator
 from providers.tokens import count as tokens
@@ -111,6 +112,7 @@ class Lifespan:
         show_gauges(live)
         live.token_counter = TokenCounter(heavy=live.heavy_work)
         self._closing.append(live.token_counter.aclose)
+        live.provider_counter = ProviderCounter(live.transport)
         await self._database.run(tokens.warm)
         live.shadow_traffic = ShadowTraffic(live.transport, live.metering, live.metrics)
         runtime.install(live)

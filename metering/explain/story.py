@@ -165,6 +165,8 @@ def held(trace: DecisionTrace | None) -> tuple[str, ...]:
             f"Of {trace.tokens[0]:,} tokens a minute {trace.tokens[1]:,} were left after it took its share."
         )
     how = "for its prompt as counted or measured" if trace.counted else BY_BYTES
+    if trace.counted_by_provider:
+        how = "for its prompt as the provider counted it"
     sentences.append(f"{usd(trace.hold_nanousd)} USD was held, the most it could cost, {how}.")
     if trace.budget is not None:
         sentences.append(_budget(trace.budget))

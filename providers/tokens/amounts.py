@@ -22,6 +22,21 @@ class Bound(msgspec.Struct, frozen=True):
         return self if other is None or self.tokens <= other.tokens else other
 
 
+class PromptCount(msgspec.Struct, frozen=True):
+    """What was counted of a prompt. `text`: its text, by a vocabulary that the gateway has, without its media.
+
+    `whole`: all of it, media included, as the largest of its providers says. Both: each of some deployments of the
+    call, so that the larger one bounds it.
+    """
+
+    text: Bound | None = None
+    whole: Bound | None = None
+
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(max([each.tokens for each in (self.text, self.whole) if each is not None], default=0))
+
+
 class Estimate(msgspec.Struct, frozen=True):
     """About what will be billed; may be too low as well as too high."""
 

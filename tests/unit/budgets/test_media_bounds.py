@@ -18,7 +18,8 @@ from budgets.admission.interface import (
     LimitStatus,
     ScopeRules,
 )
-from budgets.admission.reserve import ReservationRequest, reserve
+from budgets.admission.prompt_counts import ReservationRequest
+from budgets.admission.reserve import reserve
 from budgets.admission.worst_case import worst_case
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from budgets.admission.interface import Grant, Limits, LimitStatus, RateRefused, ScopeRules
-from budgets.admission.reserve import ReservationRequest, reserve
+from budgets.admission.prompt_counts import ReservationRequest
+from budgets.admission.reserve import reserve
 from catalog.pricing.prices import PriceSheet
 from catalog.routing.resolve import Route
 from catalog.snapshot import Deployment, Model

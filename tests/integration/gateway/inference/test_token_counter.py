@@ -15,6 +15,7 @@ from budgets.local.admission import LocalAdmission
 from gateway.inference import token_counter
 from gateway.inference.token_counter import MOST_WAITING, QUOTA_S, TokenCounter, charge
 from gateway.values.fallback_log import FALLBACKS
+from gateway.values.quota import Quota
 from providers.media.pdf.measure import measure
 from providers.processes.heavy_work import GRACE_S, HeavyWork, Share
 from providers.processes.work_process import WorkerLost
@@ -76,7 +77,7 @@ async def test_concurrent_prompts_are_counted_up_to_the_queue_limit(counter, hea
 
 async def test_used_counting_time_is_refilled():
     now = [0.0]
-    quota = token_counter.Quota(lambda: now[0])
+    quota = Quota(lambda: now[0], QUOTA_S, token_counter.REFILL)
     quota.spend(1, QUOTA_S)
     assert quota.left(1) == 0
     now[0] = 10.0

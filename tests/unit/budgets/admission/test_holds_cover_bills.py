@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budgets.admission.interface import BudgetRule, Grant, Limits, LimitStatus, ScopeRules
-from budgets.admission.reserve import ReservationRequest, reserve
+from budgets.admission.prompt_counts import ReservationRequest
+from budgets.admission.reserve import reserve
 from budgets.admission.unbounded_requests import FeatureUnpriced, Unbounded
 from catalog.pricing.prices import PriceSheet, cost
 from catalog.routing.resolve import Route

@@ -16,7 +16,8 @@ from budgets.admission.interface import (
     LimitStatus,
     ScopeRules,
 )
-from budgets.admission.reserve import Reservation, ReservationRequest, reserve
+from budgets.admission.prompt_counts import ReservationRequest
+from budgets.admission.reserve import Reservation, reserve
 from catalog.pricing.prices import PriceSheet
 from gateway.parsing.schemas import peek_chat
 from providers.tokens.amounts import Bound

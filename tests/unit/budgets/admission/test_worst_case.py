@@ -14,7 +14,7 @@ from budgets.admission.worst_case import UNKNOWN_OUTPUT_TOKENS, affordable_outpu
 from catalog.pricing.prices import ImageRate, PriceSheet, cost
 from providers.media.image_tokens import MediaLimits
 from providers.media.images import Picture
-from providers.tokens.amounts import Bound
+from providers.tokens.amounts import Bound, PromptCount
 from providers.tokens.count import count_messages
 from providers.usage import ImageCount, Usage
 
@@ -72,8 +72,11 @@ def test_an_honest_provider_never_charges_more_than_the_bound(
     dearest = max(cost(usage, sheet) for sheet in route)
 
     assert worst_case(demand, route).nanousd >= dearest
-    assert counted(demand, Bound(prompt), route, None, None).nanousd >= dearest
-    assert counted(demand, Bound(prompt), route, None, None).nanousd <= worst_case(demand, route).nanousd
+    assert counted(demand, PromptCount(Bound(prompt)), route, None, None).nanousd >= dearest
+    assert (
+        counted(demand, PromptCount(Bound(prompt)), route, None, None).nanousd
+        <= worst_case(demand, route).nanousd
+    )
 
 
 @given(
@@ -87,11 +90,11 @@ def test_the_affordable_output_is_the_largest_that_fits(
 ):
     demand = Demand(body_bytes=4_000, output_cap=cap, n=n)
 
-    output = affordable_output(money, demand, Bound(500), route)
+    output = affordable_output(money, demand, PromptCount(Bound(500)), route)
 
     def hold(tokens: int) -> int:
         smaller = msgspec.structs.replace(demand, output_cap=tokens)
-        return counted(smaller, Bound(500), route, None, None).nanousd
+        return counted(smaller, PromptCount(Bound(500)), route, None, None).nanousd
 
     assert 0 <= output <= cap
     if output:
@@ -199,5 +202,5 @@ def test_tool_definitions_reserve_tokens_for_the_providers_framing():
     with_tools = worst_case(Demand(body_bytes=100, tools=True), [GPT_4O])
 
     assert with_tools.input == worst_case(Demand(body_bytes=100), [GPT_4O]).input + Bound(768)
-    hundred = counted(Demand(body_bytes=9_000, tools=True), Bound(100), [GPT_4O], None, None)
+    hundred = counted(Demand(body_bytes=9_000, tools=True), PromptCount(Bound(100)), [GPT_4O], None, None)
     assert hundred.input == Bound(110 + 16 + 768)
