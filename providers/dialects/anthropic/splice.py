@@ -12,15 +12,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from providers.dialects.openai.model_alias import members
+from providers.dialects.openai.model_alias import assemble, members
 from providers.json_scan.limits import MalformedAnswer
 
 _NAME: Final = re.compile(rb'[\s,{]*+("(?:[^"\\]++|\\.)*+")\s*+:\s*+', re.DOTALL)
 _LAST: Final = re.compile(rb"[\s{]*+\}\s*+")
 _NEXT: Final = re.compile(rb"[\s,]*+")
 _encode = msgspec.json.Encoder().encode
+_name = msgspec.json.Decoder(str).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
+Members = dict[str, msgspec.Raw]
 Edit = tuple[int, int, bytes]  # start, end, and the replacement
 
 
@@ -41,7 +43,8 @@ def places(raw: bytes, offset: int = 0) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for name, value in members(raw).items():
         head = _NAME.match(raw, at)
-        if head is None:
+        # Name and value are compared: with a name that is there twice, the parser's values are not all that is here.
+        if head is None or _name(head[1]) != name or not raw.startswith(bytes(value), head.end()):
             raise MalformedAnswer(f"a name is there twice before '{name[:64]}'")
         at = head.end() + memoryview(value).nbytes
         found[name] = Place(head.start(1) + offset, head.end() + offset, at + offset)
@@ -95,6 +98,30 @@ def without(given: dict[str, Place], names: Iterable[str]) -> list[Edit]:
             begin = given[name].name if is_first else given[order[at - 1]].end
             edits.append((begin, given[name].end, b""))
     return edits
+
+
+def rewritten(raw: bytes, before: Members, after: Members) -> bytes:
+    """Return an object's bytes with other members: replaced and removed in place, new ones at its end.
+
+    An object with a name that is there twice is assembled anew: the last value counts, as in parsers.
+    """
+    try:
+        given = places(raw)
+    except MalformedAnswer:
+        return assemble(after)
+    edits = [
+        (given[name].begin, given[name].end, bytes(value))
+        for name, value in after.items()
+        if name in given and value is not before.get(name)
+    ]
+    edits += without(given, [name for name in given if name not in after])
+    new = [_encode(name) + b":" + bytes(value) for name, value in after.items() if name not in given]
+    if new:
+        comma = b"," if given.keys() & after.keys() else b""
+        end = raw.rindex(b"}")
+        last = max([each.end for each in given.values()], default=end)
+        edits.append((last, last, comma + b",".join(new)))
+    return applied(raw, edits)
 
 
 def inserted(raw: bytes, given: Sequence[tuple[str, bytes]], *, is_empty: bool) -> Edit:

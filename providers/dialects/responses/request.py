@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.dialects.anthropic.splice import rewritten
 from providers.dialects.base import Shape
 from providers.dialects.openai.model_alias import assemble, members
 from providers.dialects.responses.marks import is_foreign, restored
@@ -44,7 +45,7 @@ def body_for(shape: Shape, raw: bytes, target: Target, *, has_cap: bool = True) 
     if has_cap and shape.output_cap is not None and shape.output_cap != shape.stated_cap:
         parts[CAP] = msgspec.Raw(_encode(shape.output_cap))
     if parts != before or not shape.exact:
-        raw = assemble(parts) if layout is None else splice(raw, layout, parts)
+        raw = rewritten(raw, before, parts) if layout is None else splice(raw, layout, parts)
     ownership = None if shape.salt is None else shape.salt.ownership
     raw = restored(raw, ownership, target.accepts_state_of)
     return _without_foreign(raw) if MARK_BYTES in raw or _SEALED in raw else raw

@@ -79,6 +79,26 @@ def test_a_cap_that_is_there_twice_is_sent_once_also_where_nothing_else_changes(
     assert json.loads(sent) == json.loads(large)
 
 
+def test_white_space_between_members_stays() -> None:
+    raw = b' {"messages" : [ 1 ],\n\t"model" :  "claude", "max_tokens": 100 } '
+    sent = body_for(shape(exact=False), raw, deployment())  # white space may hide a second name
+    assert sent == raw.replace(b'"claude"', b'"claude-up"')
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":12,"x":"a","model":1}',
+        b'{"a":1,"b":",\\"a\\":2","a":222,"model":"claude"}',
+        b'{"model":"claude", "model":"claude"}',
+    ],
+)
+def test_members_that_are_there_twice_are_never_taken_for_one(raw) -> None:
+    sent = json.loads(body_for(shape(exact=False), raw, deployment()), object_pairs_hook=list)
+    assert len(dict(sent)) == len(sent)
+    assert dict(sent) == json.loads(raw) | {"model": "claude-up"}
+
+
 def test_a_large_body_is_spliced_by_its_layout() -> None:
     raw = json.dumps(
         {"messages": [{"role": "user", "content": "x" * 300_000}], "model": "claude", "max_tokens": 100}

@@ -38,6 +38,16 @@ def body(**members):
     return json.dumps({"model": "gpt", "input": "hi", **members}, separators=(",", ":")).encode()
 
 
+def test_white_space_between_members_stays():
+    raw = b' {"input" : "hi",\n\t"model" :  "gpt", "new": 1.50 } '
+    assert sent(raw, exact=False) == raw.replace(b'"gpt"', b'"up"')
+
+
+def test_a_member_that_is_there_twice_is_sent_once():
+    raw = b'{"model":"x", "input":"hi", "model":"gpt"}'
+    assert sent(raw, exact=False) == b'{"model":"up","input":"hi"}'
+
+
 @given(st.dictionaries(st.sampled_from(["instructions", "metadata", "new", "text"]), st.text(max_size=20)))
 def test_a_body_leaves_byte_for_byte_but_for_the_model(members):
     raw = body(**members)
