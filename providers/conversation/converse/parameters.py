@@ -40,7 +40,7 @@ def _top_k(conversation: Conversation, facts: ModelFacts) -> str:
 
 def _thinks(conversation: Conversation, facts: ModelFacts) -> bool:
     """Return whether thinking keeps the model from being forced."""
-    is_asked = bool(level_of(conversation))
+    is_asked = bool(level_of(conversation, facts))
     return is_asked and (facts.vendor != _CLAUDE or facts.thinking == "budget")
 
 

@@ -39,8 +39,11 @@ class Thinking(msgspec.Struct, frozen=True):
     budget: int = 0
 
 
-def level_of(conversation: Conversation) -> str:
-    """Return the level that the client asked for, "" for none; a budget and "as needed" become one."""
+def level_of(conversation: Conversation, facts: ModelFacts) -> str:
+    """Return the level that the client asked for, "" for none; a budget and "as needed" become one.
+
+    "As needed" is no thinking at a model that does not think.
+    """
     reasoning = conversation.reasoning
     if not is_asked(reasoning):
         return ""
@@ -48,7 +51,7 @@ def level_of(conversation: Conversation) -> str:
         return reasoning.effort
     budget = reasoning.budget
     if budget is None:
-        return _USUAL
+        return _USUAL if _can_think(facts) else ""
     return "low" if budget <= _LOW_UP_TO else "medium" if budget <= _MEDIUM_UP_TO else "high"
 
 
@@ -58,22 +61,25 @@ def unfit(conversation: Conversation, facts: ModelFacts) -> str:
     if is_off(conversation.reasoning):
         cannot_stop = rule == "always" or vendor == "openai"
         return "cannot stop thinking" if cannot_stop else ""
-    level = level_of(conversation)
+    level = level_of(conversation, facts)
     if not level:
         return ""
-    if vendor == "anthropic":
-        return "does not think" if rule in {"none", "level"} else ""
     if vendor == "amazon" and _THREE[level] == "high":
         return "thinks without an output cap at this effort, which is not allowed here"
-    knows_levels = rule != "none" or bool(facts.effort)
-    return "" if knows_levels else "does not think"
+    return "" if _can_think(facts) else "does not think"
+
+
+def _can_think(facts: ModelFacts) -> bool:
+    if facts.vendor == "anthropic":
+        return facts.thinking not in {"none", "level"}
+    return facts.thinking != "none" or bool(facts.effort)
 
 
 def thinking(conversation: Conversation, facts: ModelFacts, max_tokens: int | None, *, can: bool) -> Thinking:
     """Return the fields; `can` False: the history does not allow it. `unfit` was asked."""
     if facts.vendor == "anthropic":
         return _claudes(conversation, facts, max_tokens, can=can)
-    level = level_of(conversation)
+    level = level_of(conversation, facts)
     if not level:
         return Thinking()
     if facts.vendor == "amazon":

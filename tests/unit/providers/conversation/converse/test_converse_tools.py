@@ -119,6 +119,15 @@ def test_thinking_that_the_model_cannot_do_is_refused(vendor: str, facts: Any, a
     assert refused.value.member == "reasoning_effort"
 
 
+@pytest.mark.parametrize("vendor", ["amazon", "anthropic", "meta"])
+def test_thinking_as_needed_is_none_at_a_model_that_does_not_think(vendor):
+    written = body(
+        user("a"), vendor=vendor, facts={"thinking": "none"}, reasoning=Reasoning(is_adaptive=True)
+    )
+    assert "additionalModelRequestFields" not in written
+    assert "effort" not in written.get("outputConfig", {})
+
+
 def test_claude_does_not_think_where_the_thinking_before_its_calls_is_lost() -> None:
     turns = (user("go"), assistant(ToolCall("c", "f", "{}")), user(ToolResult("c", (Text("r"),))))
     written = body(*turns, facts={"thinking": "budget"}, reasoning=Reasoning("low"))
