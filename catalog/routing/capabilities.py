@@ -12,12 +12,17 @@ from providers.target import Target
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving a request requires. `prompt_tokens` is an estimate; 0: it needs no check."""
+    """What serving a request requires. `prompt_tokens` is an estimate; 0: it needs no check.
+
+    `prompt_member`, `schema_member`: how the client's API names the prompt and the form of the response.
+    """
 
     modalities: tuple[str, ...] = ()
     tools: bool = False
     json_schema: bool = False
     prompt_tokens: int = 0
+    prompt_member: str = "messages"
+    schema_member: str = "response_format"
     members: tuple[str, ...] = ()  # that the gateway does not know
     keeps_money: bool = False  # a budget limits the call
     unfit: Callable[[Target], Unfit | None] | None = (
@@ -46,11 +51,11 @@ def missing_capability(
     if capabilities.modalities is not None:
         for modality in requirements.modalities:
             if modality not in capabilities.modalities:
-                return MissingCapability("messages", f"takes no {modality}")
+                return MissingCapability(requirements.prompt_member, f"takes no {modality}")
     if requirements.tools and not capabilities.tools:
         return MissingCapability("tools", "takes no tools")
     if requirements.json_schema and not capabilities.json_schema:
-        return MissingCapability("response_format", "does not keep to a JSON schema")
+        return MissingCapability(requirements.schema_member, "does not keep to a JSON schema")
     return _missing_member(deployment, requirements) or _too_long(deployment, model, requirements)
 
 
@@ -71,7 +76,9 @@ def _missing_member(deployment: Deployment, requirements: Requirements) -> Missi
 def _too_long(deployment: Deployment, model: Model, requirements: Requirements) -> MissingCapability | None:
     window = deployment.capabilities.context_window or model.context_window
     if window is not None and requirements.prompt_tokens > window:
-        return MissingCapability("messages", f"reads at most {window:,} tokens", is_window=True)
+        return MissingCapability(
+            requirements.prompt_member, f"reads at most {window:,} tokens", is_window=True
+        )
     return None
 
 

@@ -5,6 +5,8 @@ Cost: 2 us for an alias with one deployment and no special requirements.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from budgets.admission import reserve
@@ -66,6 +68,14 @@ async def resolve_route(
     return resolve.resolve(
         snapshot, parsed.alias, caller, model_type=model_type, request=route_request, health=live.health
     )
+
+
+# How client APIs name the prompt and the form of the response, where it is not as in chat.
+_MEMBERS: Final = {
+    "completions": ("prompt", "response_format"),
+    "messages": ("messages", "output_config.format"),
+    "responses": ("input", "text.format"),
+}
 
 
 def make_plan(route: Route, deadline: Deadline) -> Plan:
@@ -147,6 +157,9 @@ def _requirements(
     estimate = reserve.prompt_estimate(demand).tokens if is_one else None
     asked = Requirements(modalities=demand.modalities, tools=demand.tools, json_schema=demand.json_schema)
     need = requirements_for(asked, len(context.body), models, estimate)
+    if need is not NOTHING and (names := _MEMBERS.get(client_api)) is not None:
+        prompt, schema = names
+        need = msgspec.structs.replace(need, prompt_member=prompt, schema_member=schema)
     if any(has_translation(client_api, each, has_tools=demand.tools) for each in models):
         need = msgspec.structs.replace(
             need, unfit=unfit_at(context, live, client_api, has_tools=demand.tools)

@@ -104,6 +104,18 @@ def test_incapable_deployments_are_skipped_and_the_parameter_is_named_if_none_is
             "messages",
             "context_length_exceeded",
         ),
+        (
+            Capabilities(modalities=frozenset({"text"})),
+            Requirements(modalities=("image",), prompt_member="input"),
+            "input",
+            "model_cannot",
+        ),
+        (
+            Capabilities(json_schema=False),
+            Requirements(json_schema=True, schema_member="text.format"),
+            "text.format",
+            "model_cannot",
+        ),
     ],
 )
 def test_every_missing_capability_names_its_parameter(can, need, param, code):
