@@ -22,12 +22,8 @@ from providers.conversation.messages import signatures
 from providers.conversation.messages.answer_writer import MessagesStream
 from providers.conversation.messages.reporting import usage_of
 from providers.usage import ToolCount, Usage
-from tests.unit.providers.conversation.messages.test_order_of_events import (
-    CONTEXT,
-    collected,
-    in_order,
-    written,
-)
+from tests.support.conversation.messages_order import collected
+from tests.unit.providers.conversation.messages.test_order_of_events import CONTEXT, in_order, written
 
 LENGTH, STOP, CALLS, FILTER = (
     FinishReason.LENGTH,

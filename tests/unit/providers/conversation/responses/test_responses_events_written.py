@@ -30,6 +30,7 @@ from providers.conversation.responses.request_reader import read
 from providers.conversation.sequence import Sequence
 from providers.isolation.ownership import Ownership
 from providers.usage import Usage
+from tests.support.conversation.responses_order import Order, parsed
 
 ANNA = Ownership(b"a" * 32)
 BODY = b"""{"model":"m","input":"hi",
@@ -66,94 +67,6 @@ def written(several, reason):
             out += writer.write(each)
             fold(message, each)
     return parsed(out + writer.final), writer, message
-
-
-def parsed(raw):
-    found = []
-    for event in raw.decode().split("\n\n")[:-1]:
-        head, data = event.split("\n")  # one line each
-        document = json.loads(data.removeprefix("data: "))
-        assert head == f"event: {document['type']}"
-        found.append(document)
-    return found
-
-
-class Order:
-    """What may come after what: an item between items, a part between parts, deltas within them, one end."""
-
-    def __init__(self):
-        self.state, self.items, self.item, self.texts = "new", 0, {}, ""
-
-    def take(self, event):
-        getattr(self, event["type"].replace("response.", "").replace(".", "_"))(event)
-
-    def created(self, _):
-        assert self.state == "new"
-        self.state = "created"
-
-    def in_progress(self, _):
-        assert self.state == "created"
-        self.state = "open"
-
-    def output_item_added(self, event):
-        assert self.state == "open"
-        assert event["output_index"] == self.items
-        self.state, self.item, self.contents = "item", event["item"], 0
-
-    def output_item_done(self, event):
-        assert self.state == "item"
-        assert event["item"]["id"] == self.item["id"]
-        self.items, self.state = self.items + 1, "open"
-
-    def content_part_added(self, event):
-        self.check(event, "item")
-        assert event["content_index"] == self.contents
-        self.state, self.texts = "part", ""
-
-    def content_part_done(self, event):
-        self.check(event, "done")
-        self.state, self.contents = "item", self.contents + 1
-
-    def reasoning_summary_part_added(self, event):
-        self.check(event, "item")
-        self.state, self.texts = "part", ""
-
-    def reasoning_summary_part_done(self, event):
-        self.check(event, "done")
-        self.state = "item"
-
-    def check(self, event, state):
-        assert self.state == state
-        assert (event["item_id"], event["output_index"]) == (self.item["id"], self.items)
-
-    def delta(self, event):
-        self.check(event, "part")
-        self.texts += event["delta"]
-
-    output_text_delta = refusal_delta = reasoning_summary_text_delta = delta
-
-    def text_done(self, event):
-        self.check(event, "part")
-        assert event.get("text", event.get("refusal")) == self.texts
-        self.state = "done"
-
-    output_text_done = refusal_done = reasoning_summary_text_done = text_done
-
-    def call_delta(self, event):
-        self.check(event, "item")
-
-    def call_done(self, event):
-        self.check(event, "item")
-
-    function_call_arguments_delta = custom_tool_call_input_delta = call_delta
-    function_call_arguments_done = custom_tool_call_input_done = call_done
-
-    def end(self, event):
-        assert self.state == "open"
-        assert len(event["response"]["output"]) == self.items
-        self.state = "over"
-
-    completed = incomplete = end
 
 
 @given(st.lists(events, max_size=30), reasons)

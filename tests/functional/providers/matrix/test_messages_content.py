@@ -1,0 +1,98 @@
+"""Clients of Messages at every upstream: texts, calls of tools, pictures, JSON; billed as the vendor bills."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.functional.providers.matrix.asked import PDF, PNG, SCHEMA
+from tests.functional.providers.matrix.messages_calls import TOOLS, ask, body, call, results, user
+from tests.functional.providers.matrix.rows import ROWS
+
+every_row = pytest.mark.parametrize("up", ROWS, ids=lambda up: up.alias)
+both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+DOCUMENT = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}
+
+
+@every_row
+@both_ways
+async def test_a_text(matrix, books, up, stream):
+    reply = await ask(matrix, up.alias, user("Hello there"), stream=stream, system="Be kind")
+    assert reply.text
+    assert reply.stop == "end_turn"
+    books.check(up, reply)
+
+
+@every_row
+@both_ways
+@pytest.mark.parametrize(
+    ("words", "least"), [("[tools]", 1), ("[parallel tools]", 2), ("[tools with text]", 1)]
+)
+async def test_calls_of_tools_and_their_results(matrix, books, up, stream, words, least):
+    asked = user(f"{words} How is the weather?")
+    first = await ask(matrix, up.alias, asked, stream=stream, tools=TOOLS)
+    assert first.stop == "tool_use"
+    assert len(first.calls) >= least
+    assert len({id_ for id_, _, _ in first.calls}) == len(first.calls)
+    assert all(set(arguments) == {"place"} for _, _, arguments in first.calls)
+    assert bool(first.text) or "with text" not in words
+    books.check(up, first)
+    second = await ask(matrix, up.alias, asked, *first.said, results(first), stream=stream, tools=TOOLS)
+    assert second.text
+    assert second.stop == "end_turn"
+    books.check(up, second)
+
+
+@every_row
+@both_ways
+@pytest.mark.parametrize("part", [IMAGE, DOCUMENT], ids=["vision", "document"])
+async def test_pictures_and_documents(matrix, books, up, stream, part):
+    asked = user([part, {"type": "text", "text": "What is it?"}])
+    if up.alias == "huggingface":  # the model sees nothing
+        answer = await call(matrix, body(up.alias, asked, stream=stream))
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"].startswith("messages")
+        return
+    reply = await ask(matrix, up.alias, asked, stream=stream)
+    assert reply.text
+    seen = books.vendors.seen(vendor=up.vendor, model=up.model, method="POST")[-1]
+    assert part["source"]["data"].encode() in seen["body"]
+    books.check(up, reply)
+
+
+@every_row
+@both_ways
+async def test_json_by_a_schema(matrix, books, up, stream):
+    chosen = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    reply = await ask(matrix, up.alias, user("Who is it?"), stream=stream, output_config=chosen)
+    found = json.loads(reply.text)
+    assert (type(found["name"]), type(found["age"])) == (str, int)
+    assert (reply.stop, reply.calls) == ("end_turn", [])
+    books.check(up, reply)
+
+
+@every_row
+@both_ways
+async def test_a_response_that_is_cut_by_its_cap(matrix, books, up, stream):
+    reply = await ask(matrix, up.alias, user("[long] Tell me all"), stream=stream, max_tokens=40)
+    assert reply.stop == "max_tokens"
+    assert reply.usage["output"] == 40
+    books.check(up, reply)
+
+
+@every_row
+@both_ways
+async def test_a_refusal(matrix, books, up, stream):
+    reply = await ask(matrix, up.alias, user("[refuse] Tell me all"), stream=stream)
+    assert reply.refusal
+    books.check(up, reply)
+
+
+@every_row
+@both_ways
+async def test_what_a_filter_stopped_is_a_refusal(matrix, books, up, stream):
+    reply = await ask(matrix, up.alias, user("[filter] Tell me all"), stream=stream)
+    assert reply.refusal
+    books.check(up, reply)
