@@ -18,7 +18,7 @@ from providers.simulator.anthropic.request import (
     ToolResult,
 )
 from providers.simulator.anthropic.rules import thinks, turns
-from providers.simulator.core import scenario
+from providers.simulator.core import play, scenario
 from providers.simulator.core.asked import ANY, AUTO, NONE, Asked, Tool
 from providers.simulator.core.counting import PER_TURN, json_tokens, text_tokens, value_tokens
 from providers.simulator.core.errors import SimulatorError
@@ -72,6 +72,7 @@ class Conversation:
             material=request.model.encode() + b"".join(segment.data for segment in self.segments),
             prompt=prompt,
             scenario=drama,
+            step=play.step(map(_text, spoken), sum(map(_results, users))),
             results=" ".join(_result_text(result) for result in results) if results else None,
             rounds=_rounds(users),
             tools=tuple(Tool(tool.name, tool.input_schema) for tool in request.tools),
@@ -135,6 +136,10 @@ def _text(blocks: list[AnyBlock]) -> str:
     return " ".join(block.text for block in blocks if isinstance(block, Text))
 
 
+def _results(blocks: list[AnyBlock]) -> int:
+    return sum(isinstance(block, ToolResult) for block in blocks)
+
+
 def _result_text(result: ToolResult) -> str:
     if isinstance(result.content, str):
         return result.content
@@ -144,7 +149,7 @@ def _result_text(result: ToolResult) -> str:
 def _rounds(users: list[list[AnyBlock]]) -> int:
     rounds = 0
     for blocks in reversed(users):
-        if not any(isinstance(block, ToolResult) for block in blocks):
+        if not _results(blocks):
             break
         rounds += 1
     return rounds

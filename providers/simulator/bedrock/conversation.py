@@ -11,7 +11,7 @@ import orjson
 from providers.simulator.anthropic.models import traits
 from providers.simulator.bedrock.request import Block, ConverseRequest, ReasoningContent, claude_fields
 from providers.simulator.bedrock.rules import is_claude
-from providers.simulator.core import scenario
+from providers.simulator.core import play, scenario
 from providers.simulator.core.asked import ANY, AUTO, NONE, Asked, Tool
 from providers.simulator.core.counting import PER_TURN, json_tokens, text_tokens, value_tokens
 from providers.simulator.core.errors import SimulatorError
@@ -65,6 +65,7 @@ class Conversation:
             material=self._model.encode() + b"".join(segment.data for segment in self.segments),
             prompt=prompt,
             scenario=drama,
+            step=play.step(spoken, sum(map(_results, users))),
             results=" ".join(texts) if results else None,
             rounds=_rounds(users),
             tools=tuple(
@@ -124,10 +125,14 @@ def _dumped(value: Any) -> str:
     return orjson.dumps(value).decode() if value is not None else ""
 
 
+def _results(blocks: list[Block]) -> int:
+    return sum(block.toolResult is not None for block in blocks)
+
+
 def _rounds(users: list[list[Block]]) -> int:
     rounds = 0
     for blocks in reversed(users):
-        if not any(block.toolResult is not None for block in blocks):
+        if not _results(blocks):
             break
         rounds += 1
     return rounds

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from providers.simulator.core.play import Step
 from providers.simulator.core.scenario import Scenario
 
 AUTO, NONE, ANY = "auto", "none", "any"
@@ -22,6 +23,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """`material`: all that the reply depends on. `results`: the texts of tool results, if they come last.
 
     `rounds`: turns of tool results since the user's last text. `choice`: auto | none | any | =<name of a tool>.
+    `step`: the turn that a play says is next.
     `cap`: the most output tokens, thinking included.
     """
 
@@ -29,6 +31,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     material: bytes
     prompt: str
     scenario: Scenario = Scenario()
+    step: Step | None = None
     results: str | None = None
     rounds: int = 0
     tools: tuple[Tool, ...] = ()

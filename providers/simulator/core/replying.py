@@ -1,12 +1,12 @@
 """The deterministic reply to what was asked: thinking, text or JSON, calls of tools, and why it ended. Pure.
 
-Tools are called if the tool choice forces one, the scenario says so, or the user's own words name one.
+Tools are called if a play or the tool choice says so, the scenario says so, or the user's own words name one.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from providers.simulator.core.asked import ANY, NONE, Asked, Tool
 from providers.simulator.core.errors import SimulatorError
 from providers.simulator.core.json_schema import Instance
+from providers.simulator.core.play import Called
 from providers.simulator.core.text import Seed, Text, capped, reply, tokens_of_piece, words_of
 
 Finish = Literal["stop", "stop_sequence", "length", "tools", "refusal", "filter"]
@@ -52,6 +53,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return self.thinking.tokens + self.text.tokens + sum(call.tokens for call in self.calls)
 
 
+class _Wanted(NamedTuple):
+    """A call to be made. `given`: its input, if a play says it."""
+
+    tool: Tool
+    given: dict[str, Any] | str | None = None
+
+
 class _Room:
     """What is left of the cap."""
 
@@ -84,8 +92,8 @@ def reply_to(asked: Asked, index: int = 0) -> Reply:
         return Reply(key=key, finish="length", thinking=thinking)
     if asked.scenario.is_filtered:
         return Reply(key=key, finish="filter", thinking=thinking)
-    tools = _wanted_tools(asked)
-    return _calling(asked, tools, seed, room, Reply(key=key, finish="tools", thinking=thinking)) or _text(
+    calls = _wanted_calls(asked)
+    return _calling(asked, calls, seed, room, Reply(key=key, finish="tools", thinking=thinking)) or _text(
         asked, seed, room, Reply(key=key, finish="stop", thinking=thinking)
     )
 
@@ -106,6 +114,8 @@ def _text(asked: Asked, seed: Seed, room: _Room, reply_: Reply) -> Reply:
 
 
 def _content(asked: Asked, seed: Seed) -> str:
+    if asked.step is not None and asked.tools:
+        return asked.step.text
     if asked.schema is not None:
         return orjson.dumps(instance(asked.schema, seed, asked.prompt, "response_format")).decode()
     about = asked.prompt if asked.results is None else asked.results
@@ -115,17 +125,17 @@ def _content(asked: Asked, seed: Seed) -> str:
     return " ".join(reply(about, seed) for _ in range(times))
 
 
-def _calling(asked: Asked, tools: list[Tool], seed: Seed, room: _Room, reply_: Reply) -> Reply | None:
-    if not tools:
+def _calling(asked: Asked, calls: list[_Wanted], seed: Seed, room: _Room, reply_: Reply) -> Reply | None:
+    if not calls:
         return None
     text = room.fit("I call a tool for that.") if asked.scenario.with_text else EMPTY
     made: list[MadeCall] = []
     is_cut = text.cut
-    for tool in tools:
-        if is_cut or not room.take(tokens_of_piece(tool.name)):  # not even the name fits
+    for wanted in calls:
+        if is_cut or not room.take(tokens_of_piece(wanted.tool.name)):  # not even the name fits
             is_cut = True
             break
-        call = _call(asked, tool, seed, room)
+        call = _call(asked, wanted, seed, room)
         made.append(call)
         is_cut = call.arguments.cut
     return msgspec.structs.replace(
@@ -133,11 +143,15 @@ def _calling(asked: Asked, tools: list[Tool], seed: Seed, room: _Room, reply_: R
     )
 
 
-def _call(asked: Asked, tool: Tool, seed: Seed, room: _Room) -> MadeCall:
+def _call(asked: Asked, wanted: _Wanted, seed: Seed, room: _Room) -> MadeCall:
     key = f"{seed.below(1 << 64):016x}"
+    tool, given = wanted.tool, wanted.given
     if tool.schema is None:
-        return MadeCall(key, tool.name, room.fit(reply(asked.prompt, seed)), is_text=True)
-    made = instance(tool.schema or {"type": "object"}, seed, asked.prompt, "tools")
+        text = reply(asked.prompt, seed) if given is None else str(given)
+        return MadeCall(key, tool.name, room.fit(text), is_text=True)
+    made = (
+        instance(tool.schema or {"type": "object"}, seed, asked.prompt, "tools") if given is None else given
+    )
     return MadeCall(key, tool.name, room.fit(orjson.dumps(made).decode()))
 
 
@@ -157,6 +171,24 @@ def instance(schema: dict[str, Any], seed: Seed, prompt: str, param: str) -> Any
         re.error,
     ) as error:
         raise SimulatorError(f"Invalid schema: {error}.", param=param, code="invalid_schema") from error
+
+
+def _wanted_calls(asked: Asked) -> list[_Wanted]:
+    """Raises SimulatorError."""
+    if asked.step is None or not asked.tools or asked.choice == NONE:
+        return [_Wanted(tool) for tool in _wanted_tools(asked)]
+    return [_played(asked, call) for call in asked.step.calls]
+
+
+def _played(asked: Asked, call: Called) -> _Wanted:
+    found = next((tool for tool in asked.tools if tool.name == call.tool), None)
+    if found is None:
+        names = ", ".join(tool.name for tool in asked.tools)
+        raise SimulatorError(f"The play calls '{call.tool}', but the tools are {names}.", code="invalid_play")
+    if isinstance(call.input, str) != (found.schema is None):
+        expected = "a text" if found.schema is None else "an object"
+        raise SimulatorError(f"The input of '{call.tool}' is {expected}.", code="invalid_play")
+    return _Wanted(found, call.input)
 
 
 def _wanted_tools(asked: Asked) -> list[Tool]:

@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from providers.simulator.core import play
+
 _WORD = re.compile(
     r"\[(refuse|filter|long|think|redact|cut|slow|error in stream|error (?P<status>[45]\d\d)"
     r"|(?:parallel )?tools(?: with text)?(?: (?P<rounds>\d{1,2}))?)\]"
@@ -37,8 +39,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(prompt: str) -> tuple[Scenario, str]:
-    """Return the scenario of a prompt, and the prompt without its words."""
-    prompt = prompt[-_SEARCHED:]
+    """Return the scenario of a prompt, and the prompt without its words and its play. Raises SimulatorError."""
+    prompt = play.without(prompt)[-_SEARCHED:]
     if "[" not in prompt:
         return Scenario(), prompt
     found = list(_WORD.finditer(prompt))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from providers.simulator.core import scenario
+from providers.simulator.core import play, scenario
 from providers.simulator.core.asked import ANY, AUTO, NONE, Asked, Tool
 from providers.simulator.core.counting import PER_TURN, json_tokens, segment, value_tokens
 from providers.simulator.core.prompt_cache import Segment
@@ -31,6 +31,7 @@ def asked_of(request: GenerateRequest, model: str) -> Asked:
         + msgspec.json.encode([request.systemInstruction, request.contents, config.seed]),
         prompt=prompt,
         scenario=drama,
+        step=play.step(spoken, sum(map(_results, users))),
         results=" ".join(msgspec.json.encode(each.response).decode() for each in responses)
         if responses
         else None,
@@ -76,10 +77,14 @@ def _text(content: Content) -> str:
     return " ".join(part.text for part in content.parts if part.text)
 
 
+def _results(content: Content) -> int:
+    return sum(part.functionResponse is not None for part in content.parts)
+
+
 def _rounds(users: list[Content]) -> int:
     rounds = 0
     for content in reversed(users):
-        if not any(part.functionResponse is not None for part in content.parts):
+        if not _results(content):
             break
         rounds += 1
     return rounds

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from providers.simulator.core import scenario
+from providers.simulator.core import play, scenario
 from providers.simulator.core.asked import ANY, AUTO, NONE, Asked, Tool
 from providers.simulator.core.counting import PER_TURN, segment, text_tokens
 from providers.simulator.core.errors import SimulatorError, refusal_of
@@ -61,11 +61,9 @@ class OfferedTool(msgspec.Struct):
     def offered(self) -> Tool:
         if self.custom is not None:
             return Tool(self.custom.name, None)
-        return (
-            Tool("", None)
-            if self.function is None
-            else Tool(self.function.name, self.function.parameters or {})
-        )
+        if self.function is None:
+            return Tool("", None)
+        return Tool(self.function.name, self.function.parameters or {})
 
 
 class JsonSchema(msgspec.Struct):
@@ -189,6 +187,7 @@ def _asked(request: ChatRequest) -> Asked:
         material=request.model.encode() + b"\0" + msgspec.json.encode([request.messages, request.seed]),
         prompt=prompt,
         scenario=drama,
+        step=_step(request.messages),
         results=request.messages[-1].text if is_after_results else None,
         rounds=_rounds(request.messages),
         tools=tuple(tool.offered for tool in request.tools or ()),
@@ -200,6 +199,11 @@ def _asked(request: ChatRequest) -> Asked:
         cap=request.cap,
         stops=(request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ()),
     )
+
+
+def _step(messages: list[Message]) -> play.Step | None:
+    texts = (message.text for message in messages if message.role == "user")
+    return play.step(texts, sum(message.role == "tool" for message in messages))
 
 
 def _rounds(messages: list[Message]) -> int:

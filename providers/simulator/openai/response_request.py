@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from providers.simulator.core import scenario
+from providers.simulator.core import play, scenario
 from providers.simulator.core.asked import ANY, AUTO, NONE, Asked, Tool
 from providers.simulator.core.errors import SimulatorError, refusal_of
 from providers.simulator.core.signatures import opened
@@ -120,6 +120,7 @@ def asked_of(request: ResponsesRequest, context: list[Item], account: str) -> As
         material=request.model.encode() + b"\0" + msgspec.json.encode([request.instructions, context]),
         prompt=prompt,
         scenario=drama,
+        step=play.step((text_of(context[place]) for place in user), _results(context)),
         results=text_of(after[-1]) if kinds and kinds[-1] else None,
         rounds=sum(kind and not before for kind, before in zip(kinds, [False, *kinds], strict=False)),
         tools=tools,
@@ -131,6 +132,10 @@ def asked_of(request: ResponsesRequest, context: list[Item], account: str) -> As
         or (request.effort or ("medium" if is_reasoning(request.model) else "none")) != "none",
         cap=request.max_output_tokens,
     )
+
+
+def _results(items: list[Item]) -> int:
+    return sum(item.get("type") in _OUTPUTS for item in items)
 
 
 def _tools(request: ResponsesRequest) -> list[Tool]:
