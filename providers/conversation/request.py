@@ -27,7 +27,8 @@ class Turn(msgspec.Struct, frozen=True):
 class Tool(msgspec.Struct, frozen=True):
     """A client's tool. `schema` is the JSON schema of its arguments as the client wrote it; b"": none.
 
-    `is_custom`: OpenAI's custom tool, whose input is text; `grammar` describes that text.
+    `is_custom`: OpenAI's custom tool, whose input is text; `grammar` describes that text. `namespace`: the group in
+    which the client has it, as `own_name` (Responses); `name` is unique among all tools.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Tool(msgspec.Struct, frozen=True):
     is_custom: bool = False
     grammar: str = ""
     cache: CacheMark | None = None
+    namespace: str = ""
+    own_name: str = ""
 
 
 class Choosing(StrEnum):
@@ -66,8 +69,8 @@ class ResponseFormat(msgspec.Struct, frozen=True):
 class Reasoning(msgspec.Struct, frozen=True):
     """How much the model shall think. Everything None or False: the client did not say.
 
-    `budget` is Anthropic's `budget_tokens`; `is_adaptive`: "as much as is needed"; `wants_text`: the client can show
-    what was thought.
+    `budget` is Anthropic's `budget_tokens`; `wants_text`: the client can show what was thought. `is_adaptive`: "as much
+    as is needed"; an `effort` beside it goes only to a model whose levels are known.
     """
 
     effort: Effort | None = None

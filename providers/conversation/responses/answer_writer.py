@@ -72,6 +72,7 @@ class ResponsesWriter(StreamWriter):
         self._usage: Usage | None = None
         self._reason: FinishReason | None = None
         self._has_begun = False
+        self._grouped = {tool.name: tool for tool in context.conversation.tools if tool.namespace}
 
     @override
     def write(self, event: Event) -> bytes:
@@ -126,7 +127,11 @@ class ResponsesWriter(StreamWriter):
         if event.kind == "thinking":
             reasoning = self._open = ReasoningItem(self._next_id("rs"))
             return out + self._added(reasoning.document(self._context))
-        call = self._open = CallItem(self._next_id("ctc" if event.is_custom else "fc"), event)
+        tool = self._grouped.get(event.name)
+        if tool is not None:
+            event = msgspec.structs.replace(event, name=tool.own_name)
+        item_id = self._next_id("ctc" if event.is_custom else "fc")
+        call = self._open = CallItem(item_id, event, tool.namespace if tool is not None else "")
         return out + self._added(call.document("in_progress"))
 
     def _next_id(self, prefix: str) -> str:

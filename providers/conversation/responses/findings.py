@@ -13,17 +13,26 @@ from providers.requests.money_classes import Unacceptable
 
 
 class Findings:
-    """`state` notes a parameter under its name in tables, and the client's own name for its first occurrence."""
+    """`state` notes a parameter under its name in tables, and the client's own name for its first occurrence.
 
-    __slots__ = ("_stated", "owners", "ownership")
+    `names`: what the conversation calls the tools that the client has in namespaces, by namespace and name there.
+    """
+
+    __slots__ = ("_stated", "names", "owners", "ownership")
 
     def __init__(self, ownership: Ownership | None) -> None:
         self.ownership = ownership
         self.owners: set[int] = set()
         self._stated: dict[str, Stated] = {}
+        self.names: dict[tuple[str, str], str] = {}
 
     def state(self, name: str, member: str) -> None:
         self._stated.setdefault(name, Stated(name, member))
+
+    def name_of(self, given: Mapping[str, Any], where: str) -> str:
+        """Return the conversation's name of the tool that a call or a choice names. Raises Unacceptable."""
+        name = text_in(given, "name", where)
+        return self.names.get((text_in(given, "namespace", where), name), name)
 
     @property
     def stated(self) -> tuple[Stated, ...]:

@@ -101,7 +101,7 @@ class Input:
             raise invalid(f"{where}.role", "expected user, assistant, system or developer")
 
     def _add_call(self, item: dict[str, Any], where: str, *, is_custom: bool) -> None:
-        call_id, name = text_in(item, "call_id", where), text_in(item, "name", where)
+        call_id, name = text_in(item, "call_id", where), self._found.name_of(item, where)
         if not call_id or not name:
             raise invalid(where, "a call has a 'call_id' and a 'name'")
         self._found.state("tool_calls", where)

@@ -77,10 +77,11 @@ class ReasoningItem(msgspec.Struct):
 
 
 class CallItem(msgspec.Struct):
-    """A call of a client's tool."""
+    """A call of a client's tool. `namespace`: the one in which the client has the tool."""
 
     id: str
     started: BlockStarted
+    namespace: str = ""
     texts: list[str] = []
 
     @property
@@ -90,6 +91,8 @@ class CallItem(msgspec.Struct):
     def document(self, status: str) -> dict[str, Any]:
         started, text = self.started, self.text if status != "in_progress" else ""
         head = {"id": self.id, "call_id": started.id, "name": started.name, "status": status}
+        if self.namespace:
+            head["namespace"] = self.namespace
         if started.is_custom:
             return {**head, "type": "custom_tool_call", "input": text}
         return {**head, "type": "function_call", "arguments": text}

@@ -46,6 +46,7 @@ Members = Mapping[str, msgspec.Raw]
 def read(raw: bytes, ownership: Ownership | None) -> Conversation:
     """Raises Unacceptable, msgspec.DecodeError."""
     given, found = _members.decode(raw), Findings(ownership)
+    tools = read_tools(given["tools"], found) if "tools" in given else ()
     read_input = _input(given, found)
     text = _object(given, "text")
     logprobs = _LOGPROBS in (_value(given, "include") or ())
@@ -55,7 +56,7 @@ def read(raw: bytes, ownership: Ownership | None) -> Conversation:
     return Conversation(
         system=tuple(read_input.system),
         turns=read_input.turns,
-        tools=read_tools(given["tools"], found) if "tools" in given else (),
+        tools=tools,
         tool_choice=read_choice(given["tool_choice"], found) if "tool_choice" in given else None,
         parallel_tool_calls=_parallel(given, found),
         response_format=_format(text, found),
