@@ -4,7 +4,7 @@ uses them.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -53,6 +53,9 @@ class Document(msgspec.Struct, frozen=True, gc=False, tag=True):
     url: str = ""
     name: str = ""
     cache: CacheMark | None = None
+
+
+OF_TEXT: Final = "text"  # a place of a signature
 
 
 class Thinking(msgspec.Struct, frozen=True, gc=False, tag=True):

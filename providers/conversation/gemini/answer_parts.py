@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.conversation.content import OF_TEXT
 from providers.conversation.events import BlockDelta, BlockEnded, BlockKind, BlockStarted, Event
-from providers.conversation.gemini.thinking import OF_TEXT, OF_THOUGHT
+from providers.conversation.gemini.thinking import OF_THOUGHT
 
 _NO_ARGUMENTS: Final[dict[str, Any]] = {}
 

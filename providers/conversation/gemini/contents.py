@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.conversation.content import (
+    OF_TEXT,
     Audio,
     Document,
     Image,
@@ -23,7 +24,6 @@ from providers.conversation.content import (
 )
 from providers.conversation.gemini.media import media_part
 from providers.conversation.gemini.thinking import (
-    OF_TEXT,
     OF_THOUGHT,
     SKIP_SIGNATURE,
     signatures_of,

@@ -14,8 +14,7 @@ from providers.model_facts import ModelFacts
 from providers.target import Target
 
 SKIP_SIGNATURE: Final = "skip_thought_signature_validator"  # Google's word for a call whose signature is lost
-OF_TEXT: Final = "text"  # places of signatures (content.Thinking)
-OF_THOUGHT: Final = "thought"
+OF_THOUGHT: Final = "thought"  # a place of a signature, as OF_TEXT
 MOST_BUDGET: Final = 24_576  # that every model of thinkingBudget takes
 _LEVELS: Final = ("minimal", "low", "medium", "high", "xhigh")
 _USUAL_LEVELS: Final = ("minimal", "low", "medium", "high")

@@ -13,6 +13,7 @@ import orjson
 from typing_extensions import override
 
 from providers.conversation.apis import StreamWriter, WriterContext
+from providers.conversation.content import OF_TEXT
 from providers.conversation.events import (
     Annotated,
     BlockDelta,
@@ -52,6 +53,7 @@ class MessagesStream(StreamWriter):
         self._is_shown = False  # its start was written
         self._refusal: list[str] = []
         self._produced_bytes = 0
+        self._held = b""  # signatures of texts, until another block follows
 
     @override
     def write(self, event: Event) -> bytes:
@@ -89,7 +91,8 @@ class MessagesStream(StreamWriter):
     def _of_block(self, event: BlockStarted | BlockEnded | Annotated) -> bytes:
         if isinstance(event, BlockStarted):
             self._block, self._is_shown = event, False
-            return self._start() if event.kind == "tool" else b""
+            out, self._held = self._held, b""
+            return out + (self._start() if event.kind == "tool" else b"")
         if isinstance(event, BlockEnded):
             return self._end(event)
         is_text = self._block is not None and self._block.kind in _TEXTS
@@ -123,10 +126,13 @@ class MessagesStream(StreamWriter):
         begun = self._block
         if begun is None:
             return b""
+        is_bare = begun.kind == "thinking" and not self._is_shown and _is_of_text(event)
         out = self._end_thinking(event) if begun.kind == "thinking" else b""
         if self._is_shown:
             out += _event("content_block_stop", {"index": self._index})
         self._block, self._is_shown = None, False
+        if is_bare and self._index > 0:
+            self._held, out = self._held + out, b""
         return out
 
     def _end_thinking(self, event: BlockEnded) -> bytes:
@@ -152,11 +158,23 @@ def document(message: Message, context: WriterContext) -> bytes:
     content: list[dict[str, Any]] = []
     for block in choice.blocks:
         content += _written(block, context, len(content))
+    for block in reversed(choice.blocks):
+        is_bare = block.kind == "thinking" and not block.text and _is_of_text(block)
+        if not is_bare or len(content) == 1:
+            break
+        content.pop()
     produced = sum([len(text) for block in choice.blocks for text in block.texts])
     usage = estimated(message.usage, context, produced)
     refusal = "".join([block.text for block in choice.blocks if block.kind == "refusal"])
     stop = stop_of(choice.finished, refusal)
     return _dumped(_message(context, content, stop, usage_of(usage)))
+
+
+def _is_of_text(ended: BlockEnded | Block) -> bool:
+    """Whether a block of thinking is the signature of a text. Behind the last text it is left out: clients take the
+    last block for the result, and Gemini does not need it.
+    """
+    return ended.place == OF_TEXT and bool(ended.signature) and not ended.redacted
 
 
 def _message(

@@ -201,9 +201,12 @@ def _format(given: Body, found: Found) -> ResponseFormat | None:
 
 
 def _reasoning(given: Body, found: Found) -> Reasoning:
-    """`budget_tokens` and `effort` are stated; "adaptive" is what a model that thinks does anyway."""
-    effort = _effort(given, found)
+    """`budget_tokens` and `effort` are stated; "adaptive" is what a model that thinks does anyway.
+
+    An effort beside it (Claude Code sends both to every model) is no more than a hint: no model is refused for it.
+    """
     thinking = given.thinking
+    effort = _effort(given, found, is_hint=thinking is not None and thinking.type == "adaptive")
     if thinking is None:
         return Reasoning(effort=effort)
     wants_text = thinking.display != "omitted"
@@ -223,13 +226,14 @@ def _reasoning(given: Body, found: Found) -> Reasoning:
     raise invalid("thinking.type", "expected 'enabled', 'adaptive', 'between_tools' or 'disabled'")
 
 
-def _effort(given: Body, found: Found) -> Effort | None:
+def _effort(given: Body, found: Found, *, is_hint: bool) -> Effort | None:
     stated = None if given.output_config is None else given.output_config.effort
     if stated is None:
         return None
     if stated not in _EFFORTS:
         raise invalid("output_config.effort", f"expected one of {', '.join(_EFFORTS)}")
-    found.state("reasoning_effort", "output_config.effort")
+    if not is_hint:
+        found.state("reasoning_effort", "output_config.effort")
     return _EFFORTS[stated]
 
 

@@ -135,6 +135,8 @@ def _add_output(body: Json, conversation: Conversation, target: Target, options:
 def effort_of(conversation: Conversation, target: Target) -> str:
     """Return the level of reasoning to ask for; "": none is asked for."""
     reasoning, known = conversation.reasoning, target.facts.effort
+    if reasoning.is_adaptive and not known:
+        return ""
     wanted: str = reasoning.effort or ""
     if not wanted and known:
         if reasoning.is_off:

@@ -60,6 +60,8 @@ def _reasoning(asked: Reasoning, facts: ModelFacts) -> dict[str, Any]:
 
 def _effort(asked: Reasoning, facts: ModelFacts) -> str | None:
     """Return the effort; a level that the model does not have becomes the next lower one, or its lowest."""
+    if asked.is_adaptive and not facts.effort:
+        return None
     effort: Effort | None = "none" if asked.is_off else asked.effort
     if effort is None and asked.budget is not None:
         effort = (

@@ -56,7 +56,11 @@ def level_of(conversation: Conversation, facts: ModelFacts) -> str:
 
 
 def unfit(conversation: Conversation, facts: ModelFacts) -> str:
-    """Return why the model cannot think as it is asked to; "" where it can."""
+    """Return why the model cannot think as it is asked to; "" where it can, or where as much as it can is asked for."""
+    return "" if conversation.reasoning.is_adaptive else _unfit(conversation, facts)
+
+
+def _unfit(conversation: Conversation, facts: ModelFacts) -> str:
     rule, vendor = facts.thinking, facts.vendor
     if is_off(conversation.reasoning):
         cannot_stop = rule == "always" or vendor == "openai"
@@ -80,7 +84,7 @@ def thinking(conversation: Conversation, facts: ModelFacts, max_tokens: int | No
     if facts.vendor == "anthropic":
         return _claudes(conversation, facts, max_tokens, can=can)
     level = level_of(conversation, facts)
-    if not level:
+    if not level or _unfit(conversation, facts):
         return Thinking()
     if facts.vendor == "amazon":
         return Thinking({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": _THREE[level]}})

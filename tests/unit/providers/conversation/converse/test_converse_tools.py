@@ -153,3 +153,14 @@ def test_the_tier_and_who_asks() -> None:
     assert written["serviceTier"] == {"type": "flex"}
     assert "requestMetadata" not in written
     assert "serviceTier" not in body(user("a"), service_tier="auto")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "facts"),
+    [("meta", {}), ("anthropic", {"thinking": "none"}), ("amazon", {"thinking": "adaptive"})],
+)
+def test_as_much_thinking_as_is_possible_is_none_where_the_model_cannot(vendor: str, facts: Any) -> None:
+    """Claude Code sends this to every model."""
+    written = body(user("a"), vendor=vendor, facts=facts, reasoning=Reasoning("high", is_adaptive=True))
+    assert "additionalModelRequestFields" not in written
+    assert "outputConfig" not in written

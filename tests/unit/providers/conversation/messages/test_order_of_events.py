@@ -69,7 +69,7 @@ events = st.one_of(
         numbers,
         signature=st.sampled_from(("", "SIG")),
         redacted=st.sampled_from(("", "DATA")),
-        place=st.sampled_from(("", "call_1")),
+        place=st.sampled_from(("", "call_1", "text")),
         choice=choices,
     ),
     st.builds(UsageReported, usages),

@@ -205,3 +205,11 @@ def test_a_schema_is_strict_where_it_can_be(schema, strict):
     conversation = reading(output_config={"format": {"type": "json_schema", "schema": schema}})
     assert conversation.response_format is not None
     assert conversation.response_format.strict is strict
+
+
+def test_an_effort_beside_adaptive_thinking_is_a_hint() -> None:
+    """Claude Code sends both to every model, whatever it can."""
+    given = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
+    found = reading(**given)
+    assert found.reasoning == Reasoning(effort="high", is_adaptive=True, wants_text=True)
+    assert "reasoning_effort" not in {each.name for each in found.stated}

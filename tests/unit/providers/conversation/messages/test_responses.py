@@ -178,3 +178,16 @@ def test_nothing_is_marked_for_the_operators_own_call():
     context = msgspec.structs.replace(CONTEXT, ownership=None)
     stream = written(in_order(block(0, "thinking", "Hm", signature="SIG")), context)
     assert json.dumps(stream).count('"SIG"') == 1
+
+
+def test_the_signature_of_a_text_is_not_the_last_block() -> None:
+    """Claude Code takes the last block for the result; Gemini sends this signature behind its text."""
+    bare = block(2, "thinking", signature="s", place="text")
+    last = message(*block(1, "text", "Done."), *bare)
+    assert [each["type"] for each in last["content"]] == ["text"]
+    followed = message(*block(1, "text", "Done."), *bare, *block(3, "text", "More."))
+    assert [each["type"] for each in followed["content"]] == ["text", "thinking", "text"]
+    alone = message(*bare)
+    assert [each["type"] for each in alone["content"]] == ["thinking"]
+    thought = message(*block(1, "text", "Done."), *block(2, "thinking", "Hm", signature="s", place="text"))
+    assert [each["type"] for each in thought["content"]] == ["text", "thinking"]

@@ -26,6 +26,14 @@ HELLO = Turn("user", (Text("Hello"),))
 NO_OPTIONS = SentOptions()
 
 
+def test_a_hint_of_an_effort_goes_only_to_models_whose_levels_are_known():
+    """Claude Code sends both to every model."""
+    reasoning = Reasoning("high", is_adaptive=True)
+    known = target(facts=ModelFacts(effort=("low", "medium")))
+    assert written(to=known, reasoning=reasoning)["reasoning_effort"] == "medium"
+    assert "reasoning_effort" not in written(to=target(facts=ModelFacts()), reasoning=reasoning)
+
+
 def target(provider: str = "openai-compatible", **more: Any) -> Target:
     return Target(
         id=1, alias="a", name="d", provider=provider, upstream_model="up", base_url="http://x/v1",

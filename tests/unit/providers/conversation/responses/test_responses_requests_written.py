@@ -173,6 +173,7 @@ def test_tools_are_flattened_and_not_strict_unless_stated():
         (Reasoning(effort="minimal"), {"effort": "low"}),
         (Reasoning(budget=1024, wants_text=True), {"effort": "low", "summary": "auto"}),
         (Reasoning(budget=50_000), {"effort": "high"}),
+        (Reasoning(effort="low", is_adaptive=True), {"effort": "low"}),
         (Reasoning(is_adaptive=True), None),
     ],
 )
