@@ -1,7 +1,8 @@
 """Writes a conversation as the body of `POST /responses` of an OpenAI-family provider. Pure.
 
-Nothing is stored there (`store: false`); encrypted reasoning is requested where the model reasons. `input` comes last,
-so that the body of a later turn begins like that of an earlier one.
+Nothing is stored there (`store: false`); encrypted reasoning is requested where the model reasons. The tools and the
+input come before all that may differ from turn to turn, such as the cap, so that the body of a later turn begins with
+the bytes of the earlier one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def write(conversation: Conversation, target: Target, options: SentOptions) -> b
     cache = member_at(target)
     body: dict[str, Any] = {
         "model": responses_model(target),
+        "tools": [_tool(tool) for tool in conversation.tools] or None,
+        "input": items_of(conversation, target),
         "store": False,
         "stream": conversation.stream or None,
         "max_output_tokens": cap,
@@ -43,9 +46,7 @@ def write(conversation: Conversation, target: Target, options: SentOptions) -> b
         "reasoning": _reasoning(conversation.reasoning, target.facts) or None,
         "include": _include(conversation, target.facts) or None,
         "text": _text(conversation) or None,
-        "tools": [_tool(tool) for tool in conversation.tools] or None,
         "tool_choice": _choice(conversation),
-        "input": items_of(conversation, target),
     }
     return _encode({name: value for name, value in body.items() if value is not None})
 
