@@ -131,7 +131,7 @@ class CandidateSelection:
                 ordered += arrange(strategy, ready, context)
         pin = self._request.pin
         if pin is not None:
-            ordered.sort(key=lambda deployment: not deployment.target.accepts_state_of(pin.owner))
+            ordered.sort(key=lambda deployment: pin.rank(deployment.target))
         return ordered + late
 
     def _is_capable(self, model: Model, deployment: Deployment, hints: Hints | None) -> bool:
@@ -207,7 +207,7 @@ class CandidateSelection:
 
 
 def _is_first(pin: Pin, deployments: Sequence[Deployment]) -> bool:
-    return bool(deployments) and deployments[0].target.accepts_state_of(pin.owner)
+    return bool(deployments) and pin.prefers(deployments[0].target)
 
 
 def _priority(deployment: Deployment) -> int:

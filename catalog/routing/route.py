@@ -8,6 +8,7 @@ from catalog.pricing.prices import PriceSheet
 from catalog.routing.capabilities import NOTHING, MissingCapability, Requirements
 from catalog.routing.client_hints import Hints
 from catalog.snapshot import Deployment, Model
+from providers.target import Target
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -60,12 +61,24 @@ class StateOwnerUnavailable(Exception):
 class Pin(msgspec.Struct, frozen=True):
     """The deployment that made what a request refers to. `because`: the member that does so.
 
-    `is_required`: no other account can answer; else it is preferred while it is healthy.
+    `is_required`: no other account can answer; else it is preferred while it is healthy. `others` made some of it as
+    well, best first.
     """
 
     owner: int
     because: str
     is_required: bool = False
+    others: tuple[int, ...] = ()
+
+    def rank(self, target: Target) -> int:
+        """Return the place of a deployment in the order of preference; 0: the first."""
+        owners = (self.owner, *self.others)
+        return next(
+            (place for place, owner in enumerate(owners) if target.accepts_state_of(owner)), len(owners)
+        )
+
+    def prefers(self, target: Target) -> bool:
+        return self.rank(target) <= len(self.others)
 
 
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):

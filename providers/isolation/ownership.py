@@ -15,6 +15,7 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -31,6 +32,7 @@ SEAL: Final = "gw1."  # how a sealed text begins
 _NONCE_BYTES: Final = 12
 _LONGEST_PREFIX: Final = 16
 _ID: Final = "id"  # the purpose of marks on ids
+MOST_MARKS: Final = 64  # of a body that are read for a preference
 LONGEST_ID: Final = 512  # letters of a marked id; longer ids of a vendor are not marked
 
 
@@ -110,7 +112,7 @@ class Ownership:
         nonce = os.urandom(_NONCE_BYTES)
         content = owner.to_bytes(_OWNER_BYTES, "big") + payload
         sealed = nonce + AESGCM(self._seal_key).encrypt(nonce, content, SEAL.encode())
-        # The mark shows its owner to `latest_owner`, which has no key.
+        # The mark shows its owner to `latest_owners`, which has no key.
         return self.mark(SEAL + base64.urlsafe_b64encode(sealed).decode(), owner, SEAL)
 
     def open(self, sealed: str) -> Opened | None:
@@ -130,15 +132,20 @@ class Ownership:
         return hmac.new(self._key, message, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
-def latest_owner(raw: bytes) -> int:
-    """Return the deployment in the last mark of a body, which is not verified: good for a preference only; 0: none."""
-    at = raw.rfind(MARK_BYTES) + len(MARK_BYTES)
-    if at < len(MARK_BYTES):
-        return 0
-    try:
-        return int.from_bytes(base64.urlsafe_b64decode(raw[at : at + _LENGTH])[:_OWNER_BYTES], "big")
-    except ValueError:
-        return 0
+def latest_owners(raw: bytes) -> Iterator[int]:
+    """Yield the deployments in the last marks of a body, last first, not verified: good for a preference only."""
+    end = len(raw)
+    for _ in range(MOST_MARKS):
+        end = raw.rfind(MARK_BYTES, 0, end)
+        if end < 0:
+            return
+        at = end + len(MARK_BYTES)
+        try:
+            mark = base64.urlsafe_b64decode(raw[at : at + _LENGTH])
+        except ValueError:
+            continue
+        if len(mark) == _OWNER_BYTES + _MAC_BYTES:
+            yield int.from_bytes(mark[:_OWNER_BYTES], "big")
 
 
 def has_mark(raw: bytes) -> bool:

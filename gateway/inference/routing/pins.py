@@ -1,4 +1,7 @@
-"""The deployment that made what a request refers to: thinking of earlier turns, stored responses."""
+"""The deployment that made what a request refers to: thinking of earlier turns, stored responses.
+
+A history may hold thinking of several: of a fallback, or of another model that the client used between.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from gateway.inference.routing.translation import has_passthrough, models_of
 from gateway.parsing.parsed_request import ParsedRequest
 from gateway.runtime import Runtime
 from providers.conversation.responses.state import owner_of_names
-from providers.isolation.ownership import latest_owner
+from providers.isolation.ownership import latest_owners
 
 THINKING: Final = "the thinking in its history"
 
@@ -32,5 +35,5 @@ def pin_of(
         named = owner_of_names(parsed.state, ownership)
         if named.is_required:
             return Pin(named.id, named.member, is_required=True)
-    owner = latest_owner(context.body)
-    return Pin(owner, THINKING) if owner else None
+    owners = tuple(dict.fromkeys(latest_owners(context.body)))
+    return Pin(owners[0], THINKING, others=owners[1:]) if owners else None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.isolation.ownership import MARK, Owned, Ownership, has_mark, latest_owner
+from providers.isolation.ownership import MARK, MOST_MARKS, Owned, Ownership, has_mark, latest_owners
 
 ALICE, BOB = Ownership(b"a" * 32), Ownership(b"b" * 32)
 
@@ -16,7 +16,7 @@ def test_a_mark_is_read_back(text, owner):
     marked = ALICE.mark(text, owner, "thinking")
     assert ALICE.read(marked, "thinking") == Owned(text, owner)
     assert Ownership(b"a" * 32).read(marked, "thinking").owner == owner  # another worker, or after a restart
-    assert latest_owner(marked.encode("utf-8", "surrogatepass")) == owner
+    assert list(latest_owners(marked.encode("utf-8", "surrogatepass"))) == [owner]
 
 
 @given(st.text(), st.integers(1, 2**40))
@@ -47,8 +47,14 @@ def test_an_empty_text_is_not_marked():
     assert ALICE.mark("", 7, "thinking") == ""
 
 
-def test_the_last_mark_of_a_body_is_found_without_parsing_it():
+def test_the_marks_of_a_body_are_found_without_parsing_it_last_first():
     body = f'["{ALICE.mark("s", 3, "thinking")}", "{BOB.mark("t", 9, "thinking")}"]'.encode()
     assert has_mark(body)
-    assert latest_owner(body) == 9
-    assert latest_owner(b"{}") == latest_owner(b'"~gw1."') == latest_owner(b'"~gw1.\xff\xff') == 0
+    assert list(latest_owners(body)) == [9, 3]
+    for nothing in (b"{}", b'"~gw1."', b'"~gw1.\xff\xff', b"~gw1.", b"~gw1.AAAA~gw1.A"):
+        assert list(latest_owners(nothing)) == []
+
+
+def test_only_the_last_marks_of_a_body_are_read():
+    body = ALICE.mark("s", 3, "thinking").encode() + ALICE.mark("t", 9, "thinking").encode() * 100_000
+    assert list(latest_owners(body)) == [9] * MOST_MARKS

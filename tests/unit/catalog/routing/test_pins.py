@@ -34,6 +34,15 @@ def test_thinking_prefers_the_account_that_made_it_across_priorities():
             assert route.pinned == "the thinking in its history"
 
 
+def test_thinking_of_several_prefers_the_latest_that_the_model_has():
+    a, b, c, gone = deployment("a"), deployment("b"), deployment("c"), deployment("gone")
+    for seed in range(5):
+        pin = Pin(gone.target.id, "thinking", others=(b.target.id, a.target.id))
+        route = resolve(model(a, b, c), request=RouteRequest(pin=pin), seed=seed)
+        assert names(route) == ["b", "a", "c"]
+        assert route.pinned == "thinking"
+
+
 def test_thinking_goes_elsewhere_while_its_account_fails():
     clock = Clock()
     a, b = deployment("a"), deployment("b")
