@@ -47,7 +47,7 @@ setup-dev: .venv/dev.stamp .venv/clients.stamp .venv/browser.stamp
 	@$(INSTALL) -r requirements/base.txt -r requirements/production.txt -r requirements/dev.txt
 	@touch $@
 
-# One test uses Node's own client, where npm is installed. Nothing else needs it, so without npm only that test is left out.
+# Some tests use clients of Node, where npm is installed. Nothing else needs it, so without npm only those are left out.
 .venv/clients.stamp: .venv/dev.stamp tests/support/clients/programs/package-lock.json
 	@if command -v npm > /dev/null; then \
 		echo "Installing the Node client that a test drives (once) ..."; \
