@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import subprocess
 import pytest
 import yaml
 
+from tests.support.books.ledger import whole_ledger
 from tests.support.servers.gateway import Gateway
 from tests.support.servers.processes import clean_environment
 from tests.support.sources import ROOT
@@ -84,7 +86,7 @@ def shell(name, *commands):
 
 def check_rows(gateway, before, *, is_cached):
     """As many calls were billed as turns were played, without an error, and each reads more of the cache."""
-    rows = [row for row in gateway.export_usage() if row["id"] not in before]
+    rows = [row for row in asyncio.run(whole_ledger(gateway)) if row["id"] not in before]
     assert [row["status"] for row in rows] == ["ok"] * TURNS, rows
     assert all(row["input_tokens"] and row["output_tokens"] for row in rows)
     read = [row["cached_input_tokens"] for row in rows]
@@ -99,7 +101,7 @@ def check_rows(gateway, before, *, is_cached):
 @pytest.mark.skipif(not CLAUDE.exists(), reason="`make setup-dev` installs it where npm is at hand")
 @pytest.mark.parametrize("alias", ALIASES)
 def test_claude_code_edits_files(demo, alias, folders):
-    before = {row["id"] for row in demo.export_usage()}
+    before = {row["id"] for row in asyncio.run(whole_ledger(demo))}
     work, home = folders
     plan, code = str(work / "plan.txt"), str(work / "add.py")
     steps = [
@@ -142,7 +144,7 @@ PATCH = "apply_patch <<'END'\n*** Begin Patch\n{}\n*** End Patch\nEND"
 @pytest.mark.skipif(not CODEX.exists(), reason="`make setup-dev` installs it where npm is at hand")
 @pytest.mark.parametrize("alias", ALIASES)
 def test_codex_edits_files(demo, alias, folders):
-    before = {row["id"] for row in demo.export_usage()}
+    before = {row["id"] for row in asyncio.run(whole_ledger(demo))}
     work, home = folders
     (home / "config.toml").write_text(CONFIG.format(alias=alias, base_url=demo.base_url))
     commands = [
