@@ -27,8 +27,9 @@ class Behavior(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Script(msgspec.Struct, forbid_unknown_fields=True):
-    """Behaviors of the calls of one model, in their order; the last one repeats. `vendor`: "" for all."""
+    """Behaviors of the calls of one model, in their order; the last one repeats. `vendor`, `account`: "" for all."""
 
     model: str
     behaviors: list[Behavior]
     vendor: str = ""
+    account: str = ""

@@ -43,7 +43,7 @@ class Process:
         self.tokens: GoogleTokens | None = None
         self._numbers = self._bodies = 0
         self._calls: list[Played] = []
-        self._scripts: dict[tuple[str, str], list[Behavior]] = {}
+        self._scripts: dict[tuple[str, str, str], list[Behavior]] = {}  # by vendor, account and model
         self._prices: Prices = {}
         self._changed = asyncio.Event()
 
@@ -79,7 +79,7 @@ class Process:
             seen.account = account_of(vendor, request, self._known_tokens)
         except SimulatorError as error:
             refusal = error
-        behavior = Behavior() if refusal is not None else self._behavior(vendor, seen.model)
+        behavior = Behavior() if refusal is not None else self._behavior(vendor, seen)
         if behavior.status is not None:
             refusal = SimulatorError("Scripted.", status=behavior.status)
         played = Played(connection, seen, behavior, self.changed)
@@ -96,8 +96,11 @@ class Process:
 
         await ended(seen, played.play(made), self.changed)
 
-    def _behavior(self, vendor: str, model: str) -> Behavior:
-        queue = self._scripts.get((vendor, model)) or self._scripts.get(("", model))
+    def _behavior(self, vendor: str, seen: Seen) -> Behavior:
+        given = [
+            self._scripts.get((each, who, seen.model)) for who in (seen.account, "") for each in (vendor, "")
+        ]
+        queue = next(filter(None, given), None)
         if not queue:
             return Behavior()
         return queue.pop(0) if len(queue) > 1 else queue[0]
@@ -135,7 +138,7 @@ class Process:
 
     def _script(self, body: bytes) -> None:
         script = msgspec.json.decode(body, type=Script)
-        self._scripts[script.vendor, script.model] = script.behaviors
+        self._scripts[script.vendor, script.account, script.model] = script.behaviors
 
     def _price(self, body: bytes) -> None:
         self._prices = msgspec.json.decode(body, type=Prices)

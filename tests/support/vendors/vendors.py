@@ -30,12 +30,16 @@ class Vendors:
             base_url=self.urls["openai"], timeout=CALL_S, trust_env=False, verify=NO_AUTHORITIES
         )
 
-    def script(self, model: str, *behaviors: Mapping[str, Any], vendor: str = "") -> None:
+    def script(self, model: str, *behaviors: Mapping[str, Any], vendor: str = "", account: str = "") -> None:
         """Let calls of this upstream model behave like this, one after the other; the last behavior repeats.
 
         Fields as in tests/support/vendors/script.py `Behavior`; none: as usual.
         """
-        self._control("POST", "/__script", json={"model": model, "behaviors": behaviors, "vendor": vendor})
+        self._control(
+            "POST",
+            "/__script",
+            json={"model": model, "behaviors": behaviors, "vendor": vendor, "account": account},
+        )
 
     def forget_scripts(self) -> None:
         self._control("POST", "/__forget")
