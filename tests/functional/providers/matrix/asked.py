@@ -71,6 +71,7 @@ class Books:
     def __init__(self, gateway: Gateway, vendors: Vendors) -> None:
         self.gateway, self.vendors = gateway, vendors
         self._billed: dict[str, tuple[str, int]] = {}
+        self._refused: list[str] = []
 
     def check(self, up: Up, reply: Reply) -> dict[str, Any]:
         """Compare the vendor's last bill with the usage that the client got; return the bill."""
@@ -84,16 +85,22 @@ class Books:
         self._billed[reply.id] = (up.alias, bill["cost_nanousd"])
         return bill
 
+    def refused(self, call_id: str) -> None:
+        """Note a call that the vendor does not bill."""
+        self._refused.append(call_id)
+
     def last(self, up: Up) -> dict[str, Any]:
         """Return the last bill of a model."""
         return self.vendors.bills(vendor=up.vendor, model=up.model)[-1]
 
     async def close(self) -> None:
         """Compare every bill with the ledger, to the nano-USD."""
-        rows = await rows_of(self.gateway, *self._billed)
+        rows = await rows_of(self.gateway, *self._billed, *self._refused)
+        free = rows[len(self._billed) :]
+        assert [row["id"] for row in free if row["cost_nanousd"] or row["status"] == "ok"] == []
         wrong = {
             row["id"]: (alias, cost, row["cost_nanousd"], row["status"], row["estimated"])
-            for row, (alias, cost) in zip(rows, self._billed.values(), strict=True)
+            for row, (alias, cost) in zip(rows[: len(self._billed)], self._billed.values(), strict=True)
             if (row["cost_nanousd"], row["status"], row["estimated"]) != (cost, "ok", False)
         }
         assert wrong == {}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.functional.providers.matrix.asked import LONG
-from tests.functional.providers.matrix.messages_calls import TOOLS, ask, call, read, user
+from tests.functional.providers.matrix.messages.messages_calls import TOOLS, ask, call, read, user
 from tests.functional.providers.matrix.rows import ROWS
 
 CLAUDES = [up for up in ROWS if up.family == "claude"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.functional.providers.matrix.asked import LONG
-from tests.functional.providers.matrix.messages_calls import TOOLS, ask, body, call, results, user
+from tests.functional.providers.matrix.messages.messages_calls import TOOLS, ask, body, call, results, user
 from tests.functional.providers.matrix.rows import ROWS
 
 THINKERS = [up for up in ROWS if up.thinks]

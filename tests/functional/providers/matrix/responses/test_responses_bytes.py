@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.functional.providers.matrix.responses_calls import call, read
+from tests.functional.providers.matrix.responses.responses_calls import call, read
 from tests.functional.providers.matrix.rows import ROWS
 
 CACHE = re.compile(rb',"prompt_cache_key":"[0-9a-f]+"')

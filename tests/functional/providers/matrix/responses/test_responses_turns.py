@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.functional.providers.matrix.asked import LONG
-from tests.functional.providers.matrix.responses_calls import TOOLS, ask, results, user
+from tests.functional.providers.matrix.responses.responses_calls import TOOLS, ask, results, user
 from tests.functional.providers.matrix.rows import ROWS
 
 THINKERS = [up for up in ROWS if up.thinks]
