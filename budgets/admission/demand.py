@@ -34,6 +34,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown: tuple[str, ...] = ()  # unknown members: treated as references, and a deployment may refuse them
     features: tuple[str, ...] = ()  # need a price of their own
     tier: str = ""  # the requested service tier, if it is not the default
+    place: str = ""  # the requested geography, if it is not everywhere
     against_cap: tuple[str, ...] = ()  # members that could make a provider exceed the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
     has_audio_output: bool = False  # the answer may be audio

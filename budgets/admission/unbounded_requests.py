@@ -60,6 +60,8 @@ def check_bounded(demand: Demand, sheets: Sequence[PriceSheet], context_window: 
         return
     if demand.tier and not all(demand.tier in {tier.name for tier in each.tiers} for each in terms):
         raise FeatureUnpriced("service_tier", f"service_tier {demand.tier}")
+    if demand.place and not all(demand.place in {place.name for place in each.geography} for each in terms):
+        raise FeatureUnpriced("inference_geo", f"inference_geo {demand.place}")
     for feature in demand.features:
         if not all(feature in {tool.name for tool in each.tool_calls} for each in terms):
             raise FeatureUnpriced(feature, feature)

@@ -102,6 +102,7 @@ def chat_demand(read: Reading, messages: int) -> Demand:
         unknown=read.unknown,
         features=read.features,
         tier=read.tier,
+        place=read.place,
         against_cap=read.against_cap,
         predicted_bytes=read.predicted_bytes,
         has_audio_output=read.has_audio_output,

@@ -62,6 +62,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown: tuple[str, ...] = ()  # members and parts missing from the table: bounded as references
     features: tuple[str, ...] = ()  # need a separate price
     tier: str = ""
+    place: str = ""  # where the call shall be served, if not anywhere
     against_cap: tuple[str, ...] = ()  # refused where a limit needs the cap
     predicted_bytes: int = 0  # output that is billed beyond the cap
     has_audio_output: bool = False  # the response may have audio

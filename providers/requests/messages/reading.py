@@ -31,6 +31,7 @@ _SPELLINGS: Final = folded(table.MEMBERS)
 _NEUTRAL: Final = frozenset({b"null", b"false", b"0", b"{}", b"[]", b'""'})
 _PLAIN_SPEED: Final = frozenset({b"null", b'"standard"'})
 _TIERS: Final = USUAL_TIERS | {"standard_only"}
+_PLACES: Final = frozenset({"", "global"})  # Anthropic, "Data residency": anywhere, at no extra price
 _DATED: Final = re.compile(r"_20\d{6}$")
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -68,7 +69,8 @@ def read_messages(raw: bytes, messages: Sequence[Raws]) -> Reading:
         references=(*found.references, *references, *odd),
         unknown=(*cap.unknown, *found.unknown, *_unknown_inside(stated)),
         features=features,
-        tier=_tier(stated.get("service_tier", b"null")),
+        tier=_name(stated, "service_tier", _TIERS),
+        place=_name(stated, "inference_geo", _PLACES),
         against_cap=(*cap.against, *against, *inside, *_compaction(stated)),
         exact=is_exact(raw, parts),
         inputs=table.SERVER_TURNS if is_hosted else 1,
@@ -180,11 +182,11 @@ def _is_neutral(name: str, value: bytes) -> bool:
     return value in (_PLAIN_SPEED if name == "speed" else _NEUTRAL)
 
 
-def _tier(stated: bytes) -> str:
-    tier = _any.decode(stated)
-    if tier is None:
+def _name(stated: dict[str, bytes], member: str, usual: frozenset[str]) -> str:
+    """Return what a member asks for that may cost more; "" for what is usual."""
+    name = _any.decode(stated.get(member, b"null"))
+    if name is None:
         return ""
-    if not isinstance(tier, str):
-        message = "Invalid value for 'service_tier': expected a string."
-        raise Unacceptable(message, "service_tier", "invalid_value")
-    return "" if tier in _TIERS else tier[:64]
+    if not isinstance(name, str):
+        raise Unacceptable(f"Invalid value for '{member}': expected a string.", member, "invalid_value")
+    return "" if name in usual else name[:64]

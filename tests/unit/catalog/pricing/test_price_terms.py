@@ -192,3 +192,13 @@ def test_how_many_tokens_there_are_matters_where_one_of_any_kind_can_cost_someth
     ):
         with pytest.raises(Unbounded):
             check_bounded(demand, [nothing, sheet], None)
+
+
+def test_a_geography_without_a_price_is_refused_where_a_budget_binds():
+    priced = PriceSheet(input=1, output=1, terms=Terms(geography=(Factor("us", 1_100_000),)))
+    check_bounded(Demand(place="us"), [priced], 1_000)
+    check_bounded(Demand(place="us"), [PriceSheet(free=True)], 1_000)
+    with pytest.raises(FeatureUnpriced, match="inference_geo eu"):
+        check_bounded(Demand(place="eu"), [priced], 1_000)
+    with pytest.raises(FeatureUnpriced, match="inference_geo us"):
+        check_bounded(Demand(place="us"), [priced, PriceSheet(input=1, output=1)], 1_000)

@@ -151,6 +151,16 @@ def test_what_costs_nothing_of_its_own(members):
     assert not found.tier
 
 
+@pytest.mark.parametrize(("stated", "place"), [("us", "us"), ("global", ""), (None, ""), ("", "")])
+def test_a_geography_is_what_the_price_may_depend_on(stated, place):
+    assert demand(inference_geo=stated).place == place
+
+
+def test_a_geography_is_a_string():
+    with pytest.raises(Unacceptable):
+        demand(inference_geo={"a": 1})
+
+
 def test_fast_mode_needs_a_price():
     assert demand(speed="fast").features == ("speed",)
 
