@@ -24,7 +24,7 @@ TURNS = 10
 ALIASES = ("demo-chat", "demo-claude", "demo-bedrock", "demo-gemini", "demo-responses")
 # What the API of the alias caches by itself, or by the marks that Claude Code sends. Codex sends none.
 CACHED = {
-    "claude": {"demo-chat", "demo-claude", "demo-gemini", "demo-responses"},
+    "claude": {*ALIASES},
     "codex": {"demo-chat", "demo-gemini", "demo-responses"},
 }
 CONFIG = """

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from providers.conversation.parameters import Unsupported
+from providers.dialects.anthropic.fitting_thinking import with_fitting_thinking
 from providers.dialects.anthropic.later_system import as_user_text
 from providers.dialects.anthropic.marks import without_marks
 from providers.dialects.anthropic.splice import Edit, applied, inserted, places, without
@@ -42,7 +43,7 @@ def body_for(shape: Shape, raw: bytes, target: Target) -> bytes:
         body = _large(raw, layout, set_to) if set_to or not shape.exact else raw
     elif set_to or platform.body_version or not shape.exact:
         body = _edited(shape, raw, set_to, platform)
-    body = as_user_text(body, target)
+    body = with_fitting_thinking(as_user_text(body, target), shape, target)
     return without_marks(body, target, shape.salt.ownership if shape.salt is not None else None)
 
 

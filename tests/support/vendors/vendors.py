@@ -55,6 +55,10 @@ class Vendors:
         found: list[dict[str, Any]] = self._control("GET", "/__seen", params=_texts(given))
         return [{**call, "body": base64.b64decode(call["body"])} for call in found]
 
+    def calls(self, **given: Any) -> list[dict[str, Any]]:
+        """Return what `seen` does, without a gateway's probes: those have no client's id."""
+        return [call for call in self.seen(**given) if "x-client-request-id" in call["headers"]]
+
     def bills(self, **given: Any) -> list[dict[str, Any]]:
         """Return the bills, oldest first: usage in the vendor's terms, disjoint `counts`, `cost_nanousd`, `notes`.
 

@@ -46,9 +46,8 @@ class Asking:
         return Got(answer=answer, call_id=call_id, document=answer.json())
 
     def sent(self, up: Up) -> dict[str, Any]:
-        """Return the last call that reached the upstream, as `Vendors.seen`; a probe has no client's id."""
-        seen = self.vendors.seen(model=up.model, vendor=up.vendor)
-        return next(call for call in reversed(seen) if "x-client-request-id" in call["headers"])
+        """Return the last call that reached the upstream."""
+        return self.vendors.calls(model=up.model, vendor=up.vendor)[-1]
 
     def said(self, up: Up) -> Said:
         """Return what the vendor says to the last request. Of Claude the gateway asks for streams only."""

@@ -64,7 +64,7 @@ async def test_an_error_inside_of_a_stream_is_an_event(asking, up, vendors):
 async def test_a_client_that_leaves_ends_the_call(asking, up, vendors):
     vendors.script(up.model, {"hold_after": 12}, vendor=up.vendor)
     body = {"model": f"{FAILING}{up.alias}", **streamed({"messages": user("[long] Tell me about roses")})}
-    already = len(vendors.seen(model=up.model, vendor=up.vendor, state="closed"))
+    already = len(vendors.calls(model=up.model, vendor=up.vendor, state="closed"))
     try:
         async with (
             asking.gateway.client(KEY) as client,

@@ -55,9 +55,9 @@ async def test_a_refusal(asking, up):
 @UPSTREAMS
 @pytest.mark.parametrize(("member", "value"), [("echo", True), ("suffix", "x"), ("best_of", 3)])
 async def test_what_a_chat_cannot_do_is_refused_by_name(asking, up, member, value):
-    before = len(asking.vendors.seen(model=up.model, vendor=up.vendor))
+    before = len(asking.vendors.calls(model=up.model, vendor=up.vendor))
     check_refused(await asking.post(up.alias, {"prompt": "Hi", member: value}), member)
-    assert len(asking.vendors.seen(model=up.model, vendor=up.vendor)) == before
+    assert len(asking.vendors.calls(model=up.model, vendor=up.vendor)) == before
 
 
 @UPSTREAMS
@@ -80,7 +80,7 @@ async def test_an_error_before_and_inside_of_a_stream(asking, up, vendors):
 async def test_a_client_that_leaves_ends_the_call(asking, up, vendors):
     vendors.script(up.model, {"hold_after": 12}, vendor=up.vendor)
     body = {"model": f"{FAILING}{up.alias}", "prompt": "[long] Hi", "max_tokens": 2_000, "stream": True}
-    already = len(vendors.seen(model=up.model, vendor=up.vendor, state="closed"))
+    already = len(vendors.calls(model=up.model, vendor=up.vendor, state="closed"))
     try:
         async with (
             asking.gateway.client(KEY) as client,

@@ -57,7 +57,7 @@ async def test_pictures_and_documents(matrix, books, up, stream, part):
         return
     reply = await ask(matrix, up.alias, asked, stream=stream)
     assert reply.text
-    seen = books.vendors.seen(vendor=up.vendor, model=up.model, method="POST")[-1]
+    seen = books.vendors.calls(vendor=up.vendor, model=up.model, method="POST")[-1]
     assert part["source"]["data"].encode() in seen["body"]
     books.check(up, reply)
 

@@ -24,7 +24,7 @@ async def test_a_body_passes_byte_for_byte(matrix, books, up, stream):
     raw = BODY % (stream, up.alias)
     answer = await call(matrix, raw.encode())
     assert answer.status_code == 200, answer.text
-    seen = books.vendors.seen(vendor=up.vendor, model=up.model, method="POST")[-1]
+    seen = books.vendors.calls(vendor=up.vendor, model=up.model, method="POST")[-1]
     salted = CACHE.findall(seen["body"])
     assert len(salted) == (up.vendor == "openai")  # there tenants have caches of their own
     assert CACHE.sub(b"", seen["body"]).decode() == raw.replace(f'  "{up.alias}"', f'  "{up.model}"')

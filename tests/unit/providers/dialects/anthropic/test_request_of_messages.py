@@ -224,12 +224,12 @@ def test_a_message_of_such_thinking_alone_is_dropped_too() -> None:
 
 def test_then_a_budget_is_switched_off_and_adaptive_thinking_is_not() -> None:
     budget = {"type": "enabled", "budget_tokens": 2000}
-    assert json.loads(sent_history(history(thought(AWAY), TEXT, thinking=budget)))["thinking"] == {
-        "type": "disabled"
-    }
-    assert json.loads(sent_history(history(thought(OWN), TEXT, thinking=budget)))["thinking"] == budget
-    adaptive = {"type": "adaptive"}
-    assert json.loads(sent_history(history(thought(AWAY), TEXT, thinking=adaptive)))["thinking"] == adaptive
+    away, own = (history(thought(mark), TEXT, thinking=budget) for mark in (AWAY, OWN))
+    assert json.loads(sent_history(away, stated_cap=9_000))["thinking"] == {"type": "disabled"}
+    assert json.loads(sent_history(own, stated_cap=9_000))["thinking"] == budget
+    adaptive, target = {"type": "adaptive"}, deployment(facts=facts(thinking="adaptive"))
+    sent = body_for(shape(), history(thought(AWAY), TEXT, thinking=adaptive), target)
+    assert json.loads(sent)["thinking"] == adaptive
 
 
 def test_a_call_of_no_tenant_has_no_marked_thinking() -> None:
