@@ -78,7 +78,12 @@ async def start(request: pytest.FixtureRequest, server: RedisServer) -> AsyncIte
         server.run("FLUSHALL")
         opened.append(
             RedisAdmission(
-                server.url, load, signer=SIGNER, timeout_s=5.0, clock=lambda: (world.now, world.instant)
+                server.url,
+                load,
+                signer=SIGNER,
+                timeout_s=60.0,
+                longest_s=60.0,  # how long the machine takes is not what is tested
+                clock=lambda: (world.now, world.instant),
             )
         )
         await opened[-1].open(tend=False)
